@@ -1,0 +1,166 @@
+//! The one durable write: a new temporary file, its bytes, sync, a create-only name, sync of the folder.
+//!
+//! Nothing is ever overwritten: the final name is taken with `link(2)` or `renameat2(RENAME_NOREPLACE)`,
+//! which fail when it exists. Temporary names begin with [`TEMP_PREFIX`], so that leftovers of a crash
+//! can be told from published files and swept.
+
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::fs::CWD;
+use rustix::fs::RenameFlags;
+
+use super::random;
+
+/// What every temporary name begins with.
+pub const TEMP_PREFIX: &str = ".hub-tmp-";
+
+/// A file under a temporary name. Dropped without [`publish`](Self::publish), it is removed.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    temporary: PathBuf,
+    published: bool,
+}
+
+impl NewFile {
+    /// Creates an empty file with a temporary name in `folder`.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn create(folder: &Path, mode: u32) -> io::Result<Self> {
+        let token: [u8; 8] = random::octets().map_err(io::Error::other)?;
+        let temporary = folder.join(format!("{TEMP_PREFIX}{}", hex::encode(token)));
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&temporary)?;
+        Ok(Self {
+            file,
+            temporary,
+            published: false,
+        })
+    }
+
+    /// The open file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// The temporary name.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Syncs the bytes, gives them the name `target`, and syncs the folder of `target`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when `target` exists; otherwise what the file system reports. On an error nothing is visible
+    /// under `target`, unless the last step, the sync of the folder, was what failed.
+    pub fn publish(mut self, target: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::hard_link(&self.temporary, target)?;
+        self.published = true;
+        fs::remove_file(&self.temporary)?;
+        sync_folder(parent(target))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.published {
+            // A leftover is harmless and the next run sweeps it; there is nobody to tell in a drop.
+            drop(fs::remove_file(&self.temporary));
+        }
+    }
+}
+
+/// Writes a whole new file durably.
+///
+/// # Errors
+/// `AlreadyExists` when `target` exists; otherwise what the file system reports.
+pub fn write_new(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = NewFile::create(parent(target), mode)?;
+    file.write_all(bytes)?;
+    file.publish(target)
+}
+
+/// Gives a file or folder the name `target` if that name is free, and syncs the folder of `target`.
+///
+/// # Errors
+/// `AlreadyExists` when `target` exists; otherwise what the file system reports.
+pub fn rename_new(from: &Path, target: &Path) -> io::Result<()> {
+    rustix::fs::renameat_with(CWD, from, CWD, target, RenameFlags::NOREPLACE)?;
+    sync_folder(parent(target))
+}
+
+/// Creates a folder and its parents, and syncs each parent of a new one.
+///
+/// # Errors
+/// What the file system reports.
+pub fn create_folders(folder: &Path, mode: u32) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    create_folders(parent(folder), mode)?;
+    match fs::DirBuilder::new().mode(mode).create(folder) {
+        Ok(()) => sync_folder(parent(folder)),
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes names created, linked or removed in `folder` last.
+///
+/// # Errors
+/// What the file system reports.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The folder that holds `path`; `.` for a bare name.
+#[must_use]
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("a");
+        write_new(&target, b"first", 0o600).expect("free");
+        let error = write_new(&target, b"second", 0o600).expect_err("taken");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&target).expect("there"), b"first");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "no leftover");
+    }
+}

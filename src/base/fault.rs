@@ -1,0 +1,193 @@
+//! What can go wrong, in kinds: each kind is one exit code, and the codes are a contract with scripts.
+//!
+//! A library error implements [`Fault`], which classifies it and says what to do next. The table in
+//! `docs/exit-codes.md` is printed from [`Kind::ALL`] and compared by a test.
+
+use std::error::Error;
+
+/// The class of a failure. One kind, one exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Something failed that no other kind names.
+    Failed,
+    /// The command line, the environment or the settings file is wrong.
+    Usage,
+    /// A source could not be read whole, or the run was interrupted: nothing was published.
+    Incomplete,
+    /// The named bundle, set or member does not exist.
+    NotFound,
+    /// Another writer holds the set.
+    Locked,
+    /// None of the given keys opens the bundle.
+    NoUsableKey,
+    /// There is no signature to check.
+    SignatureMissing,
+    /// A signature does not fit the manifest.
+    SignatureInvalid,
+    /// The signer is not trusted, was revoked, or was not valid when it signed.
+    SignerUntrusted,
+    /// The bundle is not where the chain says, or the store was rolled back.
+    ChainBroken,
+    /// Stored bytes differ from what was signed, or are damaged.
+    DigestMismatch,
+    /// The keys of the bundle do not satisfy the policy.
+    KeyPolicy,
+    /// A source does not answer.
+    SourceUnreachable,
+    /// A source is of a form that cannot be backed up, or access to it is not permitted.
+    SourceUnsupported,
+    /// The restore target is not empty, is the source, or is protected.
+    TargetRefused,
+    /// The restore did not complete; the target was left as it was.
+    RestoreFailed,
+    /// The data was restored but a check on it failed.
+    AssertionFailed,
+    /// The store does not answer or has no room.
+    StoreUnavailable,
+    /// The store refuses access.
+    StoreDenied,
+    /// The store does not enforce the lock that was asked for.
+    LockNotEnforced,
+    /// The newest bundle is older than allowed.
+    TooOld,
+    /// A defect of this program.
+    Internal,
+}
+
+impl Kind {
+    /// Every kind, in the order of the exit codes.
+    pub const ALL: [Self; 22] = [
+        Self::Failed,
+        Self::Usage,
+        Self::Incomplete,
+        Self::NotFound,
+        Self::Locked,
+        Self::NoUsableKey,
+        Self::SignatureMissing,
+        Self::SignatureInvalid,
+        Self::SignerUntrusted,
+        Self::ChainBroken,
+        Self::DigestMismatch,
+        Self::KeyPolicy,
+        Self::SourceUnreachable,
+        Self::SourceUnsupported,
+        Self::TargetRefused,
+        Self::RestoreFailed,
+        Self::AssertionFailed,
+        Self::StoreUnavailable,
+        Self::StoreDenied,
+        Self::LockNotEnforced,
+        Self::TooOld,
+        Self::Internal,
+    ];
+
+    #[expect(clippy::too_many_lines, reason = "a table, one row a kind")]
+    /// The exit code of the process, its name in `--json`, and its meaning.
+    fn row(self) -> (u8, &'static str, &'static str) {
+        match self {
+            Self::Failed => (1, "failed", "failed; the message says why"),
+            Self::Usage => (
+                2,
+                "usage",
+                "the command line, the environment or the settings are wrong",
+            ),
+            Self::Incomplete => (
+                3,
+                "incomplete",
+                "a source could not be read whole, or the run was interrupted; nothing was published",
+            ),
+            Self::NotFound => (10, "not-found", "no such bundle, set or member"),
+            Self::Locked => (11, "locked", "another writer holds the set"),
+            Self::NoUsableKey => (12, "no-usable-key", "none of the given keys opens the bundle"),
+            Self::SignatureMissing => (20, "signature-missing", "the manifest carries no signature"),
+            Self::SignatureInvalid => (21, "signature-invalid", "a signature does not fit the manifest"),
+            Self::SignerUntrusted => (
+                22,
+                "signer-untrusted",
+                "the signer is unknown, untrusted, revoked, or was not valid when it signed",
+            ),
+            Self::ChainBroken => (
+                23,
+                "chain-broken",
+                "the bundle is not where the chain says, or the store was rolled back",
+            ),
+            Self::DigestMismatch => (
+                24,
+                "digest-mismatch",
+                "stored bytes are damaged or differ from what was signed",
+            ),
+            Self::KeyPolicy => (25, "key-policy", "the keys of the bundle do not satisfy the policy"),
+            Self::SourceUnreachable => (30, "source-unreachable", "a source does not answer"),
+            Self::SourceUnsupported => (
+                31,
+                "source-unsupported",
+                "a source cannot be backed up in this form, or access is not permitted",
+            ),
+            Self::TargetRefused => (
+                40,
+                "target-refused",
+                "the restore target is not empty, is the source, or is protected",
+            ),
+            Self::RestoreFailed => (
+                41,
+                "restore-failed",
+                "the restore did not complete; the target is as it was",
+            ),
+            Self::AssertionFailed => (
+                42,
+                "assertion-failed",
+                "the data was restored, but a check on it failed",
+            ),
+            Self::StoreUnavailable => (50, "store-unavailable", "the store does not answer or has no room"),
+            Self::StoreDenied => (51, "store-denied", "the store refuses access"),
+            Self::LockNotEnforced => (
+                52,
+                "lock-not-enforced",
+                "the store does not enforce the lock that was asked for",
+            ),
+            Self::TooOld => (60, "too-old", "the newest bundle is older than allowed"),
+            Self::Internal => (70, "internal", "a defect of this program"),
+        }
+    }
+
+    /// The exit code of a process that ends for this reason.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        self.row().0
+    }
+
+    /// The word for this kind in `--json` output and in the audit log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        self.row().2
+    }
+}
+
+/// An error that knows its class and the next thing to do.
+pub trait Fault: Error {
+    /// The class, which decides the exit code.
+    fn kind(&self) -> Kind;
+
+    /// The next thing to do or to ask, as a full sentence; `None` when the message says it all.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn codes_rise_and_never_repeat() {
+        let codes: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Every bound in one place, with the reason for its number.
+
+/// Size of a segment of a container, in bytes. One segment is held in memory while its tar header waits
+/// for its size, so this is part of the memory bound; a multiple of 512, so that full segments need no padding.
+pub const SEGMENT_BYTES: u32 = 4 << 20;
+
+/// Largest segment size that a reader accepts: a segment is held in memory while it is checked.
+pub const SEGMENT_BYTES_MAX: u32 = 64 << 20;
+
+/// Payload bytes that one block holds before compression, by default: measured, smaller costs ratio, larger costs memory.
+pub const BLOCK_BYTES: u32 = 1 << 20;
+
+/// Largest block size that a reader accepts: a block is held in memory in both forms.
+pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
+
+/// Smallest block and segment size: a header with its longest path and a little content must fit.
+pub const BLOCK_BYTES_MIN: u32 = 64 << 10;
+
+/// Largest `manifest.json`, `header.json`: both are small; 1 MiB holds some thousand sources or recipients.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+/// Largest member of `keyslots/`: some thousand recipients.
+pub const SLOT_BYTES_MAX: u64 = 1 << 20;
+
+/// Most members in `keyslots/`: one for each kind of slot, with room.
+pub const SLOTS_MAX: usize = 16;
+
+/// Largest `manifest.json.asc`: some dozen signatures, also post-quantum ones.
+pub const SIGNATURES_BYTES_MAX: u64 = 256 << 10;
+
+/// Largest `RECOVER.txt`.
+pub const RECOVER_BYTES_MAX: u64 = 64 << 10;
+
+/// Most segments in one container: digests of 32 bytes each are held while a bundle is read (4 MiB segments: 16 TiB and 128 MiB of digests).
+pub const SEGMENTS_MAX: u64 = 1 << 22;
+
+/// Longest line of the index: one entry with its longest path, its extents and its extended attributes.
+pub const INDEX_LINE_BYTES_MAX: usize = 4 << 20;
+
+/// Longest path of an entry: Linux's `PATH_MAX`.
+pub const PATH_BYTES_MAX: usize = 4096;
+
+/// Most extents of a sparse file; a file with more is stored dense.
+pub const EXTENTS_MAX: usize = 8192;
+
+/// Most bytes of extended attributes of one entry: Linux allows 64 KiB a value.
+pub const XATTR_BYTES_MAX: usize = 256 << 10;
+
+/// Largest record of the audit log or of the store.
+pub const RECORD_BYTES_MAX: u64 = 1 << 20;
+
+/// Largest certificate or key file that is read.
+pub const KEY_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Largest settings file or secret file that is read.
+pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;

@@ -1,0 +1,12 @@
+//! Level 1: tools that know nothing of backups. Nothing here imports anything of ours.
+
+pub mod cancel;
+pub mod clock;
+pub mod digest;
+pub mod durable;
+pub mod fault;
+pub mod limits;
+pub mod progress;
+pub mod random;
+pub mod read_at;
+pub mod secret;

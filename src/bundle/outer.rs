@@ -1,0 +1,86 @@
+//! The outer tar: names of the members in their order, and the one tar header that each has.
+//!
+//! The header is a function of name and size alone, so a reader compares it byte for byte: no bit of a bundle is free.
+
+use tar::EntryType;
+use tar::Header;
+
+use super::name::BundleId;
+
+/// Bytes of a tar header, and the unit that contents are filled up to.
+pub const TAR_BLOCK: u64 = 512;
+
+/// Bytes of zeros at the end of the file.
+pub const END_BYTES: u64 = 2 * TAR_BLOCK;
+
+/// How to open the bundle with stock tools.
+pub const RECOVER: &str = "RECOVER.txt";
+/// The header of the bundle.
+pub const HEADER: &str = "header.json";
+/// The digests of every member above.
+pub const SUMS: &str = "SHA256SUMS";
+/// The signed statement.
+pub const MANIFEST: &str = "manifest.json";
+/// The signatures.
+pub const SIGNATURES: &str = "manifest.json.asc";
+/// The trailer.
+pub const TRAILER: &str = "trailer";
+
+/// The containers of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Container {
+    /// The members `data/…`: the payload.
+    Payload,
+    /// The members `index/…`: the content index.
+    Index,
+}
+
+impl Container {
+    /// The name of one of its segments.
+    #[must_use]
+    pub fn segment_name(self, number: u64) -> String {
+        match self {
+            Self::Payload => format!("data/{number:08}"),
+            Self::Index => format!("index/{number:08}"),
+        }
+    }
+}
+
+/// The tar header of the member `name` of `size` bytes: regular file, mode 0444, owner 0, time 0.
+#[must_use]
+pub fn tar_header(name: &str, size: u64) -> [u8; 512] {
+    let mut header = Header::new_ustar();
+    header.set_path(name).expect("member names are short and relative");
+    header.set_size(size);
+    header.set_mode(0o444);
+    header.set_entry_type(EntryType::Regular);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_cksum();
+    *header.as_bytes()
+}
+
+/// Bytes of zeros after a content of `size` bytes.
+#[must_use]
+pub fn padding(size: u64) -> u64 {
+    (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK
+}
+
+/// Bytes that a member takes in the file, with its header and padding.
+#[must_use]
+pub fn member_bytes(size: u64) -> u64 {
+    TAR_BLOCK + size + padding(size)
+}
+
+/// The file name of a bundle.
+#[must_use]
+pub fn file_name(bundle: &BundleId) -> String {
+    format!("{bundle}.hub.tar")
+}
+
+/// One line of `SHA256SUMS`, as `sha256sum` writes it.
+#[must_use]
+pub fn sums_line(name: &str, digest: &crate::base::digest::Digest) -> String {
+    format!("{digest}  {name}\n")
+}

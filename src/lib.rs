@@ -1,0 +1,8 @@
+//! hub-backup: a cryptographic backup archiver.
+
+pub mod base;
+pub mod bundle;
+pub mod keyring;
+pub mod sink;
+pub mod source;
+pub mod store;

@@ -1,0 +1,3 @@
+//! The program `hub-backup`.
+
+fn main() {}

@@ -1,0 +1,110 @@
+//! Level 3: where a restore lands. A sink stages everything under a name of its own, and takes the final name at the end.
+
+use std::io;
+use std::io::Read;
+use std::path::PathBuf;
+
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::bundle::entry::Entry;
+use crate::bundle::entry::Part;
+use crate::bundle::entry::Stream;
+use crate::bundle::path::EntryPath;
+
+/// Takes the entries of a bundle in their stored order.
+///
+/// Nothing is visible at the final place before `commit`. Dropped without `commit`, a sink removes what it staged.
+/// The caller checks digests: when one is wrong it drops the sink. Paths come checked from
+/// [`EntryPath`], but a sink defends itself against links that lead out of its folder.
+pub trait Sink: Send {
+    /// One entry. `content` yields exactly [`Entry::stored_bytes`] and is read to its end.
+    ///
+    /// # Errors
+    /// What the target reports; and `Refused` for an entry that must not be written.
+    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error>;
+
+    /// The next part of a stream, in order within the stream; parts of several streams may come interleaved.
+    ///
+    /// # Errors
+    /// As for `entry`.
+    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error>;
+
+    /// The end of a stream: its parts make up a file of `stream.mode`.
+    ///
+    /// # Errors
+    /// As for `entry`.
+    fn stream(&mut self, stream: &Stream) -> Result<(), Error>;
+
+    /// Waits for every write, checks what can be checked on the staged data, makes it last, and gives it its final name.
+    ///
+    /// # Errors
+    /// As for `entry`; and `Check` when the data is there but a check on it failed. Nothing is visible then.
+    fn commit(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// Why a restore could not land.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The target is not empty, or must not be written.
+    #[error("will not restore to {}: {reason}", target.display())]
+    Target {
+        /// The target.
+        target: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// An entry must not be written.
+    #[error("will not restore {path}: {reason}")]
+    Refused {
+        /// The entry.
+        path: EntryPath,
+        /// Why not.
+        reason: String,
+    },
+    /// Writing failed.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system reports.
+        #[source]
+        source: io::Error,
+    },
+    /// The content could not be read from the bundle; its own error says why.
+    #[error("cannot read the content of {path}")]
+    Content {
+        /// The entry.
+        path: EntryPath,
+        /// What came from the reader.
+        #[source]
+        source: io::Error,
+    },
+    /// The data is there but a check on it failed.
+    #[error("restored {} failed its check: {reason}", path.display())]
+    Check {
+        /// What was checked.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Target { .. } => Kind::TargetRefused,
+            Self::Refused { .. } | Self::Write { .. } | Self::Content { .. } => Kind::RestoreFailed,
+            Self::Check { .. } => Kind::AssertionFailed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Target { .. } => Some("Restore to a new place, look at it, and move it where it belongs.".into()),
+            Self::Write { .. } => {
+                Some("Nothing was left at the target. Make room or correct the permissions, and restore again.".into())
+            }
+            Self::Refused { .. } | Self::Content { .. } | Self::Check { .. } => None,
+        }
+    }
+}
