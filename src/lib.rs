@@ -2,7 +2,10 @@
 
 pub mod base;
 pub mod bundle;
+pub mod compress;
+pub mod envelope;
 pub mod keyring;
+pub mod pack;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod durable;
 pub mod fault;
 pub mod limits;
+pub mod parallel;
 pub mod progress;
 pub mod random;
 pub mod read_at;
