@@ -199,11 +199,12 @@ fn payload<W: Write>(
         },
         |compressed| {
             let Compressed { frame, block } = compressed?;
-            index.block(block.number, offset, block.oldest);
+            index.block(block.number, offset);
             offset += compress::write_frame(&frame, &mut container).map_err(Error::Write)?;
             for record in block.records {
                 index.add(record)?;
             }
+            index.forget_before(block.oldest);
             blocks.give(block.bytes);
             frames.give(frame);
             Ok::<(), Error>(())

@@ -73,17 +73,14 @@ impl IndexWriter {
         })
     }
 
-    /// Says that block `number` of the payload lies at `offset`, and that no later record names a block before `oldest`.
-    pub fn block(&mut self, number: u64, offset: u64, oldest: u64) {
+    /// Says that block `number` of the payload lies at `offset`.
+    pub fn block(&mut self, number: u64, offset: u64) {
         let _none = self.offsets.insert(number, offset);
-        self.forget_before(oldest);
     }
 
-    /// Drops what no later record names.
-    fn forget_before(&mut self, oldest: u64) {
-        // Records of the newest block are written after this call, and they may name `oldest` at the earliest.
-        let newest = self.offsets.last_key_value().map_or(0, |(number, _)| *number);
-        self.offsets = self.offsets.split_off(&oldest.min(newest));
+    /// Says that no later record names a block before `oldest`.
+    pub fn forget_before(&mut self, oldest: u64) {
+        self.offsets = self.offsets.split_off(&oldest);
     }
 
     /// Adds a record whose locations name numbers of blocks.
