@@ -2,6 +2,7 @@
 
 pub mod discard;
 pub mod pipe;
+pub mod router;
 
 use std::io;
 use std::io::Read;
