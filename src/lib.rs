@@ -3,6 +3,7 @@
 pub mod base;
 pub mod bundle;
 pub mod compress;
+pub mod encrypt;
 pub mod envelope;
 pub mod keyring;
 pub mod pack;
