@@ -9,4 +9,5 @@ pub mod limits;
 pub mod progress;
 pub mod random;
 pub mod read_at;
+pub mod record;
 pub mod secret;
