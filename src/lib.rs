@@ -1,7 +1,9 @@
 //! hub-backup: a cryptographic backup archiver.
 
+pub mod audit;
 pub mod base;
 pub mod bundle;
+pub mod catalog;
 pub mod compress;
 pub mod encrypt;
 pub mod envelope;

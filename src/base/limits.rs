@@ -49,6 +49,10 @@ pub const XATTR_BYTES_MAX: usize = 256 << 10;
 /// Largest record of the audit log or of the store.
 pub const RECORD_BYTES_MAX: u64 = 1 << 20;
 
+/// How often a record of the audit log looks for a free number. Each failure means that another process wrote one, so this
+/// many processes would have to be faster.
+pub const AUDIT_ATTEMPTS_MAX: u32 = 100;
+
 /// Largest certificate or key file that is read.
 pub const KEY_FILE_BYTES_MAX: u64 = 4 << 20;
 

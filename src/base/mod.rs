@@ -10,4 +10,5 @@ pub mod parallel;
 pub mod progress;
 pub mod random;
 pub mod read_at;
+pub mod record;
 pub mod secret;
