@@ -10,3 +10,4 @@ pub mod progress;
 pub mod random;
 pub mod read_at;
 pub mod secret;
+pub mod sqlite_uri;
