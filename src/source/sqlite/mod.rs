@@ -16,6 +16,8 @@ mod pages;
 mod place;
 mod snapshot;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod wal;
 
 use std::collections::BTreeMap;

@@ -165,12 +165,14 @@ fn may(path: &Path, access: Access) -> bool {
 }
 
 fn absent(subject: &Subject, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            subject.unreachable("there is no such file, or a symbolic link on the way leads nowhere")
-        }
-        io::ErrorKind::NotADirectory => subject.unreachable("a part of the path is not a folder"),
-        io::ErrorKind::PermissionDenied => subject.denied("a folder on the way to it"),
-        _ => subject.read(error),
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound {
+        subject.unreachable("there is no such file, or a symbolic link on the way leads nowhere")
+    } else if kind == io::ErrorKind::NotADirectory {
+        subject.unreachable("a part of the path is not a folder")
+    } else if kind == io::ErrorKind::PermissionDenied {
+        subject.denied("a folder on the way to it")
+    } else {
+        subject.read(error)
     }
 }

@@ -61,7 +61,7 @@ impl Snapshot {
     }
 
     fn examine(subject: &Subject, connection: Connection, mut place: Place, frozen: bool) -> Result<Self, Error> {
-        require_page_table(subject, &connection)?;
+        require_table(subject, &connection, "sqlite_dbpage")?;
         let number = |sql: &str| -> Result<u32, Error> {
             connection
                 .query_row(sql, [], |row| row.get(0))
@@ -214,16 +214,17 @@ fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration, cancel: &Cancel) 
     Ok(connection)
 }
 
-fn require_page_table(subject: &Subject, connection: &Connection) -> Result<(), Error> {
-    let sql = "SELECT count(*) FROM pragma_module_list WHERE name = 'sqlite_dbpage'";
+/// Refuses a SQLite that was built without this virtual table.
+pub(super) fn require_table(subject: &Subject, connection: &Connection, table: &str) -> Result<(), Error> {
+    let sql = "SELECT count(*) FROM pragma_module_list WHERE name = ?1";
     let found: i64 = connection
-        .query_row(sql, [], |row| row.get(0))
+        .query_row(sql, [table], |row| row.get(0))
         .map_err(|error| subject.sqlite(error))?;
     if found > 0 {
         return Ok(());
     }
     Err(subject.unsupported(
-        "this program was built with a SQLite that has no sqlite_dbpage table",
+        format!("this program was built with a SQLite that has no {table} table"),
         "Build it with LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_DBPAGE_VTAB in the environment, as .cargo/config.toml sets it.",
     ))
 }
