@@ -12,3 +12,4 @@ pub mod random;
 pub mod read_at;
 pub mod record;
 pub mod secret;
+pub mod sqlite_uri;

@@ -3,6 +3,7 @@
 pub mod discard;
 pub mod pipe;
 pub mod router;
+pub mod sqlite;
 
 use std::io;
 use std::io::Read;
