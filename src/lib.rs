@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod bundle;
+pub mod config;
 pub mod keyring;
 pub mod sink;
 pub mod source;
