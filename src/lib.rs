@@ -5,6 +5,7 @@ pub mod base;
 pub mod bundle;
 pub mod catalog;
 pub mod compress;
+pub mod config;
 pub mod encrypt;
 pub mod envelope;
 pub mod keyring;

@@ -58,3 +58,21 @@ pub const KEY_FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Largest settings file or secret file that is read.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+
+/// Lowest and highest level of zstd: above 19 its memory grows beyond any other part of the program.
+pub const LEVEL_MIN: i32 = 1;
+
+/// See [`LEVEL_MIN`].
+pub const LEVEL_MAX: i32 = 19;
+
+/// Level of zstd by default: measured, higher levels cost more time than they save space.
+pub const LEVEL: i32 = 3;
+
+/// Most worker threads: each holds blocks in both forms.
+pub const JOBS_MAX: usize = 256;
+
+/// Largest passphrase: longer than any that a person or a password store gives.
+pub const PASSPHRASE_BYTES_MAX: usize = 64 << 10;
+
+/// How long a command may take to give a passphrase, in seconds: somebody may have to touch a token.
+pub const PASSPHRASE_COMMAND_SECONDS_MAX: u64 = 300;
