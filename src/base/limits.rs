@@ -76,3 +76,23 @@ pub const PASSPHRASE_BYTES_MAX: usize = 64 << 10;
 
 /// How long a command may take to give a passphrase, in seconds: somebody may have to touch a token.
 pub const PASSPHRASE_COMMAND_SECONDS_MAX: u64 = 300;
+/// Largest file of a config source: it is held in memory twice while secrets are looked for; settings are far smaller.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Most places with a secret that are kept for one config file: each is a record in memory, and a file with more is no settings file.
+pub const CONFIG_FINDINGS_MAX: usize = 10_000;
+
+/// Most places with a secret that an error names: a screenful.
+pub const CONFIG_FINDINGS_SHOWN: usize = 40;
+
+/// How much of the standard error of a command is kept for the error message: its end.
+pub const COMMAND_STDERR_BYTES: usize = 64 << 10;
+
+/// Most bytes that come out of a pipe after its writer has ended: the largest pipe that Linux gives to a user.
+pub const COMMAND_PIPE_BYTES_MAX: u64 = 1 << 20;
+
+/// How long a command may go on after it closed its output, and its output may stay open after it ended, in seconds.
+pub const COMMAND_LINGER_SECONDS: u64 = 60;
+
+/// How long a command that is told to end is waited for before it is killed, in milliseconds.
+pub const COMMAND_GRACE_MILLIS: u64 = 2000;

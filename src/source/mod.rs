@@ -1,6 +1,8 @@
 //! Level 3: where bytes come from. A source gives entries to a collector, and learns facts on the way.
 
 pub mod sqlite;
+pub mod command;
+pub mod uri;
 
 use std::collections::BTreeMap;
 use std::io;
