@@ -175,7 +175,7 @@ fn plan<'a>(job: &'a Backup<'_>, created: Timestamp, sequence: u64, previous: Op
 /// Takes bundles into the chain that a crashed run had published but not linked. Each is verified whole first.
 fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Vec<BundleId>, Error> {
     let mut adopted = Vec::new();
-    for id in chain::unlinked_bundles(job.store, &job.set)? {
+    for id in chain::fresh_bundles(job.store, &job.set)? {
         let found = bundles::open(job.store, job.set.clone(), id.clone())?;
         let measure =
             Measure { trust: job.trust, keys: job.keys, name: found.name.clone(), chain: None, checkpoint: None, jobs: job.jobs };

@@ -30,7 +30,7 @@ pub enum Error {
     Catalog(#[from] catalog::Error),
     /// The audit log.
     #[error("cannot write the audit log")]
-    Audit(#[from] audit::Error),
+    Audit(#[from] audit::chain::Error),
     /// A key.
     #[error(transparent)]
     Keyring(#[from] keyring::Error),

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use crate::audit;
 use crate::audit::Act;
 use crate::audit::Actor;
+use crate::audit::chain::Sign;
+use crate::audit::chain::SignError;
 use crate::base::clock::Clock;
 use crate::base::fault::Kind;
 use crate::bundle::name::BundleId;
@@ -51,16 +53,16 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// When the log cannot be written, for instance because the store is read-only.
-    pub fn record(&self, store: &dyn Store, deed: Deed) -> Result<(), audit::Error> {
+    pub fn record(&self, store: &dyn Store, deed: Deed) -> Result<(), audit::chain::Error> {
         let now = self.clock.now();
         let mut details = deed.details;
         if let Some((_, message)) = &deed.failure {
             let _none = details.insert("error".into(), message.clone());
         }
-        let kind = deed.failure.map(|(kind, _)| kind);
-        let draft = audit::Draft { at: now, actor: self.actor.clone(), act: deed.act, outcome: audit::Outcome::of(kind), set: deed.set, bundle: deed.bundle, details };
-        let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now);
-        let sign: Option<&audit::Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };
-        audit::append(store, &draft, sign).map(drop)
+        let outcome = deed.failure.map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
+        let draft = audit::Draft { at: now, actor: self.actor.clone(), act: deed.act, outcome, set: deed.set, bundle: deed.bundle, details };
+        let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now).map_err(SignError::new);
+        let sign: Option<Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };
+        audit::chain::append(store, &draft, sign).map(drop)
     }
 }

@@ -1,6 +1,7 @@
 //! A restore as a whole: find, verify, open, stage, check, commit, record.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::path::PathBuf;
 
 use crate::audit::Act;
@@ -27,7 +28,7 @@ use crate::sink::files::FilesSinkOptions;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
-use crate::source::uri::Target;
+use crate::source::uri::Place;
 use crate::source::uri::TargetUri;
 use crate::store::Store;
 
@@ -185,7 +186,7 @@ struct Routes {
     /// One target for everything that has none of its own.
     folder: Option<PathBuf>,
     /// Targets of single sources.
-    own: Vec<(Label, Target)>,
+    own: Vec<(Label, Place)>,
     /// Sources that are SQLite databases.
     databases: Vec<Label>,
     targets: Vec<PathBuf>,
@@ -197,15 +198,15 @@ impl Routes {
         let databases = manifest.sources.iter().filter(|source| source.kind == "sqlite").map(|source| source.label.clone()).collect();
         let mut routes = Self { folder: None, own: Vec::new(), databases, targets: Vec::new() };
         for uri in job.targets {
-            routes.targets.push(uri.target.path().to_owned());
-            match (&uri.label, &uri.target) {
-                (None, Target::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
-                (label, target) => {
-                    let label = source_for(label.as_ref(), target, manifest)?;
+            routes.targets.push(path(&uri.place).to_owned());
+            match (&uri.label, &uri.place) {
+                (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
+                (label, place) => {
+                    let label = source_for(label.as_ref(), place, manifest)?;
                     if routes.own.iter().any(|(other, _)| *other == label) {
                         return Err(unfit(format!("source {label} has two targets"), "Give each source one --to."));
                     }
-                    routes.own.push((label, target.clone()));
+                    routes.own.push((label, place.clone()));
                 }
             }
         }
@@ -218,10 +219,10 @@ impl Routes {
     fn router(&self, job: &Restore<'_>) -> Result<Router, Error> {
         let mut router = Router::new();
         let options = |strip_label| FilesSinkOptions { strip_label, same_owner: job.same_owner, jobs: job.jobs, ..FilesSinkOptions::default() };
-        for (label, target) in &self.own {
-            let sink: Box<dyn Sink> = match target {
-                Target::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)),
-                Target::Files(path) | Target::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
+        for (label, place) in &self.own {
+            let sink: Box<dyn Sink> = match place {
+                Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)),
+                Place::Files(path) | Place::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
             };
             router.add(label.clone(), sink);
         }
@@ -234,17 +235,17 @@ impl Routes {
 }
 
 /// The source that a target of its own is for: the one that is named, or the only one that fits.
-fn source_for(label: Option<&Label>, target: &Target, manifest: &Manifest) -> Result<Label, Error> {
-    let fits = |kind: &str| match target {
-        Target::Sqlite(_) => kind == "sqlite",
-        Target::Files(_) | Target::Folder(_) => true,
+fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
+    let fits = |kind: &str| match place {
+        Place::Sqlite(_) => kind == "sqlite",
+        Place::Files(_) | Place::Folder(_) => true,
     };
     let known = || manifest.sources.iter().map(|source| format!("{} ({})", source.label, source.kind)).collect::<Vec<_>>().join(", ");
     let mut candidates = manifest.sources.iter().filter(|source| match label {
         Some(label) => source.label == *label,
-        None => match target {
-            Target::Sqlite(_) => source.kind == "sqlite",
-            Target::Files(_) | Target::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
+        None => match place {
+            Place::Sqlite(_) => source.kind == "sqlite",
+            Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
         },
     });
     match (candidates.next(), candidates.next()) {
@@ -252,6 +253,12 @@ fn source_for(label: Option<&Label>, target: &Target, manifest: &Manifest) -> Re
         (Some(source), None) => Err(unfit(format!("source {} is {}, and cannot be restored there", source.label, source.kind), "Choose another kind of target.")),
         (None, _) => Err(unfit(format!("the bundle has no source for this target; it has {}", known()), "Name the source: --to LABEL=URI.")),
         (Some(_), Some(_)) => Err(unfit(format!("several sources fit this target: {}", known()), "Name the source: --to LABEL=URI.")),
+    }
+}
+
+fn path(place: &Place) -> &Path {
+    match place {
+        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path,
     }
 }
 

@@ -11,6 +11,8 @@ use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::catalog::chain;
 use crate::catalog::checkpoint::Checkpoint;
+use crate::catalog::walk::Problem;
+use crate::catalog::walk::walk;
 use crate::flow;
 use crate::flow::contents::Opened;
 use crate::flow::restore::Restored;
@@ -110,11 +112,14 @@ pub fn all(
     progress: &dyn Progress,
     cancel: &Cancel,
     each: &mut dyn FnMut(Row),
-) -> Result<Vec<chain::Problem>, Error> {
+) -> Result<Vec<Problem>, Error> {
     let mut problems = Vec::new();
     for set in bundles::sets(store, set)? {
-        problems.extend(chain::walk(store, &set)?);
-        for bundle in chain::linked_bundles(store, &set)? {
+        problems.extend(walk(store, &set)?);
+        for link in chain::links(store, &set)? {
+            // What cannot be read is among the problems already.
+            let Ok(link) = link else { continue };
+            let bundle = link.manifest.bundle;
             cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
             let found = bundles::open(store, set.clone(), bundle.clone());
             let result = found.and_then(|found| one(job, found, desk, progress, cancel));
