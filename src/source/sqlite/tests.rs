@@ -454,8 +454,8 @@ fn what_is_no_database_is_refused() {
     assert_eq!(error.kind(), Kind::SourceUnsupported);
     assert!(error.hint().expect("a next step").contains("Name the database file"));
 
-    let junk: Vec<u8> = (0..8192_u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+    let junk: Vec<u8> = (0..2048_u32)
+        .flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes())
         .collect();
     for content in [&junk[..], b"short", b"SQLite format 3\0 but nothing else", &[0; 4096]] {
         let scene = Scene::new("");
