@@ -353,3 +353,6 @@ impl SqliteSink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,8 +207,8 @@ fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration, cancel: &Cancel) 
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // Every page is read once, so a cache is of no use beyond the check. No memory map: a file cut meanwhile, or a bad
-    // disk, would end the process with a signal instead of an error.
+    // Every page is read once, so a cache is of no use beyond the check. A memory map would be nearly twice as fast, but
+    // this is faster than what comes after it, and with a map a file cut meanwhile or a bad disk would end the process with a signal.
     connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA query_only = 1; BEGIN")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     Ok(connection)
