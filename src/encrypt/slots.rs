@@ -255,3 +255,6 @@ fn bad(name: &str, reason: &str) -> Error {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! Round trips of the three containers around every edge, reads from everywhere, and damage of every kind.
 
+use std::io;
 use std::io::Cursor;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::io::Write as _;
-use std::io::{self};
 
 use proptest::prelude::ProptestConfig;
 use proptest::prop_assert;
@@ -28,7 +28,7 @@ fn key(suite: Suite) -> ContentKey {
 
 /// Text whose every 8 octets differ, so that a misplaced piece shows.
 fn text(length: usize) -> Vec<u8> {
-    let mut text: Vec<u8> = (0..length as u64 / 8 + 1).flat_map(u64::to_be_bytes).collect();
+    let mut text: Vec<u8> = (0..=length as u64 / 8).flat_map(u64::to_be_bytes).collect();
     text.truncate(length);
     text
 }
