@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod bundle;
+pub mod cli;
 pub mod config;
 pub mod keyring;
 pub mod sink;

@@ -184,14 +184,14 @@ impl<'d> Section<'d> {
 
     /// A path; a relative one begins at the folder of the file.
     pub fn path(&mut self, key: &'static str) -> Option<Setting<PathBuf>> {
-        let path = self.text(key, path)?;
+        let path = self.text(key, value::path)?;
         let resolved = path.origin.resolve(&path.value);
         Some(path.map(|_| resolved))
     }
 
     /// A list of paths.
     pub fn paths(&mut self, key: &'static str) -> Option<Setting<Vec<PathBuf>>> {
-        let paths = self.texts(key, path)?;
+        let paths = self.texts(key, value::path)?;
         let resolved = paths.value.iter().map(|path| paths.origin.resolve(path)).collect();
         Some(Setting::new(resolved, paths.origin))
     }
@@ -293,18 +293,6 @@ fn plain(text: &str) -> Result<&str, BadValue> {
         ));
     }
     Ok(text)
-}
-
-fn path(text: &str) -> Result<PathBuf, BadValue> {
-    if text.is_empty() {
-        return Err(BadValue("is empty, and must be a path".into()));
-    }
-    if text == "~" || text.starts_with("~/") {
-        return Err(BadValue(format!(
-            "{text:?}: the shell's ~ means nothing here; write the whole path"
-        )));
-    }
-    Ok(text.into())
 }
 
 fn article(kind: &str) -> String {
