@@ -120,8 +120,8 @@ impl SignerArgs {
 /// Who can open a bundle.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RecipientArgs {
-    /// Encrypt to an OpenPGP certificate in a file or to an age recipient; replaces those of the settings
-    #[arg(long, value_name = "FILE|age1…")]
+    /// Encrypt to a file with an OpenPGP certificate, or to an age recipient; replaces those of the settings
+    #[arg(long, value_name = "RECIPIENT")]
     pub recipient: Vec<RecipientWord>,
     /// Let the passphrase in FILE open the bundle
     #[arg(long, value_name = "FILE")]
@@ -221,15 +221,7 @@ pub fn algorithm() -> impl TypedValueParser<Value = String> {
 }
 
 /// The algorithms that keys are made with.
-pub const ALGORITHMS: [&str; 7] = [
-    "ecdsa-p256",
-    "ecdsa-p384",
-    "ecdsa-p521",
-    "ed25519",
-    "ed448",
-    "rsa3072",
-    "rsa4096",
-];
+pub const ALGORITHMS: [&str; 5] = ["ecdsa-p384", "ecdsa-p256", "ed25519", "rsa-3072", "rsa-4096"];
 
 fn parse_jobs(text: &str) -> Result<usize, BadValue> {
     value::jobs(value::number(text)?)

@@ -50,5 +50,15 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut super::command(), "hub-backup", &mut script);
+    if args.shell == ShellName::Bash {
+        script = repaired(&script);
+    }
     context.printer.raw(&script)
+}
+
+/// `clap_complete` 4.6 spells a hyphen in the name of the program in two ways (clap-rs/clap#6421), so that its script for
+/// bash never finds the options of a command. A script that spells it one way is left as it is.
+fn repaired(script: &[u8]) -> Vec<u8> {
+    let script = String::from_utf8_lossy(script);
+    script.replace("hub__subcmd__backup", "hub__backup").into_bytes()
 }

@@ -99,6 +99,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Usage { .. } | Self::NoTerminal { .. } | Self::Passphrase { .. } => Kind::Usage,
+            Self::Prompt { source, .. } if source.kind() == io::ErrorKind::Interrupted => Kind::Incomplete,
             Self::Prompt { .. } | Self::Stdout(_) | Self::Write { .. } => Kind::Failed,
             Self::NotBuilt(_) | Self::Panicked => Kind::Internal,
         }

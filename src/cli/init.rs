@@ -18,7 +18,7 @@ const EXAMPLES: [Example; 2] = [
     },
     Example {
         says: "Keys that GnuPG 2.2 and 2.4 can use",
-        line: "hub-backup init /srv/backup --suite gnupg --algorithm rsa4096 --passphrase-file pass.txt",
+        line: "hub-backup init /srv/backup --suite gnupg --algorithm rsa-4096 --passphrase-file pass.txt",
     },
 ];
 

@@ -1,5 +1,7 @@
 //! `man`: manual pages.
 
+use std::io;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -42,7 +44,7 @@ struct Written {
 /// # Errors
 /// When a page cannot be written.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
-    let mut command = super::command();
+    let mut command = super::command().disable_help_subcommand(true);
     command.build();
     let Some(folder) = &args.out else {
         context.refuse_json("man", "a page")?;
@@ -65,14 +67,32 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
 /// A page for a command and each of its own, by name.
 fn pages(command: &clap::Command, name: &str) -> Vec<(String, Vec<u8>)> {
     let mut all = vec![(name.to_owned(), page(command, name))];
-    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+    let below = command.get_subcommands();
     all.extend(below.flat_map(|below| pages(below, &format!("{name}-{}", below.get_name()))));
     all
 }
 
 fn page(command: &clap::Command, name: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
     let page = clap_mangen::Man::new(command.clone()).title(name).source("hub-backup");
-    page.render(&mut bytes).expect("writing to memory does not fail");
+    let mut bytes = Vec::new();
+    render(&page, command, &mut bytes).expect("writing to memory does not fail");
     bytes
+}
+
+fn render(page: &clap_mangen::Man, command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
+    page.render_title(out)?;
+    page.render_name_section(out)?;
+    page.render_synopsis_section(out)?;
+    page.render_description_section(out)?;
+    page.render_options_section(out)?;
+    if command.has_subcommands() {
+        page.render_subcommands_section(out)?;
+    }
+    // The library would fill the lines of the examples as it fills a paragraph.
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    writeln!(out, ".SH EXAMPLES\n.nf")?;
+    for line in examples.lines().skip(2) {
+        writeln!(out, "\\&{}", line.trim_start().replace('\\', "\\e").replace('-', "\\-"))?;
+    }
+    writeln!(out, ".fi")
 }

@@ -108,7 +108,7 @@ fn argument(page: &mut String, arg: &Arg) {
         let _ = write!(page, "; one of {}", values.join(", "));
     }
     let defaults = arg.get_default_values();
-    if takes_value && !defaults.is_empty() {
+    if takes_value && defaults.first().is_some_and(|default| !default.is_empty()) {
         let _ = write!(page, "; default `{}`", defaults[0].to_string_lossy());
     }
     page.push('\n');

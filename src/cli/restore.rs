@@ -57,7 +57,7 @@ pub struct Args {
     /// Which bundle.
     #[command(flatten)]
     pub bundle: BundleArgs,
-    /// Restore to DIR, files:PATH or sqlite:PATH; LABEL=… in front says which source; nothing may be there yet
+    /// Restore to DIR, files:PATH or sqlite:PATH; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
     /// Which keys open it.

@@ -60,10 +60,15 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// Everything that is wrong.
+    /// Everything that is wrong, from the top of the file to its end.
     #[must_use]
     pub fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| match problem.origin {
+            Origin::File { line, column, .. } => (line, column),
+            Origin::Default | Origin::Environment(_) | Origin::Flag(_) => (0, 0),
+        });
+        problems
     }
 
     fn problem(&self, span: &Range<usize>, key: &str, message: String, hint: Option<String>) {

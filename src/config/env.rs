@@ -272,7 +272,7 @@ mod tests {
     fn a_mistyped_name_is_a_problem() {
         let environment = Environment::from([("HUB_BACKUP_STROE", "x"), ("HUB_BACKUP_PORT_80_TCP", "tcp://x")]);
         let mut problems = Vec::new();
-        let _ = layer(&environment, &mut problems);
+        drop(layer(&environment, &mut problems));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].hint.as_deref(), Some("Is HUB_BACKUP_STORE meant?"));
     }

@@ -7,7 +7,6 @@ use crate::cli::error::CliError;
 use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
-use crate::cli::keys::generate::Validity;
 
 const EXAMPLES: [Example; 1] = [Example {
     says: "On the offline machine: trust a signer that was made on a backup host",
@@ -30,9 +29,6 @@ pub struct Args {
     /// Write the certified certificate to FILE, which must be new
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Let the certification expire: 90d, 12w, 2y, a date, or never
-    #[arg(long, value_name = "WHEN", default_value = "never")]
-    pub expires: Validity,
 }
 
 /// Runs the command.

@@ -14,6 +14,7 @@ use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::config::value::BadValue;
+use crate::config::value::SuiteChoice;
 
 const EXAMPLES: [Example; 3] = [
     Example {
@@ -26,7 +27,7 @@ const EXAMPLES: [Example; 3] = [
     },
     Example {
         says: "A recipient of another algorithm",
-        line: "hub-backup keys generate --role recipient --out keys --name escrow --algorithm rsa4096",
+        line: "hub-backup keys generate --role recipient --out keys --name escrow --algorithm rsa-4096",
     },
 ];
 
@@ -109,6 +110,12 @@ pub struct Args {
     /// Let the key expire: 90d, 12w, 2y, a date, or never
     #[arg(long, value_name = "WHEN", default_value = "2y")]
     pub expires: Validity,
+    /// Let the key say that its owner reads only this suite: gnupg for GnuPG, auto for everybody else
+    #[arg(long, value_name = "SUITE", value_parser = args::suite(), default_value = "auto")]
+    pub suite: SuiteChoice,
+    /// How often the key of this role was replaced, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value = "1")]
+    pub generation: u32,
     /// Lock the secret key with the passphrase in FILE
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
     pub passphrase_file: Option<PathBuf>,

@@ -39,6 +39,9 @@ pub struct Args {
     /// Why
     #[arg(long, value_name = "REASON", value_enum)]
     pub reason: Reason,
+    /// Say more about it, to whoever reads the certificate
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub message: String,
     /// Write the revoked certificate to FILE, which must be new
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
