@@ -4,6 +4,7 @@ pub mod audit;
 pub mod base;
 pub mod bundle;
 pub mod catalog;
+pub mod cli;
 pub mod compress;
 pub mod config;
 pub mod encrypt;

@@ -60,10 +60,15 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// Everything that is wrong.
+    /// Everything that is wrong, from the top of the file to its end.
     #[must_use]
     pub fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| match problem.origin {
+            Origin::File { line, column, .. } => (line, column),
+            Origin::Default | Origin::Environment(_) | Origin::Flag(_) => (0, 0),
+        });
+        problems
     }
 
     fn problem(&self, span: &Range<usize>, key: &str, message: String, hint: Option<String>) {
@@ -184,14 +189,14 @@ impl<'d> Section<'d> {
 
     /// A path; a relative one begins at the folder of the file.
     pub fn path(&mut self, key: &'static str) -> Option<Setting<PathBuf>> {
-        let path = self.text(key, path)?;
+        let path = self.text(key, value::path)?;
         let resolved = path.origin.resolve(&path.value);
         Some(path.map(|_| resolved))
     }
 
     /// A list of paths.
     pub fn paths(&mut self, key: &'static str) -> Option<Setting<Vec<PathBuf>>> {
-        let paths = self.texts(key, path)?;
+        let paths = self.texts(key, value::path)?;
         let resolved = paths.value.iter().map(|path| paths.origin.resolve(path)).collect();
         Some(Setting::new(resolved, paths.origin))
     }
@@ -293,18 +298,6 @@ fn plain(text: &str) -> Result<&str, BadValue> {
         ));
     }
     Ok(text)
-}
-
-fn path(text: &str) -> Result<PathBuf, BadValue> {
-    if text.is_empty() {
-        return Err(BadValue("is empty, and must be a path".into()));
-    }
-    if text == "~" || text.starts_with("~/") {
-        return Err(BadValue(format!(
-            "{text:?}: the shell's ~ means nothing here; write the whole path"
-        )));
-    }
-    Ok(text.into())
 }
 
 fn article(kind: &str) -> String {

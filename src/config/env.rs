@@ -15,6 +15,7 @@ use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
 use crate::config::value;
 use crate::config::value::BadValue;
+use crate::config::value::RecipientWord;
 
 /// What the names of our variables begin with.
 pub const PREFIX: &str = "HUB_BACKUP_";
@@ -235,32 +236,14 @@ impl Reader<'_> {
             ]),
             ..RecipientLayer::default()
         };
-        if let Some(texts) = self.text(name) {
-            let words: Vec<&str> = texts.split(':').filter(|word| !word.is_empty()).collect();
-            if let Err(error) = layer.add(&words, &Origin::Environment(name)) {
-                self.problem(name, error.to_string());
-            }
+        let words = |text: &str| {
+            let words = text.split(':').filter(|word| !word.is_empty());
+            words.map(str::parse).collect::<Result<Vec<RecipientWord>, BadValue>>()
+        };
+        if let Some(words) = self.parsed(name, words) {
+            layer.add(words.value, &words.origin);
         }
         layer
-    }
-}
-
-impl RecipientLayer {
-    /// Sorts words into certificate files and age recipients.
-    ///
-    /// # Errors
-    /// For a word that is a malformed age recipient or a secret key.
-    pub fn add(&mut self, words: &[&str], origin: &Origin) -> Result<(), BadValue> {
-        let (age, files): (Vec<&str>, Vec<&str>) = words
-            .iter()
-            .partition(|word| word.starts_with("age1") || value::is_secret(word));
-        let age: Vec<String> = age.into_iter().map(value::age_recipient).collect::<Result<_, _>>()?;
-        self.age = Some(Setting::new(age, origin.clone()));
-        self.openpgp = Some(Setting::new(
-            files.into_iter().map(PathBuf::from).collect(),
-            origin.clone(),
-        ));
-        Ok(())
     }
 }
 
@@ -289,7 +272,7 @@ mod tests {
     fn a_mistyped_name_is_a_problem() {
         let environment = Environment::from([("HUB_BACKUP_STROE", "x"), ("HUB_BACKUP_PORT_80_TCP", "tcp://x")]);
         let mut problems = Vec::new();
-        let _ = layer(&environment, &mut problems);
+        drop(layer(&environment, &mut problems));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].hint.as_deref(), Some("Is HUB_BACKUP_STORE meant?"));
     }

@@ -45,6 +45,9 @@ pub enum Error {
     /// One or more settings are wrong.
     #[error("{}", first_of(.0))]
     Problems(Vec<Problem>),
+    /// A check found problems, and has listed them.
+    #[error("the settings have {}", counted(*.0))]
+    Found(usize),
     /// The command needs a store and none is set.
     #[error("no store is set")]
     NoStore,
@@ -69,6 +72,13 @@ fn first_of(problems: &[Problem]) -> String {
     }
 }
 
+fn counted(problems: usize) -> String {
+    match problems {
+        1 => "1 problem".to_owned(),
+        _ => format!("{problems} problems"),
+    }
+}
+
 fn list_of(sets: &[SetName]) -> String {
     if sets.is_empty() {
         return "none".to_owned();
@@ -83,6 +93,7 @@ impl Fault for Error {
             Self::NoFile { .. }
             | Self::Read { .. }
             | Self::Problems(_)
+            | Self::Found(_)
             | Self::NoStore
             | Self::WhichSet(_)
             | Self::NoSources { .. } => Kind::Usage,
@@ -97,6 +108,7 @@ impl Fault for Error {
                 [only] => only.hint.clone(),
                 _ => Some("`hub-backup config check` lists all of them.".into()),
             },
+            Self::Found(_) => None,
             Self::NoStore => {
                 Some("Name one with --store DIR, HUB_BACKUP_STORE, or `path` under [store] in hub-backup.toml.".into())
             }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::bundle::name::SetName;
+use crate::config::origin::Origin;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
+use crate::config::value::RecipientWord;
 use crate::config::value::SuiteChoice;
 
 /// Everything that can be set.
@@ -74,6 +76,19 @@ pub struct RecipientLayer {
 }
 
 impl RecipientLayer {
+    /// Adds recipients that one place names together.
+    pub fn add(&mut self, words: Vec<RecipientWord>, origin: &Origin) {
+        let (mut age, mut openpgp) = (Vec::new(), Vec::new());
+        for word in words {
+            match word {
+                RecipientWord::Age(recipient) => age.push(recipient),
+                RecipientWord::Certificate(path) => openpgp.push(path),
+            }
+        }
+        self.age = Some(Setting::new(age, origin.clone()));
+        self.openpgp = Some(Setting::new(openpgp, origin.clone()));
+    }
+
     /// Whether this place names any.
     #[must_use]
     pub fn names_any(&self) -> bool {

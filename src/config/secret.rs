@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn what_is_no_passphrase_is_refused() {
-        for content in [&b""[..], b"\n", b"\xff\n", &[b'a'; limits::PASSPHRASE_BYTES_MAX + 1]] {
+        let long = vec![b'a'; limits::PASSPHRASE_BYTES_MAX + 1];
+        for content in [&b""[..], b"\n", b"\xff\n", &long] {
             let (_folder, path) = secret_file(content, 0o600);
             let error = read(&SecretSource::File(path)).expect_err("no passphrase");
             assert!(matches!(error, Error::Unfit { .. }), "{error}");

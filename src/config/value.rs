@@ -1,6 +1,7 @@
 //! Values that have a form: parsed once, with the same words whether they come from a flag, a variable or the file.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::limits;
@@ -162,6 +163,42 @@ pub fn age_recipient(text: &str) -> Result<String, BadValue> {
             "{text:?} is not an age recipient: they begin with age1"
         )))
     }
+}
+
+/// A recipient as the command line and the environment name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecipientWord {
+    /// An age recipient.
+    Age(String),
+    /// A file with an OpenPGP certificate.
+    Certificate(PathBuf),
+}
+
+impl FromStr for RecipientWord {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        if text.starts_with("age1") || is_secret(text) {
+            return age_recipient(text).map(Self::Age);
+        }
+        path(text).map(Self::Certificate)
+    }
+}
+
+/// A path. The shell's `~` is refused rather than taken for a folder of that name.
+///
+/// # Errors
+/// When it is empty or begins with `~`.
+pub fn path(text: &str) -> Result<PathBuf, BadValue> {
+    if text.is_empty() {
+        return Err(BadValue("is empty, and must be a path".into()));
+    }
+    if text == "~" || text.starts_with("~/") {
+        return Err(BadValue(format!(
+            "{text:?}: the shell's ~ means nothing here; write the whole path"
+        )));
+    }
+    Ok(text.into())
 }
 
 /// A pattern of files to leave out.
