@@ -3,6 +3,8 @@
 pub mod base;
 pub mod bundle;
 pub mod keyring;
+pub mod policy;
+pub mod seal;
 pub mod sink;
 pub mod source;
 pub mod store;
