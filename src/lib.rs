@@ -11,6 +11,8 @@ pub mod encrypt;
 pub mod envelope;
 pub mod keyring;
 pub mod pack;
+pub mod policy;
+pub mod seal;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -96,3 +96,18 @@ pub const COMMAND_LINGER_SECONDS: u64 = 60;
 
 /// How long a command that is told to end is waited for before it is killed, in milliseconds.
 pub const COMMAND_GRACE_MILLIS: u64 = 2000;
+/// Most certificates in one key file: the recipients and signers of a large organisation.
+pub const CERTIFICATES_MAX: usize = 1024;
+
+/// Longest user id of a key that is made: longer ones break the displays of other tools.
+pub const USER_ID_BYTES_MAX: usize = 255;
+
+/// Fewest bits of an RSA key: 128 bits of security (NIST SP 800-57).
+pub const RSA_BITS_MIN: u32 = 3072;
+
+/// Most signatures over one manifest: an administrator, an auditor and some hosts, with room.
+pub const SIGNATURES_MAX: usize = 16;
+
+/// How far the time in a signature may be from the time of what is signed, in seconds: one day, for clocks that differ and
+/// dumps that take long.
+pub const SIGNATURE_TIME_SECONDS_MAX: u64 = 24 * 60 * 60;

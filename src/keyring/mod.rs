@@ -1,4 +1,30 @@
 //! Level 2: keys as values: who can open a bundle, who has signed it, and whom to trust.
+//!
+//! ```text
+//! openpgp   certificates and secret keys, in and out of bytes      recipients, identities   the same for whoever opens bundles
+//! make      new keys                                               certify, revoke          what a root says about a signer
+//! facts     what a manifest tells about a key                      trust                    whether a signer may sign
+//! ```
+//!
+//! Nothing here reads a file or a clock: bytes and times come in as values.
+
+pub mod algorithm;
+pub mod certify;
+mod error;
+pub mod facts;
+pub mod identities;
+pub mod make;
+pub mod openpgp;
+pub mod profile;
+pub mod recipients;
+pub mod revoke;
+#[cfg(test)]
+mod tests;
+pub mod trust;
+pub mod unlock;
+
+pub use error::Cause;
+pub use error::Error;
 
 use sequoia_openpgp::Cert;
 

@@ -1,0 +1,358 @@
+//! Whether the keys of a bundle satisfy the rules: how many, how strong, valid when it was made, and the ones that it claims.
+//!
+//! Every problem is reported, not the first alone: who mends one shall not find the next a day later.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::base::limits;
+use crate::bundle::manifest::KeyFacts;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::manifest::Role;
+use crate::bundle::outer::slot;
+use crate::bundle::suite::Suite;
+use crate::keyring::algorithm;
+use crate::keyring::facts;
+
+/// What the operator demands of the keys of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// Fewest recipients. Two is a good rule: one for operations, one in escrow.
+    pub recipients_min: usize,
+    /// Fewest signers.
+    pub signers_min: usize,
+    /// Fewest bits of an RSA key; never less than [`limits::RSA_BITS_MIN`].
+    pub rsa_bits_min: u32,
+    /// Whether a passphrase may be a recipient: it can be guessed, and nobody can take it back.
+    pub passphrase_allowed: bool,
+    /// Recipients that have to be among those of the bundle, such as the escrow key, by id.
+    pub recipients_required: Vec<String>,
+}
+
+impl Default for KeyPolicy {
+    fn default() -> Self {
+        Self {
+            recipients_min: 1,
+            signers_min: 1,
+            rsa_bits_min: limits::RSA_BITS_MIN,
+            passphrase_allowed: true,
+            recipients_required: Vec::new(),
+        }
+    }
+}
+
+/// One thing that is wrong with the keys of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Too few recipients: losing one key would lose the bundle.
+    #[error("{found} recipients, and the policy demands {least}")]
+    TooFewRecipients {
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        least: usize,
+    },
+    /// Too few signers.
+    #[error("{found} signers, and the policy demands {least}")]
+    TooFewSigners {
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        least: usize,
+    },
+    /// A recipient that the policy demands is not there.
+    #[error("the recipient {id} is required and missing")]
+    RecipientMissing {
+        /// Its id.
+        id: String,
+    },
+    /// A passphrase, against the policy.
+    #[error("a passphrase is a recipient, and the policy forbids it")]
+    Passphrase,
+    /// A key is too weak, or its algorithm is not accepted.
+    #[error("{algorithm} of {id} is not accepted")]
+    Algorithm {
+        /// The key.
+        id: String,
+        /// Its algorithm.
+        algorithm: String,
+    },
+    /// A key had expired when the bundle was made.
+    #[error("{id} had expired at {expired}, before the bundle was made")]
+    Expired {
+        /// The key.
+        id: String,
+        /// When.
+        expired: Timestamp,
+    },
+    /// A key was made after the bundle.
+    #[error("{id} was made at {created}, after the bundle")]
+    NotYet {
+        /// The key.
+        id: String,
+        /// When.
+        created: Timestamp,
+    },
+    /// A key stands in a place for another role.
+    #[error("{id} is listed for the wrong role")]
+    WrongRole {
+        /// The key.
+        id: String,
+    },
+    /// A key is listed twice, so that fewer keys count than it seems.
+    #[error("{id} is listed twice")]
+    Twice {
+        /// The key.
+        id: String,
+    },
+    /// A key of a kind that cannot do this.
+    #[error("{id} is of the kind {kind}, which cannot be used here in the suite {suite}")]
+    WrongKind {
+        /// The key.
+        id: String,
+        /// Its kind.
+        kind: String,
+        /// The suite.
+        suite: Suite,
+    },
+    /// The manifest names a signer that has not signed.
+    #[error("the manifest names the signer {id}, who has not signed")]
+    NotSigned {
+        /// The signer.
+        id: String,
+    },
+    /// Somebody has signed whom the manifest does not name.
+    #[error("{id} has signed, and the manifest does not name it as a signer")]
+    NotNamed {
+        /// The signer.
+        id: String,
+    },
+    /// The manifest says something else about a signer than its certificate.
+    #[error("the manifest says {claimed} of the signer {id}, whose key is {found}")]
+    OtherAlgorithm {
+        /// The signer.
+        id: String,
+        /// What the manifest says.
+        claimed: String,
+        /// What the certificate says.
+        found: String,
+    },
+    /// A key slot is missing or should not be there.
+    #[error("the key slots are {found}, and for these recipients the suite {suite} has {expected}")]
+    Slots {
+        /// The slots in the manifest.
+        found: String,
+        /// The slots that there have to be.
+        expected: String,
+        /// The suite.
+        suite: Suite,
+    },
+}
+
+/// Everything that is wrong with the keys of a bundle; not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violations(pub Vec<Violation>);
+
+impl fmt::Display for Violations {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the keys do not satisfy the policy: ")?;
+        for (index, violation) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(out, "{separator}{violation}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Violations {}
+
+impl Fault for Violations {
+    fn kind(&self) -> Kind {
+        Kind::KeyPolicy
+    }
+}
+
+/// Judges the keys that the manifest names, by the facts in it, at `at`: the time of the bundle. `signed` are the facts about
+/// the keys that have signed, as their certificates tell them.
+///
+/// # Errors
+/// Every violation there is.
+pub fn check(manifest: &Manifest, signed: &[KeyFacts], policy: &KeyPolicy, at: Timestamp) -> Result<(), Violations> {
+    let keys = &manifest.keys;
+    let mut found = check_keys(manifest.suite, &keys.signers, &keys.recipients, policy, at)
+        .map_or_else(|all| all.0, |()| Vec::new());
+    check_signed(&keys.signers, signed, &mut found);
+    check_slots(manifest, &mut found);
+    verdict(found)
+}
+
+/// Judges the keys that a bundle shall have, before it is begun.
+///
+/// # Errors
+/// Every violation there is.
+pub fn check_keys(
+    suite: Suite,
+    signers: &[KeyFacts],
+    recipients: &[KeyFacts],
+    policy: &KeyPolicy,
+    at: Timestamp,
+) -> Result<(), Violations> {
+    let mut found = Vec::new();
+    check_counts(signers, recipients, policy, &mut found);
+    for (keys, role) in [(signers, Role::Signer), (recipients, Role::Recipient)] {
+        check_unique(keys, &mut found);
+        for key in keys {
+            check_key(key, role, policy, at, &mut found);
+        }
+    }
+    for key in signers.iter().filter(|key| key.kind != facts::OPENPGP) {
+        found.push(wrong_kind(key, suite));
+    }
+    for key in recipients.iter().filter(|key| !takes(suite, &key.kind)) {
+        found.push(wrong_kind(key, suite));
+    }
+    verdict(found)
+}
+
+fn verdict(found: Vec<Violation>) -> Result<(), Violations> {
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Violations(found))
+    }
+}
+
+fn check_counts(signers: &[KeyFacts], recipients: &[KeyFacts], policy: &KeyPolicy, found: &mut Vec<Violation>) {
+    let count = |keys: &[KeyFacts]| keys.iter().map(|key| &key.id).collect::<BTreeSet<_>>().len();
+    if count(recipients) < policy.recipients_min {
+        found.push(Violation::TooFewRecipients {
+            found: count(recipients),
+            least: policy.recipients_min,
+        });
+    }
+    if count(signers) < policy.signers_min {
+        found.push(Violation::TooFewSigners {
+            found: count(signers),
+            least: policy.signers_min,
+        });
+    }
+    for id in &policy.recipients_required {
+        if !recipients.iter().any(|key| key.id == *id) {
+            found.push(Violation::RecipientMissing { id: id.clone() });
+        }
+    }
+}
+
+fn check_unique(keys: &[KeyFacts], found: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for key in keys.iter().filter(|key| !seen.insert(&key.id)) {
+        found.push(Violation::Twice { id: key.id.clone() });
+    }
+}
+
+fn check_key(key: &KeyFacts, role: Role, policy: &KeyPolicy, at: Timestamp, found: &mut Vec<Violation>) {
+    let id = key.id.clone();
+    if key.role != role {
+        found.push(Violation::WrongRole { id: id.clone() });
+    }
+    if key.kind == facts::PASSPHRASE && !policy.passphrase_allowed {
+        found.push(Violation::Passphrase);
+    }
+    if !is_accepted(key, policy) {
+        let algorithm = key.algorithm.clone();
+        found.push(Violation::Algorithm {
+            id: id.clone(),
+            algorithm,
+        });
+    }
+    if let Some(created) = key.created.filter(|created| *created > at) {
+        found.push(Violation::NotYet {
+            id: id.clone(),
+            created,
+        });
+    }
+    if let Some(expired) = key.expires.filter(|expires| *expires <= at) {
+        found.push(Violation::Expired { id, expired });
+    }
+}
+
+/// What a plugin of age does is out of sight: choosing it is the operator's decision.
+fn is_accepted(key: &KeyFacts, policy: &KeyPolicy) -> bool {
+    match key.kind.as_str() {
+        facts::PASSPHRASE => key.algorithm == algorithm::SCRYPT,
+        facts::AGE => key.algorithm.starts_with("plugin ") || algorithm::is_strong(&key.algorithm),
+        _ => {
+            let long = algorithm::rsa_bits(&key.algorithm).is_none_or(|bits| bits >= policy.rsa_bits_min);
+            long && algorithm::is_strong(&key.algorithm)
+        }
+    }
+}
+
+/// Whether the suite has a key slot for recipients of that kind.
+fn takes(suite: Suite, kind: &str) -> bool {
+    match suite {
+        Suite::Rfc9580 | Suite::Gnupg => [facts::OPENPGP, facts::AGE, facts::PASSPHRASE].contains(&kind),
+        Suite::Age => [facts::AGE, facts::PASSPHRASE].contains(&kind),
+    }
+}
+
+fn wrong_kind(key: &KeyFacts, suite: Suite) -> Violation {
+    Violation::WrongKind {
+        id: key.id.clone(),
+        kind: key.kind.clone(),
+        suite,
+    }
+}
+
+/// The signers that the manifest names are those that have signed, and the manifest tells the truth about them.
+fn check_signed(named: &[KeyFacts], signed: &[KeyFacts], found: &mut Vec<Violation>) {
+    for claim in named {
+        match signed.iter().find(|by| by.id == claim.id) {
+            None => found.push(Violation::NotSigned { id: claim.id.clone() }),
+            Some(by) if by.algorithm != claim.algorithm => found.push(Violation::OtherAlgorithm {
+                id: claim.id.clone(),
+                claimed: claim.algorithm.clone(),
+                found: by.algorithm.clone(),
+            }),
+            Some(_) => {}
+        }
+    }
+    for by in signed.iter().filter(|by| !named.iter().any(|claim| claim.id == by.id)) {
+        found.push(Violation::NotNamed { id: by.id.clone() });
+    }
+}
+
+/// One slot for each kind of recipient, and none more: a slot that no recipient explains is a way in that nobody names.
+fn check_slots(manifest: &Manifest, found: &mut Vec<Violation>) {
+    let has = |kind: &str| manifest.keys.recipients.iter().any(|key| key.kind == kind);
+    let wanted = match manifest.suite {
+        Suite::Rfc9580 | Suite::Gnupg => [
+            (has(facts::OPENPGP), slot::OPENPGP),
+            (has(facts::AGE), slot::SESSION_KEY),
+            (has(facts::PASSPHRASE), slot::PASSPHRASE),
+        ],
+        Suite::Age => [
+            (true, slot::AGE),
+            (true, slot::AGE_INDEX),
+            (has(facts::PASSPHRASE), slot::PASSPHRASE),
+        ],
+    };
+    let wanted = wanted.iter().filter(|(wanted, _)| *wanted);
+    let expected: BTreeSet<String> = wanted.map(|(_, name)| format!("keyslots/{name}")).collect();
+    let present: BTreeSet<String> = manifest.members.keyslots.iter().map(|slot| slot.name.clone()).collect();
+    if present != expected || present.len() != manifest.members.keyslots.len() {
+        let list = |names: &mut dyn Iterator<Item = String>| names.collect::<Vec<_>>().join(", ");
+        found.push(Violation::Slots {
+            found: list(&mut manifest.members.keyslots.iter().map(|slot| slot.name.clone())),
+            expected: list(&mut expected.into_iter()),
+            suite: manifest.suite,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Level 3: decisions. Pure functions of facts, rules and a time; nothing here reads or writes anything.
+
+pub mod crypto;
