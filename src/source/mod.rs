@@ -1,5 +1,7 @@
 //! Level 3: where bytes come from. A source gives entries to a collector, and learns facts on the way.
 
+pub mod files;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
