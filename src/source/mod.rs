@@ -3,6 +3,7 @@
 pub mod sqlite;
 pub mod command;
 pub mod uri;
+pub mod files;
 
 use std::collections::BTreeMap;
 use std::io;
