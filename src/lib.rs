@@ -16,3 +16,5 @@ pub mod seal;
 pub mod sink;
 pub mod source;
 pub mod store;
+pub mod flow;
+pub mod job;

@@ -221,7 +221,7 @@ impl Routes {
         let options = |strip_label| FilesSinkOptions { strip_label, same_owner: job.same_owner, jobs: job.jobs, ..FilesSinkOptions::default() };
         for (label, place) in &self.own {
             let sink: Box<dyn Sink> = match place {
-                Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)),
+                Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
                 Place::Files(path) | Place::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
             };
             router.add(label.clone(), sink);

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::base::cancel::Cancel;
+use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
@@ -14,6 +15,7 @@ use crate::base::progress::Progress;
 use crate::base::read_at::ReadAt;
 use crate::bundle::header::Header;
 use crate::bundle::manifest::BadManifest;
+use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
@@ -93,7 +95,7 @@ pub enum Error {
     Manifest(#[source] BadManifest),
     /// Its keys do not satisfy the policy.
     #[error(transparent)]
-    Keys(#[from] policy::crypto::Error),
+    Keys(#[from] policy::crypto::Violations),
     /// It is not in its place.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -145,7 +147,7 @@ pub enum ChainError {
     #[error("the checkpoint of {created} remembers another past: {what}")]
     Checkpoint {
         /// When the checkpoint was made.
-        created: crate::base::clock::Timestamp,
+        created: Timestamp,
         /// What differs.
         what: String,
     },
@@ -184,13 +186,12 @@ impl Fault for Error {
 pub fn verify(object: Arc<dyn ReadAt>, measure: &Measure<'_>, progress: &dyn Progress, cancel: &Cancel) -> Result<Verified, Error> {
     // The statement: its signatures, and the trust in each signer when it signed.
     let ends = read::ends(object.as_ref())?;
-    let claimed = Manifest::parse(&ends.manifest);
-    let at = claimed.as_ref().ok().map(|manifest| manifest.created);
-    let signatures = seal::open(&ends.manifest, &ends.signatures, measure.trust, at)?;
-    let manifest = claimed.map_err(Error::Manifest)?;
+    let signatures = seal::open(&ends.manifest, &ends.signatures, measure.trust, claimed_time(&ends.manifest))?;
+    let manifest = Manifest::parse(&ends.manifest).map_err(Error::Manifest)?;
 
     // What the statement says about keys, and where it stands.
-    policy::crypto::check(&manifest, &signatures.iter().map(|signed| signed.facts.id.as_str()).collect::<Vec<_>>(), measure.keys)?;
+    let signed: Vec<KeyFacts> = signatures.iter().map(|signed| signed.facts.clone()).collect();
+    policy::crypto::check(&manifest, &signed, measure.keys, manifest.created)?;
     let digest = Digest::of(&ends.manifest);
     let position = place(&manifest, digest, measure)?;
 
@@ -200,6 +201,14 @@ pub fn verify(object: Arc<dyn ReadAt>, measure: &Measure<'_>, progress: &dyn Pro
     progress.end();
     let proof = Some(Proof { signatures, position });
     Ok(Verified { object, manifest, manifest_digest: digest, checked: checked?, proof })
+}
+
+/// When a manifest that nobody has vouched for says that it was made: the moment at which its signatures are judged. A manifest that says
+/// nothing of the kind is judged at the beginning of time, when no signer was valid.
+fn claimed_time(manifest: &[u8]) -> Timestamp {
+    let value = serde_json::from_slice::<serde_json::Value>(manifest).ok();
+    let text = value.as_ref().and_then(|value| value.get("created")).and_then(serde_json::Value::as_str);
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| Timestamp::from_unix(0).expect("1970 is a year"))
 }
 
 /// Checks the bytes of a bundle against its own manifest, and nothing else: no signature, no trust, no chain. Whoever could write to the

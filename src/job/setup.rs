@@ -1,0 +1,1 @@
+//! Settings to values: keys read, sources made.
