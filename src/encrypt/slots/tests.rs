@@ -94,7 +94,13 @@ fn certificates_of_every_kind_open_their_slots() {
             .add_storage_encryption_subkey()
             .add_transport_encryption_subkey(),
     );
-    let certs = [modern(), classic(), rsa, p384, several];
+    let post_quantum = builder().set_profile(Profile::RFC9580).expect("a profile");
+    let post_quantum = finish(
+        post_quantum
+            .set_cipher_suite(CipherSuite::MLDSA65_Ed25519)
+            .add_storage_encryption_subkey(),
+    );
+    let certs = [modern(), classic(), rsa, p384, several, post_quantum];
     let recipients: Vec<Recipient> = certs.iter().map(to).collect();
     for suite in [Suite::Rfc9580, Suite::Gnupg] {
         let key = key(suite);
@@ -104,7 +110,7 @@ fn certificates_of_every_kind_open_their_slots() {
             assert_opens(&key, &slots, with(cert, None));
         }
         let packets = openpgp_slots::parse(suite, &slots[0].bytes).expect("own form");
-        assert_eq!(packets.len(), 6, "one for each encryption key");
+        assert_eq!(packets.len(), 7, "one for each encryption key");
         let other = if suite == Suite::Gnupg {
             Suite::Rfc9580
         } else {
@@ -425,6 +431,34 @@ fn no_damaged_slot_gives_a_key() {
                     "{} octet {at}",
                     slot.name
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn more_recipients_than_a_reader_takes_are_refused() {
+    let (_, recipient) = age_pair();
+    let error = write_slots(&key(Suite::Gnupg), &vec![recipient; 11_000]).expect_err("above a MiB");
+    assert_eq!(error.to_string(), "the key slot session-key.age: it is too long");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_octets_are_a_slot_or_an_error(octets: Vec<u8>, which in 0_usize..6, tail: Vec<u8>) {
+        let begin: [&[u8]; 6] = [
+            b"",
+            b"\xc1\x5e\x03",
+            b"\xc1\x5e\x06",
+            b"age-encryption.org/v1\n",
+            b"age-encryption.org/v1\n-> X25519 a\n",
+            b"-----BEGIN AGE ENCRYPTED FILE-----\n",
+        ];
+        let bytes = [begin[which], &octets, b"\n--- ", &tail].concat();
+        for suite in Suite::ALL {
+            for name in ["openpgp.pgp", "session-key.age", "passphrase.age", "age.txt", "age-index.txt"] {
+                let slots = [Slot { name: name.to_owned(), bytes: bytes.clone() }];
+                proptest::prop_assert!(open_slots(suite, &slots, &[]).is_err());
             }
         }
     }
