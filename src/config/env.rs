@@ -73,6 +73,11 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// Every variable, in order of its name.
+    pub fn all(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+
     /// The names of our variables that are there: children do not get them, as some hold secrets.
     pub fn own_names(&self) -> impl Iterator<Item = &OsStr> {
         self.0

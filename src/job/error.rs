@@ -10,6 +10,7 @@ use crate::base::random::NoRandom;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::catalog;
+use crate::config;
 use crate::encrypt;
 use crate::flow;
 use crate::keyring;
@@ -43,6 +44,9 @@ pub enum Error {
     /// A source.
     #[error(transparent)]
     Source(#[from] source::Error),
+    /// A secret file or a command that gives a passphrase.
+    #[error(transparent)]
+    Secret(#[from] config::secret::Error),
     /// A source URI.
     #[error(transparent)]
     Uri(#[from] source::uri::Error),
@@ -150,6 +154,7 @@ impl Fault for Error {
             Self::Seal(error) => error.kind(),
             Self::Encrypt(error) => error.kind(),
             Self::Source(error) => error.kind(),
+            Self::Secret(error) => error.kind(),
             Self::Uri(error) => error.kind(),
             Self::Sink(error) => error.kind(),
             Self::Backup(error) => error.kind(),
@@ -173,6 +178,7 @@ impl Fault for Error {
             Self::Seal(error) => error.hint(),
             Self::Encrypt(error) => error.hint(),
             Self::Source(error) => error.hint(),
+            Self::Secret(error) => error.hint(),
             Self::Uri(error) => error.hint(),
             Self::Sink(error) => error.hint(),
             Self::Backup(error) => error.hint(),

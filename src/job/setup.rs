@@ -31,7 +31,7 @@ use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
 use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
-use crate::seal::software::SoftwareSigner;
+use crate::seal::SoftwareSigner;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;

@@ -2,6 +2,7 @@
 
 pub mod sqlite;
 pub mod command;
+pub mod config;
 pub mod uri;
 pub mod files;
 
