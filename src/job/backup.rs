@@ -12,6 +12,7 @@ use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::bundle::header;
 use crate::bundle::header::Header;
+use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::PolicyFacts;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
@@ -22,7 +23,9 @@ use crate::flow;
 use crate::flow::backup::Plan;
 use crate::flow::verify::Measure;
 use crate::keyring::Recipient;
+use crate::keyring::facts;
 use crate::keyring::trust::TrustStore;
+use crate::policy;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::source::Source;
@@ -95,14 +98,53 @@ pub fn run(
 
     let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
     let deed = match &result {
-        Ok((sealed, object, _)) => deed(job, None, Some(&sealed.manifest.bundle), &[("object", object.clone()), ("sequence", sealed.manifest.sequence.to_string())]),
+        Ok((sealed, object, _)) => deed(
+            job,
+            None,
+            Some(&sealed.manifest.bundle),
+            &[
+                ("object", object.clone()),
+                ("sequence", sealed.manifest.sequence.to_string()),
+            ],
+        ),
         Err(error) => deed(job, Some(error), None, &[]),
     };
     let recorded = desk.record(job.store, deed);
     // The failure itself counts more than one to record it.
     let (sealed, object, stored_bytes) = result?;
     recorded?;
-    Ok(Done { sealed, object, stored_bytes, adopted, swept })
+    Ok(Done {
+        sealed,
+        object,
+        stored_bytes,
+        adopted,
+        swept,
+    })
+}
+
+/// Checks signers and recipients against the policy, before anything is begun.
+///
+/// # Errors
+/// `Keys` with every violation; `Missing` when nobody signs.
+pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
+    if job.signers.is_empty() {
+        let what = "no signing key is named, and a bundle without a signature proves nothing".into();
+        let hint = "Give --signer FILE, or write [keys] signer in hub-backup.toml.".into();
+        return Err(Error::Missing { what, hint });
+    }
+    let signers: Vec<KeyFacts> = job.signers.iter().map(|signer| signer.facts()).collect();
+    let recipients: Vec<KeyFacts> = job
+        .recipients
+        .iter()
+        .map(|recipient| facts::recipient_facts(recipient, now))
+        .collect();
+    Ok(policy::crypto::check_keys(
+        job.suite,
+        &signers,
+        &recipients,
+        job.keys,
+        now,
+    )?)
 }
 
 fn deed(job: &Backup<'_>, failure: Option<&Error>, bundle: Option<&BundleId>, details: &[(&str, String)]) -> Deed {
@@ -111,7 +153,10 @@ fn deed(job: &Backup<'_>, failure: Option<&Error>, bundle: Option<&BundleId>, de
         failure: failure.map(|error| (error.kind(), error.to_string())),
         set: Some(job.set.clone()),
         bundle: bundle.cloned(),
-        details: details.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<BTreeMap<_, _>>(),
+        details: details
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect::<BTreeMap<_, _>>(),
     }
 }
 
@@ -136,7 +181,10 @@ fn write(
     // The bundle is visible once it is published, and counts once it is linked; a crash in between is mended by `adopt`.
     let mut upload = job.store.upload(&name)?;
     progress.begin("backing up", None);
-    let mut counted = Counting { inner: &mut upload, bytes: 0 };
+    let mut counted = Counting {
+        inner: &mut upload,
+        bytes: 0,
+    };
     let sealed = flow::backup::backup(&plan, sources, &mut counted, progress, cancel);
     let stored_bytes = counted.bytes;
     progress.end();
@@ -147,7 +195,12 @@ fn write(
     Ok((sealed, name.to_string(), stored_bytes))
 }
 
-fn plan<'a>(job: &'a Backup<'_>, created: Timestamp, sequence: u64, previous: Option<Digest>) -> Result<Plan<'a>, Error> {
+fn plan<'a>(
+    job: &'a Backup<'_>,
+    created: Timestamp,
+    sequence: u64,
+    previous: Option<Digest>,
+) -> Result<Plan<'a>, Error> {
     let header = Header {
         format: header::MAGIC.to_owned(),
         version: header::FORMAT_VERSION,
@@ -159,7 +212,10 @@ fn plan<'a>(job: &'a Backup<'_>, created: Timestamp, sequence: u64, previous: Op
         block_bytes: job.block_bytes,
         tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
-    let policy = PolicyFacts { retention_class: job.retention_class.clone(), lock_until: None };
+    let policy = PolicyFacts {
+        retention_class: job.retention_class.clone(),
+        lock_until: None,
+    };
     Ok(Plan {
         header,
         sequence,
@@ -177,14 +233,28 @@ fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Vec<Bun
     let mut adopted = Vec::new();
     for id in chain::fresh_bundles(job.store, &job.set)? {
         let found = bundles::open(job.store, job.set.clone(), id.clone())?;
-        let measure =
-            Measure { trust: job.trust, keys: job.keys, name: found.name.clone(), chain: None, checkpoint: None, jobs: job.jobs };
+        let measure = Measure {
+            trust: job.trust,
+            keys: job.keys,
+            name: found.name.clone(),
+            chain: None,
+            checkpoint: None,
+            jobs: job.jobs,
+        };
         let ends = read::ends(found.object.as_ref()).map_err(flow::verify::Error::Damage)?;
-        let verified = flow::verify::verify(Arc::clone(&found.object), &measure, &crate::base::progress::Silent, cancel)?;
+        let verified = flow::verify::verify(
+            Arc::clone(&found.object),
+            &measure,
+            &crate::base::progress::Silent,
+            cancel,
+        )?;
         let head = chain::head(job.store, &job.set)?;
         let next = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
         if (verified.manifest().sequence, verified.manifest().previous) != next {
-            return Err(Error::Stray { set: job.set.clone(), bundle: id });
+            return Err(Error::Stray {
+                set: job.set.clone(),
+                bundle: id,
+            });
         }
         chain::append(job.store, lease, &ends.manifest, &ends.signatures)?;
         adopted.push(id);

@@ -16,11 +16,17 @@ pub struct Discard;
 
 impl Sink for Discard {
     fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
-        drain(content).map_err(|source| Error::Content { path: entry.path.clone(), source })
+        drain(content).map_err(|source| Error::Content {
+            path: entry.path.clone(),
+            source,
+        })
     }
 
     fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
-        drain(content).map_err(|source| Error::Content { path: part.path.clone(), source })
+        drain(content).map_err(|source| Error::Content {
+            path: part.path.clone(),
+            source,
+        })
     }
 
     fn stream(&mut self, _stream: &Stream) -> Result<(), Error> {

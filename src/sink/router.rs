@@ -44,7 +44,12 @@ impl Router {
 
     /// Sends all other entries to `sink`; files of the sources `databases` are SQLite databases.
     pub fn rest(&mut self, sink: FilesSink, databases: Vec<Label>, check: Check) {
-        self.rest = Some(Rest { sink: Box::new(sink), labels: databases, check, databases: Vec::new() });
+        self.rest = Some(Rest {
+            sink: Box::new(sink),
+            labels: databases,
+            check,
+            databases: Vec::new(),
+        });
     }
 
     /// The number of databases that `commit` will check.
