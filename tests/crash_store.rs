@@ -3,6 +3,8 @@
 
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/sound.rs"]
+mod sound;
 
 use std::error::Error;
 use std::fs;
@@ -152,13 +154,24 @@ fn trace(act: &str, root: &Path, options: &[&str]) -> Traced {
     }
 }
 
+/// A folder in memory where there is one: some hundred runs sync thousands of files.
+fn quick_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.expect("a folder")
+}
+
 /// Does `act` with the first, second, … of each call disturbed until the disturbance comes too late, and checks after each
 /// that the store is sound. Gives how each disturbed child ended.
 fn disturb(act: &str, what: &str) -> Vec<Option<i32>> {
     let mut ends = Vec::new();
     for call in CALLS {
         for n in 1.. {
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = quick_folder();
             let root = folder.path().join("store");
             let mut before = run::Snapshot::new();
             let mut bundles = vec![run::bundle_id(3)];
@@ -184,11 +197,11 @@ fn disturb(act: &str, what: &str) -> Vec<Option<i32>> {
 
 fn assert_recovers(root: &Path, before: &run::Snapshot, bundles: &[hub_backup::bundle::name::BundleId], context: &str) {
     let store = LocalStore::create(root.into()).expect(context);
-    run::assert_whole(&store, before, context);
+    sound::assert_whole(&store, before, context);
     let after = run::snapshot(&store);
     run::back_up(&store, &run::bundle_id(3)).expect(context);
-    run::assert_whole(&store, &after, context);
-    run::assert_sound(&store, bundles, context);
+    sound::assert_whole(&store, &after, context);
+    sound::assert_sound(&store, bundles, context);
     for set in fs::read_dir(root.join(".tmp")).expect(context) {
         let left = fs::read_dir(set.expect(context).path()).expect(context).count();
         assert_eq!(left, 0, "{context}: a temporary file is left");
@@ -237,14 +250,14 @@ fn bytes_last_before_the_name_and_the_name_before_success() {
     let root = folder.path().join("store");
     let traced = trace("create", &root, &["-e", "trace=write,fsync,linkat,?mkdir,mkdirat"]);
     assert_eq!(traced.code, Some(0), "{}", traced.log);
-    let root = root.to_str().expect("plain");
-    let lines: Vec<&str> = traced.log.lines().filter(|line| line.contains(root)).collect();
-    let (mut links, mut folders) = (0, 0);
+    let outer = folder.path().to_str().expect("plain");
+    let lines: Vec<&str> = traced.log.lines().filter(|line| line.contains(outer)).collect();
+    let (mut named, mut folders) = (0, 0);
     for (number, line) in lines.iter().enumerate() {
         let quoted: Vec<&str> = line.split('"').collect();
         let (before, after) = (&lines[..number], &lines[number + 1..]);
         if line.contains("linkat(") {
-            links += 1;
+            named += 1;
             let (temporary, target) = (quoted[1], quoted[3]);
             let last = before
                 .iter()
@@ -258,7 +271,7 @@ fn bytes_last_before_the_name_and_the_name_before_success() {
             assert_synced(after, quoted[1]);
         }
     }
-    assert_eq!(links, 5, "bundle, manifest, record, two signatures");
+    assert_eq!(named, 5, "bundle, manifest, record, two signatures");
     assert!(folders >= 8, "{folders} folders");
 }
 
@@ -305,8 +318,9 @@ fn fill(root: &Path) -> Result<(), Box<dyn Error>> {
     run::back_up(&store, &run::bundle_id(1))?;
     let before = run::snapshot(&store);
     let mut upload = store.upload(&name("bundles/hub/2026/01/large.hub.tar"))?;
+    let piece = vec![7; 100_000];
     let error = (0..100)
-        .find_map(|_| upload.write_all(&[7; 100_000]).err())
+        .find_map(|_| upload.write_all(&piece).err())
         .expect("2 MiB are full");
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     assert!(
@@ -315,13 +329,13 @@ fn fill(root: &Path) -> Result<(), Box<dyn Error>> {
     );
     assert_eq!(upload.publish().expect_err("not whole").kind(), Kind::StoreUnavailable);
     let small = store
-        .put_new(&name("evidence/large"), &[7; 4_000_000])
+        .put_new(&name("evidence/large"), &vec![7; 4_000_000])
         .expect_err("2 MiB are full");
     let hint = small.hint().expect("says what to do");
     assert_eq!(hint, "Make room in the store and run again; what is there is whole.");
     assert_eq!(run::snapshot(&store), before);
     run::back_up(&store, &run::bundle_id(2))?;
-    run::assert_sound(
+    sound::assert_sound(
         &store,
         &[run::bundle_id(1), run::bundle_id(2)],
         "after the room came back",
@@ -364,8 +378,8 @@ fn a_read_only_store_can_be_read() {
 
 fn read_only(root: &Path) -> Result<(), Box<dyn Error>> {
     let store = LocalStore::open(root.into())?;
-    run::assert_whole(&store, &run::Snapshot::new(), "read-only");
-    run::assert_sound(&store, &[run::bundle_id(1)], "read-only");
+    sound::assert_whole(&store, &run::Snapshot::new(), "read-only");
+    sound::assert_sound(&store, &[run::bundle_id(1)], "read-only");
     let put = store.put_new(&name("evidence/new"), b"new").expect_err("read-only");
     let lease = store.lease(&run::set()).err().expect("read-only");
     assert_eq!((put.kind(), lease.kind()), (Kind::StoreDenied, Kind::StoreDenied));
@@ -408,7 +422,7 @@ fn race(root: &Path, writer: &str) -> Result<(), Box<dyn Error>> {
     for number in 0..RACED {
         let object = format!("evidence/race/{number}");
         match store.put_new(&name(&object), writer.as_bytes()) {
-            Ok(()) => wins.push_str(&format!("{object}\n")),
+            Ok(()) => wins.extend([object.as_str(), "\n"]),
             Err(store::Error::Exists { .. }) => {}
             Err(error) => return Err(error.into()),
         }

@@ -4,6 +4,8 @@
 mod faulty;
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/sound.rs"]
+mod sound;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -107,7 +109,7 @@ fn a_dropped_upload_leaves_nothing() {
     each_store(|store| {
         let object = name("evidence/drill");
         let mut upload = store.upload(&object).expect("free");
-        upload.write_all(&[7; 600_000]).expect("written");
+        upload.write_all(&vec![7; 600_000]).expect("written");
         drop(upload);
         assert_eq!(listed(store, ""), []);
         store.put_new(&object, b"whole").expect("still free");
@@ -224,13 +226,13 @@ fn failures<S: Store, K>(when: When, make: impl Fn() -> (S, K)) -> u64 {
         run::back_up(&store, &run::bundle_id(1)).expect("nothing fails");
         let before = run::snapshot(&store);
         let result = run::back_up(&Faulty::new(&store, when, n), &run::bundle_id(2));
-        run::assert_whole(&store, &before, &context);
+        sound::assert_whole(&store, &before, &context);
         let after = run::snapshot(&store);
         run::back_up(&store, &run::bundle_id(3)).expect(&context);
-        run::assert_whole(&store, &after, &context);
+        sound::assert_whole(&store, &after, &context);
         let mut bundles = vec![run::bundle_id(1), run::bundle_id(3)];
         bundles.extend(result.is_ok().then(|| run::bundle_id(2)));
-        run::assert_sound(&store, &bundles, &context);
+        sound::assert_sound(&store, &bundles, &context);
         if result.is_ok() {
             return n - 1;
         }

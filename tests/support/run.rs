@@ -25,7 +25,6 @@ use hub_backup::bundle::name::SetName;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::catalog::chain;
 use hub_backup::catalog::chain::Link;
-use hub_backup::catalog::walk;
 use hub_backup::store::Lease;
 use hub_backup::store::ObjectName;
 use hub_backup::store::Store;
@@ -145,7 +144,7 @@ fn bundle_around(manifest: &[u8]) -> Vec<u8> {
 }
 
 /// The manifest in a stand-in, if the stand-in is whole.
-fn manifest_inside(bundle: &[u8]) -> Option<&[u8]> {
+pub(crate) fn manifest_inside(bundle: &[u8]) -> Option<&[u8]> {
     let (content, digest) = bundle.split_last_chunk::<32>()?;
     let is_whole = content.len() == BUNDLE_BYTES && Digest::of(content).octets() == digest;
     content.split(|byte| *byte == 0).next().filter(|_| is_whole)
@@ -185,43 +184,4 @@ pub(crate) fn snapshot(store: &dyn Store) -> Snapshot {
         .into_iter()
         .map(|listed| (listed.name.clone(), read(&listed.name)))
         .collect()
-}
-
-/// What must hold at every moment: what was there is there unchanged, and what is visible is whole.
-pub(crate) fn assert_whole(store: &dyn Store, before: &Snapshot, context: &str) {
-    let now = snapshot(store);
-    for (name, bytes) in before {
-        assert_eq!(now.get(name), Some(bytes), "{context}: {name} changed");
-    }
-    for (name, bytes) in &now {
-        let is_whole = if names::parse_bundle(name).is_some() {
-            manifest_inside(bytes).is_some()
-        } else if names::parse_manifest(name).is_some() {
-            Manifest::parse(bytes).is_ok()
-        } else if names::parse_audit(name).is_some() {
-            audit::AuditRecord::parse(bytes).is_ok()
-        } else {
-            bytes.starts_with(b"signed ") && bytes.len() == 71
-        };
-        assert!(is_whole, "{context}: {name} is visible and not whole");
-    }
-}
-
-/// What must hold after a run that succeeded.
-pub(crate) fn assert_sound(store: &dyn Store, bundles: &[BundleId], context: &str) {
-    assert_eq!(walk::walk(store, &set()).expect("walked"), [], "{context}");
-    let check = |bytes: &[u8], signatures: &[u8]| match signatures_over(bytes) == signatures {
-        true => Ok(()),
-        false => Err("wrong".to_owned()),
-    };
-    let report = audit::check::check(store, Some(&check)).expect("checked");
-    assert_eq!(report.problems, [], "{context}");
-    let linked: Vec<_> = chain::links(store, &set()).expect("listed").collect();
-    let linked: Vec<_> = linked
-        .into_iter()
-        .map(|link| link.expect("readable").manifest.bundle)
-        .collect();
-    for bundle in bundles {
-        assert!(linked.contains(bundle), "{context}: {bundle} is not in the chain");
-    }
 }
