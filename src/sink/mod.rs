@@ -1,5 +1,7 @@
 //! Level 3: where a restore lands. A sink stages everything under a name of its own, and takes the final name at the end.
 
+pub mod files;
+
 use std::io;
 use std::io::Read;
 use std::path::PathBuf;
