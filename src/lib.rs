@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod bundle;
+pub mod encrypt;
 pub mod keyring;
 pub mod policy;
 pub mod seal;

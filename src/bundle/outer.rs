@@ -26,6 +26,20 @@ pub const SIGNATURES: &str = "manifest.json.asc";
 /// The trailer.
 pub const TRAILER: &str = "trailer";
 
+/// Members of `keyslots/`, by their name there.
+pub mod slot {
+    /// OpenPGP suites: the session key for each certificate, as PKESK packets.
+    pub const OPENPGP: &str = "openpgp.pgp";
+    /// OpenPGP suites: the session key for the age recipients, as an age file.
+    pub const SESSION_KEY: &str = "session-key.age";
+    /// The session key, or in the suite `age` an identity, for whoever knows the passphrase, as an age file.
+    pub const PASSPHRASE: &str = "passphrase.age";
+    /// Suite `age`: the header of the payload.
+    pub const AGE: &str = "age.txt";
+    /// Suite `age`: the header of the index.
+    pub const AGE_INDEX: &str = "age-index.txt";
+}
+
 /// The containers of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Container {
