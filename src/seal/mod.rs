@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The law of [`open`]: there is at least one signature, and every one is good, by a trusted signer, made when the manifest was.
-//! So a signature more, a foreign one or a damaged one spoils the seal. It has one spelling (see [`canonical`]), in which no
-//! bit is free. `gpg --verify` and `sqv` read the same file.
+//! So a signature more, a foreign one or a damaged one spoils the seal. That one is missing shows against the signers that the
+//! manifest names (`policy::crypto`). The seal has one spelling (see [`canonical`]), in which no bit is free. `gpg --verify` and
+//! `sqv` read the same file.
 
 mod armor;
 mod block;
