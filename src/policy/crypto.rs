@@ -49,7 +49,7 @@ impl Default for KeyPolicy {
 #[non_exhaustive]
 pub enum Violation {
     /// Too few recipients: losing one key would lose the bundle.
-    #[error("{found} recipients, and the policy demands {least}")]
+    #[error("the number of recipients is {found}, and the policy demands {least}")]
     TooFewRecipients {
         /// How many there are.
         found: usize,
@@ -57,7 +57,7 @@ pub enum Violation {
         least: usize,
     },
     /// Too few signers.
-    #[error("{found} signers, and the policy demands {least}")]
+    #[error("the number of signers is {found}, and the policy demands {least}")]
     TooFewSigners {
         /// How many there are.
         found: usize,

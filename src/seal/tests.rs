@@ -268,9 +268,12 @@ fn malformed_signatures() {
     let good = sign(builder());
     assert!(open(MANIFEST, &block_of(good.clone()), &trust, time(SIGNED)).is_ok());
 
-    let refusal = |signature: Signature| match refused(&block_of(signature), &trust) {
-        Error::Invalid(invalid) => invalid,
-        other => panic!("{other}"),
+    let refusal = |signature: Signature| {
+        let error = refused(&block_of(signature), &trust);
+        let Error::Invalid(invalid) = error else {
+            panic!("{error}")
+        };
+        invalid
     };
     let text = builder().set_type(SignatureType::Text);
     assert!(matches!(refusal(sign(text)), Invalid::NotASignature { .. }));
@@ -479,8 +482,8 @@ fn keys_of_gnupg_sign_and_signatures_of_gpg_open() {
         let now = gnupg::now();
         let signer = SoftwareSigner::new(secret, None, now).expect("a signer");
         let armored = seal(MANIFEST, &[&signer], now).expect("sealed");
-        let signed = open(MANIFEST, &armored, &trust, now).expect("opens");
-        assert_eq!((signed[0].facts.generation, &signed[0].fingerprint), (1, &fingerprint));
+        let opened = open(MANIFEST, &armored, &trust, now).expect("opens");
+        assert_eq!((opened[0].facts.generation, &opened[0].fingerprint), (1, &fingerprint));
 
         let manifest = gpg.path("manifest.json");
         gnupg::put(&manifest, MANIFEST);
@@ -491,8 +494,8 @@ fn keys_of_gnupg_sign_and_signatures_of_gpg_open() {
             let raw = open(MANIFEST, &by_gpg, &trust, gnupg::now());
             assert!(matches!(raw, Err(Error::Invalid(Invalid::NotCanonical))), "{raw:?}");
             let ours = canonical(&by_gpg).expect("canonical");
-            let signed = open(MANIFEST, &ours, &trust, gnupg::now()).expect("opens");
-            assert_eq!(signed[0].fingerprint, fingerprint);
+            let opened = open(MANIFEST, &ours, &trust, gnupg::now()).expect("opens");
+            assert_eq!(opened[0].fingerprint, fingerprint);
             // Still what stock tools read.
             let path = gpg.path("manifest.json.asc");
             gnupg::put(&path, &ours);

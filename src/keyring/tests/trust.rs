@@ -208,12 +208,12 @@ fn certifications_are_taken_back() {
     let world = world();
     let take_back =
         |why| revoke_certification(&world.root.cert, None, &world.certified, why, time(LATER)).expect("revoked");
-    let soft = store(&[&world.root.cert], &[&take_back(Why::Retired)]);
+    let soft = store(&[&world.root.cert], &[&without(Why::Retired)]);
     assert!(world.judge(&soft, SIGNED).is_ok());
-    let taken_back = |verdict| matches!(verdict, Err(Untrusted::CertificationRevoked { .. }));
-    assert!(taken_back(world.judge(&soft, LATER)));
-    let hard = store(&[&world.root.cert], &[&take_back(Why::Compromised), &world.certified]);
-    assert!(taken_back(world.judge(&hard, SIGNED)));
+    let is_taken_back = |verdict| matches!(verdict, Err(Untrusted::CertificationRevoked { .. }));
+    assert!(is_taken_back(world.judge(&soft, LATER)));
+    let hard = store(&[&world.root.cert], &[&without(Why::Compromised), &world.certified]);
+    assert!(is_taken_back(world.judge(&hard, SIGNED)));
 
     // A stranger's revocation of the root's certification is nothing.
     let stranger = made(Role::Root, "root");
@@ -225,12 +225,12 @@ fn certifications_are_taken_back() {
     let again = certify(
         &world.root.cert,
         None,
-        &take_back(Why::Retired),
+        &without(Why::Retired),
         time("2026-10-01T00:00:00Z"),
     )
     .expect("certified");
     let trust = store(&[&world.root.cert], &[&again]);
-    assert!(taken_back(world.judge(&trust, LATER)));
+    assert!(is_taken_back(world.judge(&trust, LATER)));
     assert!(world.judge(&trust, "2026-11-01T00:00:00Z").is_ok());
 }
 
