@@ -49,7 +49,7 @@ impl Default for KeyPolicy {
 #[non_exhaustive]
 pub enum Violation {
     /// Too few recipients: losing one key would lose the bundle.
-    #[error("{found} recipients, and the policy demands {least}")]
+    #[error("the number of recipients is {found}, and the policy demands {least}")]
     TooFewRecipients {
         /// How many there are.
         found: usize,
@@ -57,7 +57,7 @@ pub enum Violation {
         least: usize,
     },
     /// Too few signers.
-    #[error("{found} signers, and the policy demands {least}")]
+    #[error("the number of signers is {found}, and the policy demands {least}")]
     TooFewSigners {
         /// How many there are.
         found: usize,
@@ -155,9 +155,9 @@ pub enum Violation {
 
 /// Everything that is wrong with the keys of a bundle; not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violations(pub Vec<Violation>);
+pub struct Error(pub Vec<Violation>);
 
-impl fmt::Display for Violations {
+impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("the keys do not satisfy the policy: ")?;
         for (index, violation) in self.0.iter().enumerate() {
@@ -168,25 +168,56 @@ impl fmt::Display for Violations {
     }
 }
 
-impl std::error::Error for Violations {}
+impl std::error::Error for Error {}
 
-impl Fault for Violations {
+impl Fault for Error {
     fn kind(&self) -> Kind {
         Kind::KeyPolicy
     }
+
+    fn hint(&self) -> Option<String> {
+        Some("Look at the keys with `hub-backup keys`; the rules stand in the settings under `[policy]`.".into())
+    }
 }
 
-/// Judges the keys that the manifest names, by the facts in it, at `at`: the time of the bundle. `signed` are the facts about
-/// the keys that have signed, as their certificates tell them.
+/// Judges the keys that the manifest names, by the facts in it, at the time of the bundle. `signers` are the fingerprints of the
+/// certificates that have signed it.
 ///
 /// # Errors
 /// Every violation there is.
-pub fn check(manifest: &Manifest, signed: &[KeyFacts], policy: &KeyPolicy, at: Timestamp) -> Result<(), Violations> {
+pub fn check(manifest: &Manifest, signers: &[&str], policy: &KeyPolicy) -> Result<(), Error> {
     let keys = &manifest.keys;
-    let mut found = check_keys(manifest.suite, &keys.signers, &keys.recipients, policy, at)
-        .map_or_else(|all| all.0, |()| Vec::new());
-    check_signed(&keys.signers, signed, &mut found);
+    let mut found = violations(
+        manifest.suite,
+        &keys.signers,
+        &keys.recipients,
+        policy,
+        manifest.created,
+    );
+    check_signed(&keys.signers, signers, &mut found);
     check_slots(manifest, &mut found);
+    verdict(found)
+}
+
+/// Whether the manifest tells the truth about its signers: `signed` are the facts that their certificates tell. (About recipients
+/// nobody but their owners can say.)
+///
+/// # Errors
+/// Every violation there is.
+pub fn check_claims(manifest: &Manifest, signed: &[KeyFacts]) -> Result<(), Error> {
+    let mut found = Vec::new();
+    for claim in &manifest.keys.signers {
+        let other = signed
+            .iter()
+            .find(|by| by.id == claim.id && by.algorithm != claim.algorithm);
+        if let Some(by) = other {
+            found.push(Violation::OtherAlgorithm {
+                id: claim.id.clone(),
+                claimed: claim.algorithm.clone(),
+                found: by.algorithm.clone(),
+            });
+        }
+    }
     verdict(found)
 }
 
@@ -200,7 +231,17 @@ pub fn check_keys(
     recipients: &[KeyFacts],
     policy: &KeyPolicy,
     at: Timestamp,
-) -> Result<(), Violations> {
+) -> Result<(), Error> {
+    verdict(violations(suite, signers, recipients, policy, at))
+}
+
+fn violations(
+    suite: Suite,
+    signers: &[KeyFacts],
+    recipients: &[KeyFacts],
+    policy: &KeyPolicy,
+    at: Timestamp,
+) -> Vec<Violation> {
     let mut found = Vec::new();
     check_counts(signers, recipients, policy, &mut found);
     for (keys, role) in [(signers, Role::Signer), (recipients, Role::Recipient)] {
@@ -215,15 +256,11 @@ pub fn check_keys(
     for key in recipients.iter().filter(|key| !takes(suite, &key.kind)) {
         found.push(wrong_kind(key, suite));
     }
-    verdict(found)
+    found
 }
 
-fn verdict(found: Vec<Violation>) -> Result<(), Violations> {
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(Violations(found))
-    }
+fn verdict(found: Vec<Violation>) -> Result<(), Error> {
+    if found.is_empty() { Ok(()) } else { Err(Error(found)) }
 }
 
 fn check_counts(signers: &[KeyFacts], recipients: &[KeyFacts], policy: &KeyPolicy, found: &mut Vec<Violation>) {
@@ -308,21 +345,13 @@ fn wrong_kind(key: &KeyFacts, suite: Suite) -> Violation {
     }
 }
 
-/// The signers that the manifest names are those that have signed, and the manifest tells the truth about them.
-fn check_signed(named: &[KeyFacts], signed: &[KeyFacts], found: &mut Vec<Violation>) {
-    for claim in named {
-        match signed.iter().find(|by| by.id == claim.id) {
-            None => found.push(Violation::NotSigned { id: claim.id.clone() }),
-            Some(by) if by.algorithm != claim.algorithm => found.push(Violation::OtherAlgorithm {
-                id: claim.id.clone(),
-                claimed: claim.algorithm.clone(),
-                found: by.algorithm.clone(),
-            }),
-            Some(_) => {}
-        }
+/// The signers that the manifest names are those that have signed.
+fn check_signed(named: &[KeyFacts], signed: &[&str], found: &mut Vec<Violation>) {
+    for claim in named.iter().filter(|claim| !signed.contains(&claim.id.as_str())) {
+        found.push(Violation::NotSigned { id: claim.id.clone() });
     }
-    for by in signed.iter().filter(|by| !named.iter().any(|claim| claim.id == by.id)) {
-        found.push(Violation::NotNamed { id: by.id.clone() });
+    for id in signed.iter().filter(|id| !named.iter().any(|claim| claim.id == **id)) {
+        found.push(Violation::NotNamed { id: (*id).to_owned() });
     }
 }
 
