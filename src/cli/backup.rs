@@ -28,7 +28,6 @@ use crate::job::backup::Backup;
 use crate::job::backup::Done;
 use crate::job::setup;
 use crate::source::Source;
-use crate::store::Store as _;
 
 const EXAMPLES: [Example; 4] = [
     Example {

@@ -119,7 +119,9 @@ impl Fault for Error {
             Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 Some("Nothing is overwritten: name a new file or folder, or move the old one away.".into())
             }
-            Self::Chain { .. } => Some("Compare the store with another copy and with a checkpoint kept elsewhere.".into()),
+            Self::Chain { .. } => {
+                Some("Compare the store with another copy and with a checkpoint kept elsewhere.".into())
+            }
             Self::Panicked => Some("Please report it with the line above; it holds no data of yours.".into()),
             Self::Prompt { .. }
             | Self::Passphrase { .. }

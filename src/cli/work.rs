@@ -53,7 +53,10 @@ impl From<&BundleChoice> for BundleRef {
 /// # Errors
 /// When it cannot be opened, or none is named where one is needed.
 pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<LocalStore>, CliError> {
-    let named_here = settings.store.as_ref().is_some_and(|store| store.origin.kind() == "flag");
+    let named_here = settings
+        .store
+        .as_ref()
+        .is_some_and(|store| store.origin.kind() == "flag");
     match choice {
         BundleChoice::File(_) if !named_here => Ok(None),
         BundleChoice::File(_) | BundleChoice::Latest | BundleChoice::Id(_) => Ok(Some(setup::store(settings)?)),
@@ -66,7 +69,12 @@ pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<Lo
 /// When one cannot be read or unlocked.
 pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSigner>, CliError> {
     let ask = |path: &Path| ask(context, "signing key", path, prompt::SIGNER);
-    Ok(setup::signers(settings, &context.environment, context.clock.now(), &ask)?)
+    Ok(setup::signers(
+        settings,
+        &context.environment,
+        context.clock.now(),
+        &ask,
+    )?)
 }
 
 /// The secret keys that open bundles; a locked one is asked for.
@@ -78,9 +86,22 @@ pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity
     Ok(setup::identities(settings, &context.environment, &ask)?)
 }
 
-fn ask(context: &Context, what: &str, path: &Path, options: &'static str) -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
+fn ask(
+    context: &Context,
+    what: &str,
+    path: &Path,
+    options: &'static str,
+) -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
     let purpose = format!("the passphrase of the {what} {}", path.display());
-    prompt::passphrase(context, &Wanted { purpose, source: None, options }).map_err(|error| match error {
+    prompt::passphrase(
+        context,
+        &Wanted {
+            purpose,
+            source: None,
+            options,
+        },
+    )
+    .map_err(|error| match error {
         CliError::Fault(fault) | CliError::Told(fault) => fault,
         CliError::StdoutClosed => Box::new(Error::Stdout(io::ErrorKind::BrokenPipe.into())),
     })
@@ -91,7 +112,10 @@ fn ask(context: &Context, what: &str, path: &Path, options: &'static str) -> Res
 pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSigner> {
     let nobody = |path: &Path| -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
         let purpose = format!("the passphrase of {}", path.display());
-        Err(Box::new(Error::NoTerminal { purpose, options: prompt::SIGNER }))
+        Err(Box::new(Error::NoTerminal {
+            purpose,
+            options: prompt::SIGNER,
+        }))
     };
     setup::signers(settings, &context.environment, context.clock.now(), &nobody).unwrap_or_default()
 }
@@ -134,14 +158,26 @@ impl Proven {
     ///
     /// # Errors
     /// When it is not there, not proven, or no key was given.
-    pub fn find(choice: &BundleChoice, set: Option<&SetName>, settings: &Settings, context: &Context) -> Result<Self, CliError> {
+    pub fn find(
+        choice: &BundleChoice,
+        set: Option<&SetName>,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Self, CliError> {
         let trust = setup::pinned_trust(settings)?;
         let keys = setup::key_policy(settings);
         let identities = identities(settings, context)?;
         let store = store_for(choice, settings)?;
         let chain = store.as_ref().map(|store| store as &dyn Store);
         let found = bundles::find(&choice.into(), chain, set)?;
-        let measure = Measure { trust: &trust, keys: &keys, name: found.name, chain, checkpoint: None, jobs: settings.threads() };
+        let measure = Measure {
+            trust: &trust,
+            keys: &keys,
+            name: found.name,
+            chain,
+            checkpoint: None,
+            jobs: settings.threads(),
+        };
         let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)?;
         Ok(Self { verified, identities })
     }
@@ -233,24 +269,49 @@ impl ProofReport {
     /// # Errors
     /// What the writer reports.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "bundle     {} of set {}, made {}", self.bundle, self.set, self.created)?;
+        writeln!(
+            out,
+            "bundle     {} of set {}, made {}",
+            self.bundle, self.set, self.created
+        )?;
         if !self.proven {
-            writeln!(out, "UNPROVEN   nobody vouches for this bundle: signature, signer and chain were not checked")?;
+            writeln!(
+                out,
+                "UNPROVEN   nobody vouches for this bundle: signature, signer and chain were not checked"
+            )?;
         }
         for signature in &self.signatures {
-            let SignatureReport { fingerprint, algorithm, trusted_by, .. } = signature;
-            let word = if fingerprint == trusted_by { "which is pinned".to_owned() } else { format!("certified by the pinned {trusted_by}") };
+            let SignatureReport {
+                fingerprint,
+                algorithm,
+                trusted_by,
+                ..
+            } = signature;
+            let word = if fingerprint == trusted_by {
+                "which is pinned".to_owned()
+            } else {
+                format!("certified by the pinned {trusted_by}")
+            };
             writeln!(out, "signature  good, {} by {fingerprint}, {word}", visible(algorithm))?;
         }
         match (self.position, self.head) {
             ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
-            ("no-chain", _) => writeln!(out, "chain      not checked: number {}, and no store to compare with", self.sequence)?,
+            ("no-chain", _) => writeln!(
+                out,
+                "chain      not checked: number {}, and no store to compare with",
+                self.sequence
+            )?,
             _ => {}
         }
         if self.proven {
             writeln!(out, "keys       {} recipients, as the policy asks", self.recipients)?;
         }
-        writeln!(out, "digests    {} segments, {}, every byte as stated", self.segments, size(self.bytes))
+        writeln!(
+            out,
+            "digests    {} segments, {}, every byte as stated",
+            self.segments,
+            size(self.bytes)
+        )
     }
 }
 
