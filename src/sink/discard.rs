@@ -33,6 +33,10 @@ impl Sink for Discard {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }

@@ -303,6 +303,11 @@ impl Sink for FilesSink {
         })
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.settle()?;
+        self.guard(|sink| sink.streams.check_none())
+    }
+
     fn commit(mut self: Box<Self>) -> Result<(), Error> {
         self.guard(Self::land)
     }
