@@ -71,7 +71,8 @@ impl NewFile {
         self.file.sync_all()?;
         fs::hard_link(&self.temporary, target)?;
         self.published = true;
-        fs::remove_file(&self.temporary)?;
+        // The file has its name: a second name that stays is a leftover for the next sweep, and no failure.
+        drop(fs::remove_file(&self.temporary));
         sync_folder(parent(target))
     }
 }

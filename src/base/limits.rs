@@ -49,12 +49,53 @@ pub const XATTR_BYTES_MAX: usize = 256 << 10;
 /// Largest record of the audit log or of the store.
 pub const RECORD_BYTES_MAX: u64 = 1 << 20;
 
+/// How often a record of the audit log looks for a free number. Each failure means that another process wrote one, so this
+/// many processes would have to be faster.
+pub const AUDIT_ATTEMPTS_MAX: u32 = 100;
+
 /// Largest certificate or key file that is read.
 pub const KEY_FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Largest settings file or secret file that is read.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 
+/// Lowest and highest level of zstd: above 19 its memory grows beyond any other part of the program.
+pub const LEVEL_MIN: i32 = 1;
+
+/// See [`LEVEL_MIN`].
+pub const LEVEL_MAX: i32 = 19;
+
+/// Level of zstd by default: measured, higher levels cost more time than they save space.
+pub const LEVEL: i32 = 3;
+
+/// Most worker threads: each holds blocks in both forms.
+pub const JOBS_MAX: usize = 256;
+
+/// Largest passphrase: longer than any that a person or a password store gives.
+pub const PASSPHRASE_BYTES_MAX: usize = 64 << 10;
+
+/// How long a command may take to give a passphrase, in seconds: somebody may have to touch a token.
+pub const PASSPHRASE_COMMAND_SECONDS_MAX: u64 = 300;
+/// Largest file of a config source: it is held in memory twice while secrets are looked for; settings are far smaller.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Most places with a secret that are kept for one config file: each is a record in memory, and a file with more is no settings file.
+pub const CONFIG_FINDINGS_MAX: usize = 10_000;
+
+/// Most places with a secret that an error names: a screenful.
+pub const CONFIG_FINDINGS_SHOWN: usize = 40;
+
+/// How much of the standard error of a command is kept for the error message: its end.
+pub const COMMAND_STDERR_BYTES: usize = 64 << 10;
+
+/// Most bytes that come out of a pipe after its writer has ended: the largest pipe that Linux gives to a user.
+pub const COMMAND_PIPE_BYTES_MAX: u64 = 1 << 20;
+
+/// How long a command may go on after it closed its output, and its output may stay open after it ended, in seconds.
+pub const COMMAND_LINGER_SECONDS: u64 = 60;
+
+/// How long a command that is told to end is waited for before it is killed, in milliseconds.
+pub const COMMAND_GRACE_MILLIS: u64 = 2000;
 /// Most certificates in one key file: the recipients and signers of a large organisation.
 pub const CERTIFICATES_MAX: usize = 1024;
 

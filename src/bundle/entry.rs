@@ -66,7 +66,7 @@ pub enum Node {
     File {
         /// Its size, holes included.
         size: u64,
-        /// Where its data is, for a sparse file: rising, not touching, within `size`. The stored content is the extents' data, joined.
+        /// Where its data is, for a sparse file: rising, not touching, within `size`, beginning and ending at multiples of 512 or at `size`. The stored content is the extents' data, joined.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         extents: Option<Vec<Extent>>,
         /// The digest of its content, holes read as zeros.

@@ -185,9 +185,15 @@ fn check_extents(size: u64, extents: &[super::entry::Extent]) -> Result<(), BadR
         let begins_after = end.is_none_or(|end| extent.offset > end);
         let next = extent.offset.checked_add(extent.length).filter(|next| *next <= size);
         match next {
-            Some(next) if begins_after && extent.length > 0 => end = Some(next),
+            Some(next) if begins_after && extent.length > 0 && is_aligned(extent, size) => end = Some(next),
             _ => return Err(BadRecord::Contradiction("extents")),
         }
     }
     Ok(())
+}
+
+/// Stock tar pads the data of each extent to whole blocks of 512, so only the end of the file may lie within one.
+fn is_aligned(extent: &super::entry::Extent, size: u64) -> bool {
+    let end = extent.offset + extent.length;
+    extent.offset.is_multiple_of(512) && (end.is_multiple_of(512) || end == size)
 }

@@ -21,5 +21,6 @@ pub mod manifest;
 pub mod name;
 pub mod outer;
 pub mod path;
+pub mod recover;
 pub mod suite;
 pub mod trailer;

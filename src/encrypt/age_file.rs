@@ -15,6 +15,7 @@ use age_core::format::read::age_stanza;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::hmac;
+use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::key::FILE_KEY_BYTES;
@@ -80,7 +81,10 @@ impl Header {
 }
 
 fn mac_key(file_key: &[u8; FILE_KEY_BYTES]) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, &derive::<32>(&[], file_key, b"header"))
+    hmac::Key::new(
+        hmac::HMAC_SHA256,
+        &*Zeroizing::new(derive::<32>(&[], file_key, b"header")),
+    )
 }
 
 /// The bytes of a header for this file key, whose stanzas were made for it.
@@ -128,7 +132,7 @@ impl AgeFile {
         content: &[u8],
         stanzas: impl FnOnce(&[u8; FILE_KEY_BYTES]) -> Result<Vec<Stanza>, Error>,
     ) -> Result<Vec<u8>, Error> {
-        let file_key = random::octets()?;
+        let file_key = Zeroizing::new(random::octets()?);
         let mut out = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor)?;
         out.write_all(&header(&file_key, &stanzas(&file_key)?))?;
         let mut payload = stream::Writer::new(&file_key, out)?;

@@ -145,7 +145,7 @@ pub(crate) fn write_headers(
     }
     let mut slots = Vec::new();
     for (name, container) in [(slot::AGE, Container::Payload), (slot::AGE_INDEX, Container::Index)] {
-        let file_key = Zeroizing::new(key.file_key(container));
+        let file_key = key.file_key(container);
         slots.push((name, age_file::header(&file_key, &wrap(&file_key, &recipients)?)));
     }
     if let Some((passphrase, identity)) = identity {
@@ -191,7 +191,7 @@ pub(crate) fn open_headers(
     if !payload.fits(&file_key) {
         return Err(bad(slot::AGE, "its age header was altered"));
     }
-    let key = ContentKey::file(*file_key);
+    let key = ContentKey::file(&file_key);
     if !index.fits(&key.file_key(Container::Index)) {
         return Err(bad(slot::AGE_INDEX, "it does not belong to the key of the payload"));
     }

@@ -104,7 +104,7 @@ pub enum Error {
 }
 
 impl From<io::Error> for Error {
-    /// Takes out what [`damaged`] has put in, so that damage has one form outside of readers and writers.
+    /// Takes out the error of this kind that a reader or a writer has put in, so that damage has one form.
     fn from(error: io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(Self::Io)
     }

@@ -2,6 +2,7 @@
 
 use ring::hkdf;
 use ring::hmac;
+use zeroize::Zeroizing;
 
 use super::error::Error;
 use crate::base::digest::Digest;
@@ -29,11 +30,12 @@ pub struct ContentKey {
 impl ContentKey {
     /// A new key: 32 octets for the OpenPGP suites (an AES-256 session key), 16 for age (a file key).
     pub fn generate(suite: Suite) -> Result<Self, Error> {
-        let secret = match suite {
-            Suite::Rfc9580 | Suite::Gnupg => SecretBytes::new(random::octets::<SESSION_KEY_BYTES>()?.to_vec()),
-            Suite::Age => SecretBytes::new(random::octets::<FILE_KEY_BYTES>()?.to_vec()),
+        let octets = Zeroizing::new(random::octets::<SESSION_KEY_BYTES>()?);
+        let length = match suite {
+            Suite::Rfc9580 | Suite::Gnupg => SESSION_KEY_BYTES,
+            Suite::Age => FILE_KEY_BYTES,
         };
-        Ok(Self { suite, secret })
+        Ok(Self::from_secret(suite, &octets[..length]))
     }
 
     /// The key of an OpenPGP suite that a slot held; `None` when it is not 32 octets long.
@@ -43,8 +45,8 @@ impl ContentKey {
     }
 
     /// The key of the suite age that a header held.
-    pub(crate) fn file(secret: [u8; FILE_KEY_BYTES]) -> Self {
-        Self::from_secret(Suite::Age, &secret)
+    pub(crate) fn file(secret: &[u8; FILE_KEY_BYTES]) -> Self {
+        Self::from_secret(Suite::Age, secret)
     }
 
     fn from_secret(suite: Suite, secret: &[u8]) -> Self {
@@ -78,11 +80,11 @@ impl ContentKey {
 
     /// The file key of one container of the suite age. A file key must not serve two files, so the index has its own,
     /// derived one.
-    pub(crate) fn file_key(&self, container: Container) -> [u8; FILE_KEY_BYTES] {
-        match container {
+    pub(crate) fn file_key(&self, container: Container) -> Zeroizing<[u8; FILE_KEY_BYTES]> {
+        Zeroizing::new(match container {
             Container::Payload => self.secret().try_into().expect("a file key has 16 octets"),
             Container::Index => derive(&[], self.secret(), INDEX_LABEL),
-        }
+        })
     }
 }
 

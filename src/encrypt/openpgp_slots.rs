@@ -38,10 +38,10 @@ pub(crate) fn write(key: &ContentKey, certs: &[&Cert], at: Option<SystemTime>) -
     for cert in certs {
         let refused = |reason: String| refused(cert, reason);
         for recipient in encryption_keys(cert, at)? {
-            let packet = pkesk(key.suite(), &session_key, &recipient).map_err(|error| refused(error.to_string()))?;
+            let packet = pkesk(key.suite(), &session_key, &recipient).map_err(|error| refused(format!("{error:#}")))?;
             packet
                 .serialize(&mut slot)
-                .map_err(|error| refused(error.to_string()))?;
+                .map_err(|error| refused(format!("{error:#}")))?;
         }
     }
     Ok(slot)
@@ -68,8 +68,8 @@ pub(crate) fn reads_seipdv2(cert: &Cert, at: Option<SystemTime>) -> Result<bool,
 fn valid<'a>(cert: &'a Cert, policy: &'a StandardPolicy<'_>, at: Option<SystemTime>) -> Result<ValidCert<'a>, Error> {
     let valid = cert
         .with_policy(policy, at)
-        .map_err(|error| refused(cert, error.to_string()))?;
-    valid.alive().map_err(|error| refused(cert, error.to_string()))?;
+        .map_err(|error| refused(cert, format!("{error:#}")))?;
+    valid.alive().map_err(|error| refused(cert, format!("{error:#}")))?;
     match valid.revocation_status() {
         RevocationStatus::Revoked(_) => Err(refused(cert, "it was revoked".to_owned())),
         RevocationStatus::CouldBe(_) | RevocationStatus::NotAsFarAsWeKnow => Ok(valid),

@@ -93,7 +93,9 @@ pub fn write_slots(key: &ContentKey, recipients: &[Recipient]) -> Result<Vec<Slo
         name: name.to_owned(),
         bytes,
     });
-    Ok(slots.collect())
+    let slots: Vec<Slot> = slots.collect();
+    // What the reader would refuse, as too many recipients, must not become a bundle.
+    Parsed::new(key.suite(), &slots).map(|_| slots)
 }
 
 type Named = (&'static str, Vec<u8>);
@@ -255,3 +257,6 @@ fn bad(name: &str, reason: &str) -> Error {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

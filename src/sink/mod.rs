@@ -1,5 +1,11 @@
 //! Level 3: where a restore lands. A sink stages everything under a name of its own, and takes the final name at the end.
 
+pub mod discard;
+pub mod files;
+pub mod pipe;
+pub mod router;
+pub mod sqlite;
+
 use std::io;
 use std::io::Read;
 use std::path::PathBuf;

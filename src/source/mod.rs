@@ -1,5 +1,11 @@
 //! Level 3: where bytes come from. A source gives entries to a collector, and learns facts on the way.
 
+pub mod command;
+pub mod config;
+pub mod files;
+pub mod sqlite;
+pub mod uri;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;

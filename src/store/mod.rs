@@ -1,5 +1,9 @@
 //! Level 3: where bundles live. Create-only: nothing in a store is ever overwritten.
 
+pub mod local;
+pub mod mem;
+pub mod names;
+
 use std::fmt;
 use std::io;
 use std::io::Write;
@@ -64,6 +68,8 @@ pub struct Listed {
 ///
 /// An object is visible under its name either whole or not at all, and once visible it lasts through a crash of the
 /// machine. Creating a name that exists is an error (`Exists`). Lists are hints: the chain of manifests is the truth.
+///
+/// Objects under `bundles/SET/` and `manifests/SET/` are written by the holder of the set's lease alone; all others by anyone.
 pub trait Store: Send + Sync {
     /// What to call the store in messages: a path or a URL without secrets.
     fn describe(&self) -> String;
@@ -104,14 +110,16 @@ pub trait Store: Send + Sync {
     /// `Locked` when another writer has it; see [`Error`].
     fn lease(&self, set: &SetName) -> Result<Box<dyn Lease>, Error>;
 
-    /// Removes what crashed writers of the leased set left under temporary names, and gives their number.
+    /// Removes what crashed writers left under temporary names, of the leased set and of no set, and gives their number.
+    /// What such a writer published lasts from then on.
     ///
     /// # Errors
     /// See [`Error`].
     fn sweep(&self, lease: &dyn Lease) -> Result<u64, Error>;
 }
 
-/// An object being written. Dropped without `publish`, it leaves nothing visible.
+/// An object being written. Dropped without `publish`, it leaves nothing visible. After a write that failed, every
+/// further write and `publish` fail too.
 pub trait Upload: Write {
     /// Makes the object last and visible under its name.
     ///
@@ -202,7 +210,15 @@ impl Fault for Error {
         match self {
             Self::Locked { .. } => Some("Wait for it to end; a lease ends by itself when its process dies.".into()),
             Self::NotFound { .. } => Some("`hub-backup list` shows what the store has.".into()),
-            Self::Exists { .. } | Self::TooLarge { .. } | Self::Denied { .. } | Self::Unavailable { .. } => None,
+            Self::Denied { .. } => Some("Give the account that runs this access to the store.".into()),
+            Self::Unavailable { source, .. } if is_full(source) => {
+                Some("Make room in the store and run again; what is there is whole.".into())
+            }
+            Self::Exists { .. } | Self::TooLarge { .. } | Self::Unavailable { .. } => None,
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

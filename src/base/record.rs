@@ -1,0 +1,179 @@
+//! Small stored records: JSON that names its format and version, read strictly.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
+use super::fault::Kind;
+
+/// A record that names its format in a field `format` and its version in a field `version`. Its fields are closed:
+/// implement it for types with `deny_unknown_fields`.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The word in the field `format`, which tells it from other signed JSON.
+    const FORMAT: &'static str;
+
+    /// The version that this program writes and reads.
+    const VERSION: u32;
+
+    /// The field `format` as it was read.
+    fn format(&self) -> &str;
+
+    /// What in the record contradicts itself.
+    ///
+    /// # Errors
+    /// The contradiction, in words.
+    fn check(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// The bytes of the record: what is stored and signed.
+#[must_use]
+pub fn to_bytes<R: Record>(record: &R) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(record).expect("records have only string keys");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads a record, strictly: unknown fields and versions are refused.
+///
+/// # Errors
+/// See [`BadRecord`].
+pub fn parse<R: Record>(bytes: &[u8]) -> Result<R, BadRecord> {
+    let what = R::FORMAT;
+    let not_one = |source| BadRecord::NotOne { what, source };
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(not_one)?;
+    // The version first, so that a later version is named and not called damaged.
+    match value.get("version").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(R::VERSION) => {
+            let known = R::VERSION;
+            return Err(BadRecord::Version { what, found, known });
+        }
+        _ => {}
+    }
+    let record: R = serde_json::from_slice(bytes).map_err(not_one)?;
+    let contradiction = |reason| BadRecord::Contradiction { what, reason };
+    if record.format() != R::FORMAT {
+        return Err(contradiction("the field 'format' names something else"));
+    }
+    record.check().map_err(contradiction)?;
+    Ok(record)
+}
+
+/// The record cannot be read by this version.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRecord {
+    /// Not such a record at all.
+    #[error("not a {what} record")]
+    NotOne {
+        /// The format that was expected.
+        what: &'static str,
+        /// What the JSON reader reports.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A record of another version.
+    #[error("version {found} of the {what} record is unknown; this program reads version {known}")]
+    Version {
+        /// The format.
+        what: &'static str,
+        /// The version in the record.
+        found: u64,
+        /// The version that this program reads.
+        known: u32,
+    },
+    /// Values that do not fit each other.
+    #[error("the {what} record contradicts itself: {reason}")]
+    Contradiction {
+        /// The format.
+        what: &'static str,
+        /// The contradiction.
+        reason: &'static str,
+    },
+}
+
+impl Fault for BadRecord {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotOne { .. } | Self::Contradiction { .. } => Kind::DigestMismatch,
+            Self::Version { .. } => Kind::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Version { .. } => {
+                Some("Read it with the version of hub-backup that wrote it, or a later one.".into())
+            }
+            Self::NotOne { .. } | Self::Contradiction { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        format: String,
+        version: u32,
+        even: u32,
+    }
+
+    impl Record for Sample {
+        const FORMAT: &'static str = "hub-backup sample";
+        const VERSION: u32 = 1;
+
+        fn format(&self) -> &str {
+            &self.format
+        }
+
+        fn check(&self) -> Result<(), &'static str> {
+            if self.even.is_multiple_of(2) {
+                Ok(())
+            } else {
+                Err("odd")
+            }
+        }
+    }
+
+    fn refusal(text: &str) -> String {
+        parse::<Sample>(text.as_bytes()).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn records_read_back() {
+        let sample = Sample {
+            format: Sample::FORMAT.into(),
+            version: 1,
+            even: 4,
+        };
+        assert_eq!(parse::<Sample>(&to_bytes(&sample)).expect("own bytes"), sample);
+    }
+
+    #[test]
+    fn anything_unknown_is_refused() {
+        let later = refusal(r#"{"format":"hub-backup sample","version":2,"new":1}"#);
+        assert_eq!(
+            later,
+            "version 2 of the hub-backup sample record is unknown; this program reads version 1"
+        );
+        for text in [
+            r#"{"format":"hub-backup sample","version":1,"even":2,"more":0}"#,
+            r#"{"format":"hub-backup sample","version":1,"even":2,"even":2}"#,
+            r#"{"format":"hub-backup sample","version":1}"#,
+            r#"{"format":"hub-backup sample","version":"1","even":2}"#,
+            r#"{"format":"hub-backup sample","version":1,"even":2} x"#,
+            "",
+        ] {
+            assert_eq!(refusal(text), "not a hub-backup sample record", "{text}");
+        }
+        let other = refusal(r#"{"format":"hub-backup manifest","version":1,"even":2}"#);
+        assert!(other.ends_with("the field 'format' names something else"), "{other}");
+        assert!(refusal(r#"{"format":"hub-backup sample","version":1,"even":3}"#).ends_with(": odd"));
+    }
+}

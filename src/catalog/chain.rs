@@ -1,0 +1,226 @@
+//! The chain of a set: one signed manifest after the other, each naming the digest of the one before.
+//!
+//! A link is two objects: `SEQUENCE.json` claims the place, `SEQUENCE.json.asc` commits it. **A link counts only when
+//! both exist.** A bundle is published before its link, and it holds both, so a run that died in between is rolled
+//! forward: [`fresh_bundles`] names the bundle, the caller verifies it and calls [`append`] with what it holds. An act
+//! that was interrupted is repeated with the same bytes.
+
+use std::collections::BTreeSet;
+
+use super::Error;
+use super::get_if_any;
+use super::put_same;
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::bundle::manifest::BadManifest;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
+use crate::store::Lease;
+use crate::store::Listed;
+use crate::store::ObjectName;
+use crate::store::Store;
+use crate::store::names;
+
+/// A signed manifest at its place. The signatures have not been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The set.
+    pub set: SetName,
+    /// The place in its chain, counted from 1.
+    pub sequence: u64,
+    /// What the manifest says.
+    pub manifest: Manifest,
+    /// Its bytes, which are what is signed.
+    pub bytes: Vec<u8>,
+    /// Their digest, which the next manifest names.
+    pub digest: Digest,
+    /// The detached signatures.
+    pub signatures: Vec<u8>,
+}
+
+/// Every set that has a bundle or a manifest, in order.
+///
+/// # Errors
+/// `Store`.
+pub fn sets(store: &dyn Store) -> Result<Vec<SetName>, Error> {
+    let mut sets = BTreeSet::new();
+    for prefix in [names::MANIFESTS, names::BUNDLES] {
+        let listed = store.list(prefix)?;
+        sets.extend(listed.iter().filter_map(|listed| names::set_of(&listed.name)));
+    }
+    Ok(sets.into_iter().collect())
+}
+
+/// The numbers of all links of a set, rising. Reads no manifest.
+///
+/// # Errors
+/// `Store`.
+pub fn sequences(store: &dyn Store, set: &SetName) -> Result<Vec<u64>, Error> {
+    let listed = store.list(&names::manifests(set))?;
+    let (claimed, committed) = (numbers(&listed, names::parse_manifest), signed_numbers(&listed));
+    Ok(claimed.intersection(&committed).copied().collect())
+}
+
+/// The newest link of a set; none before the first.
+///
+/// # Errors
+/// `Manifest` or `Misplaced` when it cannot be read; `Store`.
+pub fn head(store: &dyn Store, set: &SetName) -> Result<Option<Link>, Error> {
+    match sequences(store, set)?.last() {
+        Some(sequence) => at(store, set, *sequence),
+        None => Ok(None),
+    }
+}
+
+/// The link at one place; none when the place is free or only claimed.
+///
+/// # Errors
+/// `Manifest` or `Misplaced` when it cannot be read; `Store`.
+pub fn at(store: &dyn Store, set: &SetName, sequence: u64) -> Result<Option<Link>, Error> {
+    let signatures = names::manifest_signatures(set, sequence);
+    let Some(signatures) = get_if_any(store, &signatures, limits::SIGNATURES_BYTES_MAX)? else {
+        return Ok(None);
+    };
+    let name = names::manifest(set, sequence);
+    let Some(bytes) = get_if_any(store, &name, limits::MANIFEST_BYTES_MAX)? else {
+        return Ok(None);
+    };
+    let manifest = parse(&name, &bytes)?;
+    if manifest.set != *set || manifest.sequence != sequence {
+        return Err(Error::Misplaced {
+            name,
+            set: manifest.set,
+            sequence: manifest.sequence,
+        });
+    }
+    Ok(Some(Link {
+        set: set.clone(),
+        sequence,
+        digest: Digest::of(&bytes),
+        manifest,
+        bytes,
+        signatures,
+    }))
+}
+
+/// All links of a set from the newest to the oldest, each read when it is asked for.
+///
+/// # Errors
+/// `Store` when the set cannot be listed. An item is an error as for [`at`].
+pub fn links<'s>(
+    store: &'s dyn Store,
+    set: &SetName,
+) -> Result<impl Iterator<Item = Result<Link, Error>> + use<'s>, Error> {
+    let set = set.clone();
+    let sequences = sequences(store, &set)?;
+    let link = move |sequence| at(store, &set, sequence).transpose();
+    Ok(sequences.into_iter().rev().filter_map(link))
+}
+
+/// Adds a manifest and its signatures to the chain of the leased set. Doing it again with the same bytes is no error.
+///
+/// # Errors
+/// `Order` when it does not follow the head; `Taken` when its place holds another manifest; `NotAManifest`,
+/// `OtherSet`, `Signatures`, `Store`.
+pub fn append(store: &dyn Store, lease: &dyn Lease, bytes: &[u8], signatures: &[u8]) -> Result<(), Error> {
+    if signatures.is_empty() || signatures.len() as u64 > limits::SIGNATURES_BYTES_MAX {
+        let bytes = signatures.len();
+        return Err(Error::Signatures { bytes });
+    }
+    let manifest = Manifest::parse(bytes).map_err(Error::NotAManifest)?;
+    let (set, sequence) = (&manifest.set, manifest.sequence);
+    if set != lease.set() {
+        return Err(Error::OtherSet {
+            lease: lease.set().clone(),
+            manifest: set.clone(),
+        });
+    }
+    let head = head(store, set)?;
+    if head.as_ref().is_some_and(|head| head.bytes == bytes) {
+        return Ok(());
+    }
+    check_order(&manifest, head.as_ref())?;
+    put_same(store, &names::manifest(set, sequence), bytes)?;
+    put_same(store, &names::manifest_signatures(set, sequence), signatures)
+}
+
+fn check_order(manifest: &Manifest, head: Option<&Link>) -> Result<(), Error> {
+    let follows = match head {
+        None => manifest.sequence == 1 && manifest.previous.is_none(),
+        Some(head) => head.sequence.checked_add(1) == Some(manifest.sequence) && manifest.previous == Some(head.digest),
+    };
+    if follows {
+        return Ok(());
+    }
+    Err(Error::Order {
+        set: manifest.set.clone(),
+        sequence: manifest.sequence,
+        head: head.map_or(0, |head| head.sequence),
+    })
+}
+
+/// The bundles of a set that lie in the store, in order of their ids.
+///
+/// # Errors
+/// `Store`.
+pub fn bundles(store: &dyn Store, set: &SetName) -> Result<BTreeSet<BundleId>, Error> {
+    let listed = store.list(&names::bundles(set))?;
+    let ids = listed.iter().filter_map(|listed| names::parse_bundle(&listed.name));
+    Ok(ids.map(|(_, id)| id).collect())
+}
+
+/// Bundles that no link names, oldest first, to be verified and adopted. Reads links from the newest backwards until every bundle is
+/// accounted for: the whole chain when there is one.
+///
+/// # Errors
+/// As for [`at`].
+pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
+    let mut unlinked = bundles(store, set)?;
+    for link in links(store, set)? {
+        if unlinked.is_empty() {
+            break;
+        }
+        unlinked.remove(&link?.manifest.bundle);
+    }
+    Ok(unlinked.into_iter().collect())
+}
+
+/// What a run that died before its link can have left, oldest first: bundles newer than the head's, and the bundle of a
+/// claimed place. Reads two manifests at most, so every run can ask; a bundle that a clock set back hides from it is
+/// found by [`unlinked_bundles`].
+///
+/// # Errors
+/// As for [`at`].
+pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
+    let head = head(store, set)?;
+    let present = bundles(store, set)?;
+    let newest = head.as_ref().map(|head| &head.manifest.bundle);
+    let mut fresh: BTreeSet<BundleId> = present.iter().filter(|id| Some(*id) > newest).cloned().collect();
+    let next = head.as_ref().map_or(0, |head| head.sequence).saturating_add(1);
+    let claim = names::manifest(set, next);
+    if let Some(bytes) = get_if_any(store, &claim, limits::MANIFEST_BYTES_MAX)? {
+        let bundle = parse(&claim, &bytes)?.bundle;
+        fresh.extend(present.contains(&bundle).then_some(bundle));
+    }
+    Ok(fresh.into_iter().collect())
+}
+
+/// The places of a list, by one kind of name.
+pub(super) fn numbers(listed: &[Listed], parse: impl Fn(&ObjectName) -> Option<(SetName, u64)>) -> BTreeSet<u64> {
+    let places = listed.iter().filter_map(|listed| parse(&listed.name));
+    places.map(|(_, sequence)| sequence).collect()
+}
+
+/// The places of a list that have signatures.
+pub(super) fn signed_numbers(listed: &[Listed]) -> BTreeSet<u64> {
+    numbers(listed, names::parse_manifest_signatures)
+}
+
+fn parse(name: &ObjectName, bytes: &[u8]) -> Result<Manifest, Error> {
+    let wrap = |source: BadManifest| Error::Manifest {
+        name: name.clone(),
+        source,
+    };
+    Manifest::parse(bytes).map_err(wrap)
+}

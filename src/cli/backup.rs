@@ -1,0 +1,310 @@
+//! `backup`: one new bundle of a set.
+
+use std::io;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::base::digest::Digest;
+use crate::bundle::manifest::KeyFacts;
+use crate::bundle::name::SetName;
+use crate::cli::args;
+use crate::cli::args::JobsArgs;
+use crate::cli::args::RecipientArgs;
+use crate::cli::args::SignerArgs;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::examples;
+use crate::cli::examples::Example;
+use crate::cli::output::visible;
+use crate::cli::work;
+use crate::config::layer::Layer;
+use crate::config::origin::Setting;
+use crate::config::value;
+use crate::config::value::SuiteChoice;
+use crate::job::Desk;
+use crate::job::backup;
+use crate::job::backup::Backup;
+use crate::job::backup::Done;
+use crate::job::setup;
+use crate::source::Source;
+use crate::store::Store as _;
+
+const EXAMPLES: [Example; 4] = [
+    Example {
+        says: "Back up the set `hub` of the settings",
+        line: "hub-backup backup hub",
+    },
+    Example {
+        says: "Check the sources, the keys and the store, and write nothing",
+        line: "hub-backup backup hub --dry-run",
+    },
+    Example {
+        says: "Without a settings file",
+        line: "hub-backup backup --set hub --store /srv/backup/store \\\n  \
+               --source sqlite:/var/lib/hub/hub.db --source config:/etc/hub/hub.env \\\n  \
+               --recipient operations.asc --recipient escrow.asc \\\n  \
+               --signer signer.key --root root.asc",
+    },
+    Example {
+        says: "With the output of a program",
+        line: "hub-backup backup hub --source 'command:manifests=hub-cli export-manifests --output -'",
+    },
+];
+
+/// Back up a set into a new signed, encrypted bundle
+///
+/// Nothing is published unless every source was read whole. This host needs public certificates and a signing key, and
+/// cannot read its own backups.
+#[derive(clap::Args, Debug)]
+#[command(after_help = examples::text(&EXAMPLES))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Args {
+    /// The set to back up; not needed when the settings have only one
+    #[arg(value_name = "SET", conflicts_with = "set")]
+    pub name: Option<SetName>,
+    /// The set, as a flag
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<SetName>,
+    /// Back up this: sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
+    #[arg(long, value_name = "URI")]
+    pub source: Vec<String>,
+    /// Who opens the bundle.
+    #[command(flatten)]
+    pub recipients: RecipientArgs,
+    /// Who signs it.
+    #[command(flatten)]
+    pub signers: SignerArgs,
+    /// Encrypt in this form; auto takes what the recipients can open
+    #[arg(long, value_name = "SUITE", value_parser = args::suite())]
+    pub suite: Option<SuiteChoice>,
+    /// Compress with zstd at level N, 1 to 19
+    #[arg(long, value_name = "N", value_parser = args::parse_level)]
+    pub level: Option<i32>,
+    /// How many threads.
+    #[command(flatten)]
+    pub jobs: JobsArgs,
+    /// Leave out files that match GLOB
+    #[arg(long, value_name = "GLOB", value_parser = value::pattern)]
+    pub exclude: Vec<String>,
+    /// Keep files that change while they are read, and note it in the manifest
+    #[arg(long)]
+    pub allow_changed: bool,
+    /// Replace secrets in config files instead of refusing them
+    #[arg(long)]
+    pub redact_secrets: bool,
+    /// Check databases for damage before they are read
+    #[arg(long)]
+    pub check_sources: bool,
+    /// Note this word for the retention rules in the manifest
+    #[arg(long, value_name = "WORD", value_parser = value::retention_class)]
+    pub retention_class: Option<String>,
+    /// Check everything and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Args {
+    /// The set that was named.
+    #[must_use]
+    pub fn set_name(&self) -> Option<&SetName> {
+        self.name.as_ref().or(self.set.as_ref())
+    }
+
+    /// What the flags say.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        let mut layer = Layer::default();
+        let set = &mut layer.every_set;
+        set.sources = args::many("--source", &self.source);
+        set.exclude = args::many("--exclude", &self.exclude);
+        set.allow_changed = args::yes("--allow-changed", self.allow_changed);
+        set.redact_secrets = args::yes("--redact-secrets", self.redact_secrets);
+        set.check_sources = args::yes("--check-sources", self.check_sources);
+        set.suite = self.suite.map(|suite| Setting::of_flag("--suite", suite));
+        set.level = self.level.map(|level| Setting::of_flag("--level", level));
+        let class = self.retention_class.clone();
+        set.retention_class = class.map(|word| Setting::of_flag("--retention-class", word));
+        self.recipients.add_to(&mut layer);
+        self.signers.add_to(&mut layer);
+        self.jobs.add_to(&mut layer);
+        layer
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing was published.
+pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
+    let settings = context.settings(args.layer())?;
+    let set = settings.set(args.set_name())?;
+    let store = setup::store(&settings)?;
+    let now = context.clock.now();
+    let signers = work::signers(&settings, context)?;
+    let signers = work::as_signers(&signers);
+    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    let suite = setup::suite(&set, &recipients)?;
+    let keys = setup::key_policy(&settings);
+    let mut sources = setup::sources(&set, &context.environment, &context.clock)?;
+    let desk = Desk {
+        clock: context.clock.as_ref(),
+        actor: setup::actor(&context.environment),
+        signers: &signers,
+    };
+    let job = Backup {
+        store: &store,
+        set: set.name.clone(),
+        signers: &signers,
+        trust: &setup::trust_of_signers(&settings, &signers)?,
+        keys: &keys,
+        suite,
+        level: set.level.value,
+        jobs: settings.threads(),
+        block_bytes: settings.block_bytes.value,
+        retention_class: set.retention_class.as_ref().map(|class| class.value.clone()),
+        recipients,
+    };
+    backup::check_keys(&job, now)?;
+    if args.dry_run {
+        return dry_run(&job, &mut sources, context);
+    }
+    let done = backup::run(
+        &job,
+        &mut sources,
+        &desk,
+        context.progress().as_ref(),
+        &context.cancel()?,
+    )?;
+    let report = Report::new(&job, &done);
+    context.printer.show("backup", &report, |out| report.write(out))
+}
+
+/// What was made.
+#[derive(Serialize)]
+struct Report {
+    bundle: String,
+    set: String,
+    sequence: u64,
+    object: String,
+    suite: String,
+    manifest_sha256: String,
+    entries: u64,
+    content_bytes: u64,
+    stored_bytes: u64,
+    exceptions: u64,
+    sources: Vec<String>,
+    recipients: Vec<String>,
+    signers: Vec<String>,
+    adopted: Vec<String>,
+    swept: u64,
+}
+
+impl Report {
+    fn new(job: &Backup<'_>, done: &Done) -> Self {
+        let manifest = &done.sealed.manifest;
+        let ids = |keys: &[KeyFacts]| keys.iter().map(|key| key.id.clone()).collect();
+        Self {
+            bundle: manifest.bundle.to_string(),
+            set: manifest.set.to_string(),
+            sequence: manifest.sequence,
+            object: format!("{}/{}", job.store.describe(), done.object),
+            suite: manifest.suite.to_string(),
+            manifest_sha256: Digest::of(&done.sealed.bytes).to_string(),
+            entries: manifest.totals.entries,
+            content_bytes: manifest.totals.content_bytes,
+            stored_bytes: done.stored_bytes,
+            exceptions: manifest.totals.exceptions,
+            sources: manifest
+                .sources
+                .iter()
+                .map(|source| format!("{} ({})", source.label, source.kind))
+                .collect(),
+            recipients: ids(&manifest.keys.recipients),
+            signers: ids(&manifest.keys.signers),
+            adopted: done.adopted.iter().map(ToString::to_string).collect(),
+            swept: done.swept,
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for id in &self.adopted {
+            writeln!(out, "adopted    {id}, whole, left by a run that ended before its time")?;
+        }
+        if self.swept > 0 {
+            writeln!(
+                out,
+                "swept      {} leftovers of runs that ended before their time",
+                self.swept
+            )?;
+        }
+        writeln!(
+            out,
+            "bundle     {} of set {}, number {} of its chain",
+            self.bundle, self.set, self.sequence
+        )?;
+        writeln!(out, "sources    {}", self.sources.join(", "))?;
+        writeln!(
+            out,
+            "contents   {} entries, {}",
+            self.entries,
+            work::size(self.content_bytes)
+        )?;
+        if self.exceptions > 0 {
+            writeln!(
+                out,
+                "EXCEPTIONS {} entries are missing or may be inconsistent; `hub-backup verify --deep` names them",
+                self.exceptions
+            )?;
+        }
+        writeln!(
+            out,
+            "encrypted  {} for {} recipients",
+            self.suite,
+            self.recipients.len()
+        )?;
+        writeln!(out, "signed     by {}", self.signers.join(", "))?;
+        writeln!(
+            out,
+            "stored     {}, {}",
+            visible(&self.object),
+            work::size(self.stored_bytes)
+        )
+    }
+}
+
+/// What was checked without writing anything.
+#[derive(Serialize)]
+struct DryRunReport {
+    set: String,
+    store: String,
+    suite: String,
+    sources: Vec<String>,
+    recipients: usize,
+}
+
+fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context) -> Result<(), CliError> {
+    let mut names = Vec::new();
+    for source in sources {
+        source.check()?;
+        names.push(format!("{} ({})", source.label(), source.kind()));
+    }
+    let (store, suite) = (job.store.describe(), job.suite.to_string());
+    let report = DryRunReport {
+        set: job.set.to_string(),
+        store,
+        suite,
+        sources: names,
+        recipients: job.recipients.len(),
+    };
+    context.printer.show("backup-dry-run", &report, |out| {
+        writeln!(out, "sources    {}: there and readable", report.sources.join(", "))?;
+        writeln!(out, "store      {}", visible(&report.store))?;
+        writeln!(
+            out,
+            "keys       {} recipients, suite {}",
+            report.recipients, report.suite
+        )?;
+        writeln!(out, "nothing was written")
+    })
+}

@@ -1,0 +1,62 @@
+//! `cat`: one file of a bundle to stdout.
+
+use crate::bundle::name::SetName;
+use crate::cli::args::BundleChoice;
+use crate::cli::args::IdentityArgs;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::examples;
+use crate::cli::examples::Example;
+use crate::cli::work::Proven;
+use crate::config::layer::Layer;
+use crate::job::restore;
+
+const EXAMPLES: [Example; 2] = [
+    Example {
+        says: "Read a config file of the newest bundle",
+        line: "hub-backup cat latest hub.env/hub.env --set hub --identity operations.key",
+    },
+    Example {
+        says: "Take one file out of a bundle",
+        line: "hub-backup cat hub.hub.tar uploads/2026/a.pdf --identity operations.key > a.pdf",
+    },
+];
+
+/// Write one file of a bundle to stdout; the bundle is verified first
+#[derive(clap::Args, Debug)]
+#[command(after_help = examples::text(&EXAMPLES))]
+pub struct Args {
+    /// A file, the id of a bundle in the store, or `latest`
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: BundleChoice,
+    /// The file, as `ls` shows it
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// Look in this set; not needed when the store has only one
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<SetName>,
+    /// Which keys open it.
+    #[command(flatten)]
+    pub identities: IdentityArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the bundle does not verify or cannot be opened, or has no such file.
+pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
+    context.refuse_json("cat", "the bytes of a file")?;
+    let mut layer = Layer::default();
+    args.identities.add_to(&mut layer);
+    let settings = context.settings(layer)?;
+    let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
+    let mut out = std::io::stdout();
+    restore::cat(
+        &opened.verified,
+        &opened.identities,
+        &args.path,
+        &mut out,
+        &context.cancel()?,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! How a command ends when it does not end well: any [`Fault`] from below, or one of the face's own.
+
+use std::io;
+
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+
+/// Why a command failed. Every [`Fault`] becomes one by `?`.
+#[derive(Debug)]
+pub enum CliError {
+    /// Something failed, and nobody was told yet.
+    Fault(Box<dyn Fault + Send + Sync>),
+    /// Something failed, and the result on stdout says what: `--json` gets no second object.
+    Told(Box<dyn Fault + Send + Sync>),
+    /// Whoever read stdout has gone away, as `head` does: nobody is left to be told.
+    StdoutClosed,
+}
+
+impl CliError {
+    /// A failure whose details are on stdout already.
+    pub fn told(fault: impl Fault + Send + Sync + 'static) -> Self {
+        Self::Told(Box::new(fault))
+    }
+
+    /// A failure to write stdout.
+    #[must_use]
+    pub fn stdout(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::StdoutClosed
+        } else {
+            Error::Stdout(error).into()
+        }
+    }
+}
+
+impl<F: Fault + Send + Sync + 'static> From<F> for CliError {
+    fn from(fault: F) -> Self {
+        Self::Fault(Box::new(fault))
+    }
+}
+
+/// What fails in the face itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A chain of a store is broken.
+    #[error("{problem}")]
+    Chain {
+        /// What is wrong.
+        problem: String,
+    },
+    /// The arguments contradict each other in a way that only shows with the settings.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// The next thing to do.
+        hint: String,
+    },
+    /// A passphrase is needed and nobody can be asked.
+    #[error("{purpose} is needed, and there is no terminal to ask for it")]
+    NoTerminal {
+        /// What it is for, as `the passphrase of the signing key`.
+        purpose: String,
+        /// The options and variables that give it.
+        options: &'static str,
+    },
+    /// The passphrase could not be read from the terminal.
+    #[error("cannot ask for {purpose}")]
+    Prompt {
+        /// What it is for.
+        purpose: String,
+        /// What the terminal reports.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing, or not the same twice, was typed.
+    #[error("{purpose}: {reason}")]
+    Passphrase {
+        /// What it is for.
+        purpose: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Stdout cannot be written.
+    #[error("cannot write to stdout")]
+    Stdout(#[source] io::Error),
+    /// A file that was asked for cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system reports.
+        #[source]
+        source: io::Error,
+    },
+    /// The command is not built yet.
+    #[error("{0} is not built yet")]
+    NotBuilt(&'static str),
+    /// A defect was caught.
+    #[error("internal error")]
+    Panicked,
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Usage { .. } | Self::NoTerminal { .. } | Self::Passphrase { .. } => Kind::Usage,
+            Self::Prompt { source, .. } if source.kind() == io::ErrorKind::Interrupted => Kind::Incomplete,
+            Self::Prompt { .. } | Self::Stdout(_) | Self::Write { .. } => Kind::Failed,
+            Self::Chain { .. } => Kind::ChainBroken,
+            Self::NotBuilt(_) | Self::Panicked => Kind::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::NoTerminal { options, .. } => Some(format!("Give it with {options}.")),
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("Nothing is overwritten: name a new file or folder, or move the old one away.".into())
+            }
+            Self::Chain { .. } => Some("Compare the store with another copy and with a checkpoint kept elsewhere.".into()),
+            Self::Panicked => Some("Please report it with the line above; it holds no data of yours.".into()),
+            Self::Prompt { .. }
+            | Self::Passphrase { .. }
+            | Self::Stdout(_)
+            | Self::Write { .. }
+            | Self::NotBuilt(_) => None,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Level 6: words, flags, colours, exit codes.
+//!
+//! What holds for every command:
+//! - Data goes to stdout, talk to stderr; a progress bar is shown on a terminal only. `--json` prints one object, whose
+//!   `schema` names its form; a changed form gets a new number.
+//! - A flag replaces what the environment and the settings file say; it never adds to it.
+//! - Parsing touches nothing: no file is opened before the whole command line is understood.
+//! - Nothing is overwritten. What is dangerous says so in its name (`--unsafe-…`).
+//! - No secret is an argument: passphrases come from files, variables, commands or the terminal.
+//! - Errors end with the next thing to do, and with an exit code of [`crate::base::fault::Kind`].
+//! - One file a command: its arguments, its help, its examples, and a short `run`.
+
+pub mod args;
+pub mod audit;
+pub mod backup;
+pub mod cat;
+pub mod checkpoint;
+pub mod completions;
+pub mod config;
+pub mod context;
+pub mod error;
+pub mod examples;
+pub mod harden;
+pub mod init;
+pub mod keys;
+pub mod list;
+pub mod ls;
+pub mod man;
+pub mod output;
+pub mod progress;
+pub mod prompt;
+pub mod reference;
+pub mod report;
+pub mod restore;
+pub mod show;
+pub mod signals;
+pub mod verify;
+pub mod work;
+
+use std::ffi::OsString;
+
+use clap::CommandFactory as _;
+use clap::FromArgMatches as _;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum as _;
+
+use crate::cli::args::ColorWhen;
+use crate::cli::args::GlobalArgs;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::examples::Example;
+use crate::cli::output::Printer;
+use crate::config::env::Environment;
+
+const EXAMPLES: [Example; 4] = [
+    Example {
+        says: "Make a store, its keys and its settings",
+        line: "hub-backup init /srv/backup",
+    },
+    Example {
+        says: "Back up the set `hub` of the settings",
+        line: "hub-backup backup hub",
+    },
+    Example {
+        says: "Prove that its newest bundle is whole and genuine; this needs no secret",
+        line: "hub-backup verify latest --set hub",
+    },
+    Example {
+        says: "Restore it into a new folder",
+        line: "hub-backup restore latest --set hub --verify-sig --to /restore/hub",
+    },
+];
+
+/// Back up databases, manifests and config into signed, chained, encrypted bundles that stock tools can open
+#[derive(Debug, Parser)]
+#[command(
+    name = "hub-backup",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = examples::text(&EXAMPLES),
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "each names its arguments, which are documented")]
+pub enum Command {
+    Init(init::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Verify(verify::Args),
+    List(list::Args),
+    Show(show::Args),
+    Ls(ls::Args),
+    Cat(cat::Args),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    #[command(subcommand)]
+    Config(config::Command),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs the program with these arguments, the name of the program first, and gives its exit code.
+#[must_use]
+pub fn main(arguments: &[OsString], environment: Environment) -> u8 {
+    let early = early(arguments, &environment);
+    let color = if early.color {
+        clap::ColorChoice::Always
+    } else {
+        clap::ColorChoice::Never
+    };
+    let parsed = Cli::command()
+        .color(color)
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return report::usage(&error, early),
+    };
+    let context = Context::new(cli.global, environment);
+    match run(&cli.command, &context) {
+        Ok(()) => 0,
+        Err(error) => report::report(&error, context.printer),
+    }
+}
+
+fn run(command: &Command, context: &Context) -> Result<(), CliError> {
+    match command {
+        Command::Init(args) => init::run(args, context),
+        Command::Backup(args) => backup::run(args, context),
+        Command::Restore(args) => restore::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::List(args) => list::run(args, context),
+        Command::Show(args) => show::run(args, context),
+        Command::Ls(args) => ls::run(args, context),
+        Command::Cat(args) => cat::run(args, context),
+        Command::Keys(command) => keys::run(command, context),
+        Command::Checkpoint(command) => checkpoint::run(command, context),
+        Command::Audit(command) => audit::run(command, context),
+        Command::Config(command) => config::run(command, context),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Man(args) => man::run(args, context),
+    }
+}
+
+/// How to speak before the command line is understood, and about the command line that cannot be understood.
+#[must_use]
+pub fn early(arguments: &[OsString], environment: &Environment) -> Printer {
+    let mut words = arguments
+        .iter()
+        .filter_map(|word| word.to_str())
+        .take_while(|word| *word != "--");
+    let (mut json, mut when) = (false, ColorWhen::Auto);
+    while let Some(word) = words.next() {
+        let named = if word == "--color" {
+            words.next()
+        } else {
+            word.strip_prefix("--color=")
+        };
+        json |= word == "--json";
+        when = named
+            .and_then(|name| ColorWhen::from_str(name, false).ok())
+            .unwrap_or(when);
+    }
+    let color = context::wants_color(when, environment);
+    Printer {
+        json,
+        quiet: false,
+        color,
+    }
+}
+
+/// The command line as clap knows it, for help, completions, pages and their tests.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,88 @@
+//! Asking for a passphrase, when no file, variable or command gives it. Never from argv.
+
+use std::fs::OpenOptions;
+
+use crate::base::secret::SecretText;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::error::Error;
+use crate::config::origin::Setting;
+use crate::config::secret::SecretSource;
+
+/// A passphrase that is asked for: what it is for, and what would have given it.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// What it is for, as `the passphrase of the signing key a.key`.
+    pub purpose: String,
+    /// Where the settings say that it comes from.
+    pub source: Option<&'a Setting<SecretSource>>,
+    /// The options and variables that give it: one of the constants of this module.
+    pub options: &'static str,
+}
+
+/// What gives the passphrase of a signing key.
+pub const SIGNER: &str =
+    "--signer-passphrase-file, HUB_BACKUP_SIGNER_PASSPHRASE_FILE or HUB_BACKUP_SIGNER_PASSPHRASE_COMMAND";
+/// What gives the passphrase of an identity.
+pub const IDENTITY: &str =
+    "--identity-passphrase-file, HUB_BACKUP_IDENTITY_PASSPHRASE_FILE or HUB_BACKUP_IDENTITY_PASSPHRASE_COMMAND";
+/// What gives a passphrase that opens bundles.
+pub const PASSPHRASE: &str = "--passphrase-file, HUB_BACKUP_PASSPHRASE_FILE or HUB_BACKUP_PASSPHRASE_COMMAND";
+/// What gives the passphrase of a new key.
+pub const NEW_KEY: &str = "--passphrase-file, or go without one with --no-passphrase";
+
+/// The passphrase, from where the settings say, or else from whoever sits at the terminal.
+///
+/// # Errors
+/// When the settings name a place that gives none; when there is no terminal, or nothing is typed.
+pub fn passphrase(context: &Context, wanted: &Wanted<'_>) -> Result<SecretText, CliError> {
+    match wanted.source {
+        Some(source) => Ok(source.value.read(&context.environment)?),
+        None => ask(context, &wanted.purpose, &wanted.purpose, wanted.options),
+    }
+}
+
+/// A passphrase for something new, asked for twice.
+///
+/// # Errors
+/// As [`passphrase`]; and when the two differ.
+pub fn new_passphrase(context: &Context, wanted: &Wanted<'_>) -> Result<SecretText, CliError> {
+    if wanted.source.is_some() {
+        return passphrase(context, wanted);
+    }
+    let first = ask(context, &wanted.purpose, &wanted.purpose, wanted.options)?;
+    let again = ask(context, &wanted.purpose, "The same again", wanted.options)?;
+    if first == again {
+        return Ok(first);
+    }
+    let purpose = wanted.purpose.clone();
+    let reason = "the two that were typed differ";
+    Err(Error::Passphrase { purpose, reason }.into())
+}
+
+fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) -> Result<SecretText, CliError> {
+    let purpose = purpose.to_owned();
+    // The passphrase is read from the terminal itself, so that stdin may be data.
+    if OpenOptions::new().read(true).write(true).open("/dev/tty").is_err() {
+        return Err(Error::NoTerminal { purpose, options }.into());
+    }
+    // An interrupt while the terminal is silent must set the flag rather than end the program before it speaks again.
+    let cancel = context.cancel()?;
+    let typed = rpassword::prompt_password(format!("{}: ", capitalized(prompt)));
+    let typed = typed.map(SecretText::new).map_err(|source| Error::Prompt {
+        purpose: purpose.clone(),
+        source,
+    })?;
+    if typed.expose().is_empty() || cancel.is_set() {
+        let reason = "nothing was typed";
+        return Err(Error::Passphrase { purpose, reason }.into());
+    }
+    Ok(typed)
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,132 @@
+//! What is wrong with settings beyond their form: files that are not there, secrets that others can read, too few recipients.
+
+use std::fs;
+use std::path::Path;
+
+use crate::base::fault::Fault as _;
+use crate::config::Recipients;
+use crate::config::Settings;
+use crate::config::error::Problem;
+use crate::config::origin::Origin;
+use crate::config::origin::Setting;
+use crate::config::secret;
+use crate::config::secret::SecretSource;
+
+/// Every problem that shows without opening a store or a key.
+#[must_use]
+pub fn problems(settings: &Settings) -> Vec<Problem> {
+    let mut list = List::default();
+    if let Some(store) = &settings.store {
+        list.folder("store.path", &store.origin, &store.value);
+    }
+    let keys = &settings.keys;
+    list.public("keys.roots", &keys.roots);
+    list.public("keys.certificates", &keys.certificates);
+    list.private("keys.signers", &keys.signers);
+    list.private("keys.identities", &keys.identities);
+    list.passphrase("keys.signer_passphrase", keys.signer_passphrase.as_ref());
+    list.passphrase("keys.identity_passphrase", keys.identity_passphrase.as_ref());
+    list.recipients("recipients", &settings.recipients);
+    for set in settings.sets() {
+        let key = |name: &str| format!("sets.{}.{name}", set.name);
+        list.recipients(&key("recipients"), &set.recipients);
+        list.enough(&key("recipients"), &set.recipients, &settings.recipients_min);
+        if set.sources.value.is_empty() {
+            list.add(
+                &set.sources.origin,
+                &key("sources"),
+                "is empty: there is nothing to back up".into(),
+                None,
+            );
+        }
+    }
+    list.0
+}
+
+#[derive(Default)]
+struct List(Vec<Problem>);
+
+impl List {
+    fn add(&mut self, origin: &Origin, key: &str, message: String, hint: Option<String>) {
+        let problem = Problem {
+            origin: origin.clone(),
+            key: key.to_owned(),
+            message,
+            hint,
+        };
+        // Sets share the recipients that they do not name themselves.
+        let told = |known: &Problem| known.origin == problem.origin && known.message == problem.message;
+        if !self.0.iter().any(told) {
+            self.0.push(problem);
+        }
+    }
+
+    fn folder(&mut self, key: &str, origin: &Origin, path: &Path) {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => self.add(origin, key, format!("{} is not a folder", path.display()), None),
+            Err(error) => {
+                let hint = format!("`hub-backup init {}` makes a store.", path.display());
+                self.add(origin, key, format!("{}: {error}", path.display()), Some(hint));
+            }
+        }
+    }
+
+    fn public(&mut self, key: &str, paths: &Setting<Vec<std::path::PathBuf>>) {
+        for path in &paths.value {
+            if let Err(error) = fs::metadata(path) {
+                self.add(&paths.origin, key, format!("{}: {error}", path.display()), None);
+            }
+        }
+    }
+
+    fn private(&mut self, key: &str, paths: &Setting<Vec<std::path::PathBuf>>) {
+        for path in &paths.value {
+            self.private_file(key, &paths.origin, path);
+        }
+    }
+
+    fn private_file(&mut self, key: &str, origin: &Origin, path: &Path) {
+        match fs::metadata(path) {
+            Err(error) => self.add(origin, key, format!("{}: {error}", path.display()), None),
+            Ok(metadata) => {
+                if let Err(error) = secret::check_private(path, &metadata) {
+                    self.add(origin, key, error.to_string(), error.hint());
+                }
+            }
+        }
+    }
+
+    fn passphrase(&mut self, key: &str, source: Option<&Setting<SecretSource>>) {
+        let Some(source) = source else { return };
+        match &source.value {
+            SecretSource::File(path) => self.private_file(key, &source.origin, path),
+            SecretSource::Command(words) => {
+                let program = Path::new(&words[0]);
+                if program.components().count() > 1 && !program.is_file() {
+                    self.add(
+                        &source.origin,
+                        key,
+                        format!("there is no program {}", program.display()),
+                        None,
+                    );
+                }
+            }
+            SecretSource::Given(_) => {}
+        }
+    }
+
+    fn recipients(&mut self, key: &str, recipients: &Recipients) {
+        self.public(key, &recipients.openpgp);
+        self.passphrase(key, recipients.passphrase.as_ref());
+    }
+
+    fn enough(&mut self, key: &str, recipients: &Recipients, least: &Setting<u32>) {
+        let count = recipients.count();
+        if count < least.value as usize {
+            let message = format!("{count} of at least {} recipients are named", least.value);
+            let hint = "Name them under [recipients]: certificates in openpgp, age recipients in age.";
+            self.add(&least.origin, key, message, Some(hint.into()));
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Reads the outer tar strictly: first its ends, then, once the manifest is trusted, every byte.
+
+use crate::base::cancel::Cancel;
+use crate::base::digest::Digest;
+use crate::base::limits;
+use crate::base::parallel;
+use crate::base::progress::Progress;
+use crate::base::read_at::ReadAt;
+use crate::bundle::header::BadHeader;
+use crate::bundle::header::FORMAT_VERSION;
+use crate::bundle::header::Header;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::manifest::Member;
+use crate::bundle::manifest::SegmentChain;
+use crate::bundle::outer;
+use crate::bundle::outer::Container;
+use crate::bundle::trailer::TRAILER_BYTES;
+use crate::bundle::trailer::Trailer;
+
+use super::Damage;
+use super::Layout;
+use super::small_members;
+use super::write::SumsCheck;
+
+/// Offset of the trailer's content from the end of the file.
+const TRAILER_FROM_END: u64 = TRAILER_BYTES as u64 + outer::END_BYTES;
+
+/// What stands at the end of a bundle, read but not trusted.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    trailer: Trailer,
+    /// The bytes of `manifest.json`.
+    pub manifest: Vec<u8>,
+    /// The bytes of `manifest.json.asc`.
+    pub signatures: Vec<u8>,
+}
+
+/// What the pass over all bytes has found to be as signed.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The header of the bundle.
+    pub header: Header,
+    /// Names within `keyslots/` and contents.
+    pub slots: Vec<(String, Vec<u8>)>,
+    /// Where everything lies.
+    pub layout: Layout,
+    /// The digest of every segment of the payload.
+    pub data: Vec<Digest>,
+    /// The digest of every segment of the index.
+    pub index: Vec<Digest>,
+}
+
+/// Reads trailer, manifest and signatures. Nothing read here is trusted yet.
+///
+/// # Errors
+/// See [`Damage`].
+pub fn ends(object: &dyn ReadAt) -> Result<Ends, Damage> {
+    let trailer_offset = object
+        .len()
+        .checked_sub(TRAILER_FROM_END)
+        .ok_or(crate::bundle::trailer::BadTrailer)?;
+    let mut bytes = [0; TRAILER_BYTES];
+    object.read_exact_at(&mut bytes, trailer_offset).map_err(Damage::Read)?;
+    let trailer = Trailer::parse(&bytes)?;
+    if trailer.version != FORMAT_VERSION {
+        return Err(Damage::Header(BadHeader::Version(u64::from(trailer.version))));
+    }
+    let manifest = tail(
+        object,
+        trailer.manifest_offset,
+        trailer.manifest_bytes,
+        limits::MANIFEST_BYTES_MAX,
+    )?;
+    let signatures = tail(
+        object,
+        trailer.signatures_offset,
+        trailer.signatures_bytes,
+        limits::SIGNATURES_BYTES_MAX,
+    )?;
+    if signatures.is_empty() {
+        return Err(Damage::NoSignature);
+    }
+    Ok(Ends {
+        trailer,
+        manifest,
+        signatures,
+    })
+}
+
+fn tail(object: &dyn ReadAt, offset: u64, length: u64, most: u64) -> Result<Vec<u8>, Damage> {
+    let inside = offset.checked_add(length).is_some_and(|end| end <= object.len());
+    if length > most || !inside {
+        return Err(crate::bundle::trailer::BadTrailer.into());
+    }
+    read(object, offset, length)
+}
+
+fn read(object: &dyn ReadAt, offset: u64, length: u64) -> Result<Vec<u8>, Damage> {
+    let length = usize::try_from(length).map_err(|_| Damage::Layout("a member is too large"))?;
+    let mut bytes = vec![0; length];
+    object.read_exact_at(&mut bytes, offset).map_err(Damage::Read)?;
+    Ok(bytes)
+}
+
+/// Reads every byte of the bundle and compares it with what the manifest says or the format has there.
+///
+/// `manifest` must be the parsed form of `ends.manifest`. Call it with a manifest whose signatures have been checked: what it
+/// gives is as trustworthy as the manifest.
+///
+/// # Errors
+/// See [`Damage`].
+pub fn check(
+    object: &dyn ReadAt,
+    ends: &Ends,
+    manifest: &Manifest,
+    jobs: usize,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Checked, Damage> {
+    let (small, next) = check_small(object, manifest)?;
+    let header = Header::parse(&small[1]).map_err(Damage::Header)?;
+    check_header(&header, manifest)?;
+    let layout = Layout::new(manifest, &header)?;
+    debug_assert_eq!(next, layout.data.begin);
+    check_ends(object, ends, &layout)?;
+    let mut sums = SumsCheck::default();
+    for member in small_members(manifest)? {
+        sums.add(&member.name, &member.sha256);
+    }
+    let pass = Pass {
+        object,
+        layout: &layout,
+        jobs,
+        progress,
+        cancel,
+    };
+    let data = pass.container(Container::Payload, &manifest.members.data.chain, &mut sums)?;
+    let index = pass.container(Container::Index, &manifest.members.index.chain, &mut sums)?;
+    check_sums(object, &manifest.members.sums, layout.sums, sums)?;
+    let slots = manifest.members.keyslots.iter().zip(small.into_iter().skip(2));
+    let slots = slots
+        .map(|(member, bytes)| (member.name.trim_start_matches("keyslots/").to_owned(), bytes))
+        .collect();
+    Ok(Checked {
+        header,
+        slots,
+        layout,
+        data,
+        index,
+    })
+}
+
+/// The members before the containers: their contents in order, and the offset after them.
+fn check_small(object: &dyn ReadAt, manifest: &Manifest) -> Result<(Vec<Vec<u8>>, u64), Damage> {
+    let mut offset = 0;
+    let mut contents = Vec::new();
+    for member in small_members(manifest)? {
+        contents.push(check_member(object, member, offset)?);
+        offset += outer::member_bytes(member.bytes);
+    }
+    Ok((contents, offset))
+}
+
+fn check_member(object: &dyn ReadAt, member: &Member, offset: u64) -> Result<Vec<u8>, Damage> {
+    check_frame(object, &member.name, offset, member.bytes)?;
+    let content = read(object, offset + outer::TAR_BLOCK, member.bytes)?;
+    same(&member.name, member.sha256, Digest::of(&content))?;
+    Ok(content)
+}
+
+/// The tar header before and the zeros after a content.
+fn check_frame(object: &dyn ReadAt, name: &str, offset: u64, bytes: u64) -> Result<(), Damage> {
+    let header = read(object, offset, outer::TAR_BLOCK)?;
+    let padding = read(object, offset + outer::TAR_BLOCK + bytes, outer::padding(bytes))?;
+    let whole = header == outer::tar_header(name, bytes) && padding.iter().all(|byte| *byte == 0);
+    if whole {
+        Ok(())
+    } else {
+        Err(Damage::Frame(name.to_owned()))
+    }
+}
+
+fn same(member: &str, expected: Digest, actual: Digest) -> Result<(), Damage> {
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Damage::Digest {
+            member: member.to_owned(),
+            expected,
+            actual,
+        })
+    }
+}
+
+fn check_header(header: &Header, manifest: &Manifest) -> Result<(), Damage> {
+    let differs = if header.bundle != manifest.bundle {
+        "the bundle id"
+    } else if header.set != manifest.set {
+        "the set"
+    } else if header.created != manifest.created {
+        "the time"
+    } else if header.suite != manifest.suite {
+        "the suite"
+    } else {
+        return Ok(());
+    };
+    Err(Damage::HeaderDiffers(differs))
+}
+
+/// The end of the file: lengths, frames, trailer and final zeros.
+fn check_ends(object: &dyn ReadAt, ends: &Ends, layout: &Layout) -> Result<(), Damage> {
+    let (manifest_bytes, signatures_bytes) = (ends.manifest.len() as u64, ends.signatures.len() as u64);
+    let expected = layout.total_bytes(manifest_bytes, signatures_bytes);
+    if object.len() != expected {
+        return Err(Damage::Length {
+            expected,
+            actual: object.len(),
+        });
+    }
+    let signatures = layout.manifest + outer::member_bytes(manifest_bytes);
+    let trailer = signatures + outer::member_bytes(signatures_bytes);
+    if ends.trailer.manifest_offset != layout.manifest + outer::TAR_BLOCK
+        || ends.trailer.signatures_offset != signatures + outer::TAR_BLOCK
+    {
+        return Err(crate::bundle::trailer::BadTrailer.into());
+    }
+    check_frame(object, outer::MANIFEST, layout.manifest, manifest_bytes)?;
+    check_frame(object, outer::SIGNATURES, signatures, signatures_bytes)?;
+    check_frame(object, outer::TRAILER, trailer, TRAILER_BYTES as u64)?;
+    same(
+        outer::SIGNATURES,
+        ends.trailer.signatures_sha256,
+        Digest::of(&ends.signatures),
+    )?;
+    let zeros = read(object, object.len() - outer::END_BYTES, outer::END_BYTES)?;
+    if zeros.iter().all(|byte| *byte == 0) {
+        Ok(())
+    } else {
+        Err(Damage::Frame("the end".into()))
+    }
+}
+
+/// `SHA256SUMS` is what the digests read make it.
+fn check_sums(object: &dyn ReadAt, member: &Member, offset: u64, sums: SumsCheck) -> Result<(), Damage> {
+    let (rebuilt, bytes) = sums.finish();
+    if bytes != member.bytes {
+        return Err(Damage::Length {
+            expected: member.bytes,
+            actual: bytes,
+        });
+    }
+    same(&member.name, member.sha256, rebuilt)?;
+    check_frame(object, &member.name, offset, member.bytes)?;
+    let mut hasher = crate::base::digest::Hasher::new();
+    let (mut at, mut left) = (offset + outer::TAR_BLOCK, member.bytes);
+    while left > 0 {
+        let piece = read(object, at, left.min(1 << 20))?;
+        hasher.update(&piece);
+        at += piece.len() as u64;
+        left -= piece.len() as u64;
+    }
+    same(&member.name, member.sha256, hasher.finish())
+}
+
+/// The pass over the segments, spread over threads.
+struct Pass<'a> {
+    object: &'a dyn ReadAt,
+    layout: &'a Layout,
+    jobs: usize,
+    progress: &'a dyn Progress,
+    cancel: &'a Cancel,
+}
+
+impl Pass<'_> {
+    /// Checks all segments of a container; gives their digests.
+    fn container(&self, container: Container, chain: &Digest, sums: &mut SumsCheck) -> Result<Vec<Digest>, Damage> {
+        let mut digests = Vec::new();
+        let mut running = SegmentChain::default();
+        parallel::ordered(
+            self.jobs,
+            // The consumer's error, if any, is what counts.
+            |feed| (0..self.layout.segments(container)).all(|number| feed.send(number).is_ok()),
+            || {
+                let mut buffer = Vec::new();
+                move |number| self.segment(container, number, &mut buffer)
+            },
+            |result: Result<(Digest, u64), Damage>| {
+                self.cancel.check()?;
+                let (digest, bytes) = result?;
+                sums.add(&container.segment_name(digests.len() as u64), &digest);
+                running.add(&digest);
+                digests.push(digest);
+                self.progress.advance(bytes);
+                Ok::<(), Damage>(())
+            },
+        )?;
+        same(
+            if container == Container::Payload {
+                "data"
+            } else {
+                "index"
+            },
+            *chain,
+            running.value(),
+        )?;
+        Ok(digests)
+    }
+
+    /// Reads one segment with its frame; gives its digest and length.
+    fn segment(&self, container: Container, number: u64, buffer: &mut Vec<u8>) -> Result<(Digest, u64), Damage> {
+        let (offset, bytes) = self.layout.segment(container, number);
+        let whole =
+            usize::try_from(outer::member_bytes(bytes)).map_err(|_| Damage::Layout("a segment is too large"))?;
+        buffer.resize(whole, 0);
+        self.object.read_exact_at(buffer, offset).map_err(Damage::Read)?;
+        let name = container.segment_name(number);
+        let (header, rest) = buffer.split_at(512);
+        let (content, padding) = rest.split_at(usize::try_from(bytes).expect("shorter than the whole"));
+        if header != outer::tar_header(&name, bytes) || padding.iter().any(|byte| *byte != 0) {
+            return Err(Damage::Frame(name));
+        }
+        Ok((Digest::of(content), bytes))
+    }
+}

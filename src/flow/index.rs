@@ -1,0 +1,201 @@
+//! The content index on its way into its container: records to lines, lines to compressed blocks, blocks to ciphertext.
+//!
+//! It is written while the payload flows, and stored after it; until then its ciphertext waits in memory, and past some
+//! MiB in an unlinked temporary file.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::Write;
+
+use tempfile::SpooledTempFile;
+
+use crate::base::limits;
+use crate::bundle::index::BadRecord;
+use crate::bundle::index::Record;
+use crate::bundle::outer::Container;
+use crate::compress;
+use crate::compress::Compressor;
+use crate::compress::Decompressor;
+use crate::encrypt;
+use crate::encrypt::ContentKey;
+use crate::encrypt::Encryptor;
+
+/// Ciphertext that is kept in memory before it moves to a temporary file.
+const IN_MEMORY_BYTES: usize = 4 << 20;
+
+/// Why the index could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its temporary file or its container failed.
+    #[error("cannot write the index")]
+    Write(#[source] io::Error),
+    /// It could not be encrypted or decrypted.
+    #[error(transparent)]
+    Encrypt(#[from] encrypt::Error),
+    /// It could not be compressed or decompressed.
+    #[error(transparent)]
+    Compress(#[from] compress::Error),
+    /// It holds something else than records.
+    #[error(transparent)]
+    Record(#[from] BadRecord),
+    /// It ends in the middle of a line.
+    #[error("the index ends in the middle of a record")]
+    Cut,
+}
+
+/// Writes the index.
+pub struct IndexWriter {
+    out: Encryptor<SpooledTempFile>,
+    compressor: Compressor,
+    block_bytes: usize,
+    lines: Vec<u8>,
+    frame: Vec<u8>,
+    /// Where the blocks lie in the payload container that later records may name.
+    offsets: BTreeMap<u64, u64>,
+}
+
+impl IndexWriter {
+    /// An empty index.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn new(key: &ContentKey, block_bytes: u32, level: i32) -> Result<Self, Error> {
+        let spool = SpooledTempFile::new(IN_MEMORY_BYTES);
+        Ok(Self {
+            out: encrypt::encryptor(key, Container::Index, spool)?,
+            compressor: Compressor::new(level)?,
+            block_bytes: block_bytes as usize,
+            lines: Vec::new(),
+            frame: Vec::new(),
+            offsets: BTreeMap::new(),
+        })
+    }
+
+    /// Says that block `number` of the payload lies at `offset`.
+    pub fn block(&mut self, number: u64, offset: u64) {
+        let _none = self.offsets.insert(number, offset);
+    }
+
+    /// Says that no later record names a block before `oldest`.
+    pub fn forget_before(&mut self, oldest: u64) {
+        self.offsets = self.offsets.split_off(&oldest);
+    }
+
+    /// Adds a record whose locations name numbers of blocks.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn add(&mut self, mut record: Record) -> Result<(), Error> {
+        match &mut record {
+            Record::Entry(entry) => entry.at.block = self.offset(entry.at.block),
+            Record::Part(part) => part.at.block = self.offset(part.at.block),
+            Record::Begin(_)
+            | Record::Source(_)
+            | Record::Stream(_)
+            | Record::Exception(_)
+            | Record::Facts(_)
+            | Record::End(_) => {}
+        }
+        let before = self.lines.len();
+        record.append_to(&mut self.lines);
+        if self.lines.len() - before > limits::INDEX_LINE_BYTES_MAX {
+            return Err(BadRecord::TooLong.into());
+        }
+        while self.lines.len() >= self.block_bytes {
+            self.flush(self.block_bytes)?;
+        }
+        Ok(())
+    }
+
+    fn offset(&self, number: u64) -> u64 {
+        *self
+            .offsets
+            .get(&number)
+            .expect("the packer names a block until the last record in it")
+    }
+
+    fn flush(&mut self, bytes: usize) -> Result<(), Error> {
+        self.compressor.compress(&self.lines[..bytes], &mut self.frame)?;
+        let _written = compress::write_frame(&self.frame, &mut self.out).map_err(Error::Write)?;
+        drop(self.lines.drain(..bytes));
+        Ok(())
+    }
+
+    /// Ends the index and copies its container to `out`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn finish(mut self, out: &mut impl Write) -> Result<(), Error> {
+        self.flush(self.lines.len())?;
+        let mut spool = self.out.finish().map_err(Error::Write)?;
+        spool.rewind().map_err(Error::Write)?;
+        let _bytes = io::copy(&mut spool, out).map_err(Error::Write)?;
+        Ok(())
+    }
+}
+
+/// Reads the records of an index, one after the other.
+pub struct IndexReader<R> {
+    input: R,
+    block_bytes: u32,
+    decompressor: Decompressor,
+    frame: Vec<u8>,
+    block: Vec<u8>,
+    lines: Vec<u8>,
+    /// Bytes of `lines` that were given out.
+    used: usize,
+}
+
+impl<R: Read> IndexReader<R> {
+    /// Reads the plaintext of an index container.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn new(input: R, block_bytes: u32) -> Result<Self, Error> {
+        let decompressor = Decompressor::new()?;
+        let (frame, block, lines) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self {
+            input,
+            block_bytes,
+            decompressor,
+            frame,
+            block,
+            lines,
+            used: 0,
+        })
+    }
+
+    /// The next record; none at the end.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn next_record(&mut self) -> Result<Option<Record>, Error> {
+        let mut searched = self.used;
+        loop {
+            if let Some(at) = self.lines[searched..].iter().position(|byte| *byte == b'\n') {
+                let end = searched + at;
+                let record = Record::parse(&self.lines[self.used..end])?;
+                self.used = end + 1;
+                return Ok(Some(record));
+            }
+            drop(self.lines.drain(..self.used));
+            self.used = 0;
+            searched = self.lines.len();
+            if searched > limits::INDEX_LINE_BYTES_MAX {
+                return Err(BadRecord::TooLong.into());
+            }
+            if !compress::read_frame(&mut self.input, self.block_bytes, &mut self.frame)? {
+                return if self.lines.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(Error::Cut)
+                };
+            }
+            self.decompressor
+                .decompress(&self.frame, self.block_bytes, &mut self.block)?;
+            self.lines.extend_from_slice(&self.block);
+        }
+    }
+}

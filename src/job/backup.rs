@@ -1,0 +1,281 @@
+//! A backup as a whole: lease, sweep, adopt, collect, publish, link, record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::audit::Act;
+use crate::base::cancel::Cancel;
+use crate::base::clock::Timestamp;
+use crate::base::digest::Digest;
+use crate::base::fault::Fault;
+use crate::base::limits;
+use crate::base::progress::Progress;
+use crate::bundle::header;
+use crate::bundle::header::Header;
+use crate::bundle::manifest::KeyFacts;
+use crate::bundle::manifest::PolicyFacts;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
+use crate::bundle::suite::Suite;
+use crate::catalog::chain;
+use crate::envelope::read;
+use crate::flow;
+use crate::flow::backup::Plan;
+use crate::flow::verify::Measure;
+use crate::keyring::Recipient;
+use crate::keyring::facts;
+use crate::keyring::trust::TrustStore;
+use crate::policy;
+use crate::policy::crypto::KeyPolicy;
+use crate::seal::Signer;
+use crate::source::Source;
+use crate::store::Lease;
+use crate::store::Store;
+use crate::store::names;
+
+use super::Deed;
+use super::Desk;
+use super::bundles;
+use super::error::Error;
+
+/// What to back up, and how.
+pub struct Backup<'a> {
+    /// Where the bundle goes.
+    pub store: &'a dyn Store,
+    /// The chain that it continues.
+    pub set: SetName,
+    /// Who can open it.
+    pub recipients: Vec<Recipient>,
+    /// Who signs it.
+    pub signers: &'a [&'a dyn Signer],
+    /// Whose bundles may be adopted after a crash.
+    pub trust: &'a TrustStore,
+    /// Which keys are acceptable.
+    pub keys: &'a KeyPolicy,
+    /// How it is encrypted.
+    pub suite: Suite,
+    /// The level of zstd.
+    pub level: i32,
+    /// Threads that compress.
+    pub jobs: usize,
+    /// Bytes of a block before compression.
+    pub block_bytes: u32,
+    /// A word of the operator's.
+    pub retention_class: Option<String>,
+}
+
+/// What was done.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The new bundle.
+    pub sealed: flow::backup::Sealed,
+    /// Its name in the store.
+    pub object: String,
+    /// Its length in the store.
+    pub stored_bytes: u64,
+    /// Bundles of a crashed run that were whole, and are in the chain now.
+    pub adopted: Vec<BundleId>,
+    /// Leftovers of crashed runs that were removed.
+    pub swept: u64,
+}
+
+/// Makes one bundle of all `sources`, in place in the chain. A failure is recorded in the audit log too.
+///
+/// # Errors
+/// See [`Error`]. Nothing is visible in the store then, except when only the chain or the log could not be written: the
+/// next run adopts the bundle.
+pub fn run(
+    job: &Backup<'_>,
+    sources: &mut [Box<dyn Source>],
+    desk: &Desk<'_>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Done, Error> {
+    // One writer a set; what a crashed one left is put in order first.
+    let lease = job.store.lease(&job.set)?;
+    let swept = job.store.sweep(lease.as_ref())?;
+    let adopted = adopt(job, lease.as_ref(), cancel)?;
+
+    let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
+    let deed = match &result {
+        Ok((sealed, object, _)) => deed(
+            job,
+            None,
+            Some(&sealed.manifest.bundle),
+            &[
+                ("object", object.clone()),
+                ("sequence", sealed.manifest.sequence.to_string()),
+            ],
+        ),
+        Err(error) => deed(job, Some(error), None, &[]),
+    };
+    let recorded = desk.record(job.store, deed);
+    // The failure itself counts more than one to record it.
+    let (sealed, object, stored_bytes) = result?;
+    recorded?;
+    Ok(Done {
+        sealed,
+        object,
+        stored_bytes,
+        adopted,
+        swept,
+    })
+}
+
+/// Checks signers and recipients against the policy, before anything is begun.
+///
+/// # Errors
+/// `Keys` with every violation; `Missing` when nobody signs.
+pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
+    if job.signers.is_empty() {
+        let what = "no signing key is named, and a bundle without a signature proves nothing".into();
+        let hint = "Give --signer FILE, or write [keys] signer in hub-backup.toml.".into();
+        return Err(Error::Missing { what, hint });
+    }
+    let signers: Vec<KeyFacts> = job.signers.iter().map(|signer| signer.facts()).collect();
+    let recipients: Vec<KeyFacts> = job
+        .recipients
+        .iter()
+        .map(|recipient| facts::recipient_facts(recipient, now))
+        .collect();
+    Ok(policy::crypto::check_keys(
+        job.suite,
+        &signers,
+        &recipients,
+        job.keys,
+        now,
+    )?)
+}
+
+fn deed(job: &Backup<'_>, failure: Option<&Error>, bundle: Option<&BundleId>, details: &[(&str, String)]) -> Deed {
+    Deed {
+        act: Act::Backup,
+        failure: failure.map(|error| (error.kind(), error.to_string())),
+        set: Some(job.set.clone()),
+        bundle: bundle.cloned(),
+        details: details
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// Checks the sources, writes the bundle, publishes it and links it into the chain.
+fn write(
+    job: &Backup<'_>,
+    lease: &dyn Lease,
+    sources: &mut [Box<dyn Source>],
+    desk: &Desk<'_>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<(flow::backup::Sealed, String, u64), Error> {
+    for source in &mut *sources {
+        source.check()?;
+    }
+    let head = chain::head(job.store, &job.set)?;
+    let created = desk.clock.now();
+    let (sequence, previous) = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
+    let plan = plan(job, created, sequence, previous)?;
+    let name = names::bundle(&job.set, &plan.header.bundle);
+
+    // The bundle is visible once it is published, and counts once it is linked; a crash in between is mended by `adopt`.
+    let mut upload = job.store.upload(&name)?;
+    progress.begin("backing up", None);
+    let mut counted = Counting {
+        inner: &mut upload,
+        bytes: 0,
+    };
+    let sealed = flow::backup::backup(&plan, sources, &mut counted, progress, cancel);
+    let stored_bytes = counted.bytes;
+    progress.end();
+    let sealed = sealed?;
+    cancel.check().map_err(|_| flow::backup::Error::Interrupted)?;
+    upload.publish()?;
+    chain::append(job.store, lease, &sealed.bytes, &sealed.signatures)?;
+    Ok((sealed, name.to_string(), stored_bytes))
+}
+
+fn plan<'a>(
+    job: &'a Backup<'_>,
+    created: Timestamp,
+    sequence: u64,
+    previous: Option<Digest>,
+) -> Result<Plan<'a>, Error> {
+    let header = Header {
+        format: header::MAGIC.to_owned(),
+        version: header::FORMAT_VERSION,
+        bundle: BundleId::new(created)?,
+        set: job.set.clone(),
+        created,
+        suite: job.suite,
+        segment_bytes: limits::SEGMENT_BYTES,
+        block_bytes: job.block_bytes,
+        tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let policy = PolicyFacts {
+        retention_class: job.retention_class.clone(),
+        lock_until: None,
+    };
+    Ok(Plan {
+        header,
+        sequence,
+        previous,
+        recipients: &job.recipients,
+        signers: job.signers,
+        policy,
+        level: job.level,
+        jobs: job.jobs,
+    })
+}
+
+/// Takes bundles into the chain that a crashed run had published but not linked. Each is verified whole first.
+fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Vec<BundleId>, Error> {
+    let mut adopted = Vec::new();
+    for id in chain::fresh_bundles(job.store, &job.set)? {
+        let found = bundles::open(job.store, job.set.clone(), id.clone())?;
+        let measure = Measure {
+            trust: job.trust,
+            keys: job.keys,
+            name: found.name.clone(),
+            chain: None,
+            checkpoint: None,
+            jobs: job.jobs,
+        };
+        let ends = read::ends(found.object.as_ref()).map_err(flow::verify::Error::Damage)?;
+        let verified = flow::verify::verify(
+            Arc::clone(&found.object),
+            &measure,
+            &crate::base::progress::Silent,
+            cancel,
+        )?;
+        let head = chain::head(job.store, &job.set)?;
+        let next = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
+        if (verified.manifest().sequence, verified.manifest().previous) != next {
+            return Err(Error::Stray {
+                set: job.set.clone(),
+                bundle: id,
+            });
+        }
+        chain::append(job.store, lease, &ends.manifest, &ends.signatures)?;
+        adopted.push(id);
+    }
+    Ok(adopted)
+}
+
+/// Counts what is written.
+struct Counting<W> {
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: std::io::Write> std::io::Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}

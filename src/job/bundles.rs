@@ -1,0 +1,108 @@
+//! Finding the bundle that someone names: a file, an id, or `latest`.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::read_at::FileAt;
+use crate::base::read_at::ReadAt;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
+use crate::catalog::chain;
+use crate::store::Store;
+use crate::store::names;
+
+use super::error::Error;
+
+/// A bundle as someone names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleRef {
+    /// The newest bundle of a set.
+    Latest,
+    /// One of a store.
+    Id(BundleId),
+    /// A file of its own.
+    File(PathBuf),
+}
+
+/// A bundle that was found: open for reading, with the name that it must have.
+pub struct Found {
+    /// Its bytes.
+    pub object: Arc<dyn ReadAt>,
+    /// Its name, if it came from a store.
+    pub name: Option<(SetName, BundleId)>,
+}
+
+/// Finds a bundle. `set` narrows `latest` and an id down to one set.
+///
+/// # Errors
+/// `NotFound`, `AmbiguousSet`, or what the store reports.
+pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>) -> Result<Found, Error> {
+    match wanted {
+        BundleRef::File(path) => {
+            let file = File::open(path).and_then(FileAt::new);
+            let file = file.map_err(|source| Error::OpenFile {
+                path: path.clone(),
+                source,
+            })?;
+            Ok(Found {
+                object: Arc::new(file),
+                name: None,
+            })
+        }
+        BundleRef::Latest => {
+            let store = store.ok_or(Error::NoStore)?;
+            let set = one_set(store, set)?;
+            let head = chain::head(store, &set)?.ok_or_else(|| Error::EmptySet { set: set.clone() })?;
+            open(store, set, head.manifest.bundle)
+        }
+        BundleRef::Id(id) => {
+            let store = store.ok_or(Error::NoStore)?;
+            for candidate in sets(store, set)? {
+                let listed = store.list(names::bundle(&candidate, id).as_str())?;
+                if !listed.is_empty() {
+                    return open(store, candidate, id.clone());
+                }
+            }
+            Err(Error::NoSuchBundle {
+                id: id.clone(),
+                store: store.describe(),
+            })
+        }
+    }
+}
+
+/// Opens a bundle of a store.
+///
+/// # Errors
+/// What the store reports.
+pub fn open(store: &dyn Store, set: SetName, id: BundleId) -> Result<Found, Error> {
+    let object = store.open(&names::bundle(&set, &id))?;
+    Ok(Found {
+        object: Arc::from(object),
+        name: Some((set, id)),
+    })
+}
+
+/// The sets to look at: the given one, or all.
+///
+/// # Errors
+/// What the store reports.
+pub fn sets(store: &dyn Store, set: Option<&SetName>) -> Result<Vec<SetName>, Error> {
+    match set {
+        Some(set) => Ok(vec![set.clone()]),
+        None => Ok(chain::sets(store)?),
+    }
+}
+
+/// The given set, or the only one of the store.
+fn one_set(store: &dyn Store, set: Option<&SetName>) -> Result<SetName, Error> {
+    let mut sets = sets(store, set)?;
+    match sets.len() {
+        1 => Ok(sets.remove(0)),
+        0 => Err(Error::EmptyStore {
+            store: store.describe(),
+        }),
+        _ => Err(Error::AmbiguousSet { sets }),
+    }
+}

@@ -1,0 +1,213 @@
+//! Why a piece of work was not done.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::audit;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::base::random::NoRandom;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
+use crate::catalog;
+use crate::config;
+use crate::encrypt;
+use crate::flow;
+use crate::keyring;
+use crate::policy;
+use crate::policy::selection;
+use crate::seal;
+use crate::sink;
+use crate::source;
+use crate::store;
+
+/// Any failure of a job.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The chain or the records of the store.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// The audit log.
+    #[error("cannot write the audit log")]
+    Audit(#[from] audit::chain::Error),
+    /// A key.
+    #[error(transparent)]
+    Keyring(#[from] keyring::Error),
+    /// Signing.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+    /// Key slots.
+    #[error(transparent)]
+    Encrypt(#[from] encrypt::Error),
+    /// A source.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// A secret file or a command that gives a passphrase.
+    #[error(transparent)]
+    Secret(#[from] config::secret::Error),
+    /// A passphrase was not given.
+    #[error("{0}")]
+    Ask(Box<dyn Fault + Send + Sync>),
+    /// A source URI.
+    #[error(transparent)]
+    Uri(#[from] source::uri::Error),
+    /// A target.
+    #[error(transparent)]
+    Sink(#[from] sink::Error),
+    /// The road out.
+    #[error(transparent)]
+    Backup(#[from] flow::backup::Error),
+    /// Proof.
+    #[error(transparent)]
+    Verify(#[from] flow::verify::Error),
+    /// Opening.
+    #[error(transparent)]
+    Contents(#[from] flow::contents::Error),
+    /// The road back.
+    #[error(transparent)]
+    Restore(#[from] flow::restore::Error),
+    /// What was asked for.
+    #[error(transparent)]
+    Selection(#[from] selection::Error),
+    /// The keys that were named do not satisfy the policy.
+    #[error(transparent)]
+    Keys(#[from] policy::crypto::Violations),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+    /// A file that was named cannot be read.
+    #[error("cannot read {}", path.display())]
+    OpenFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system reports.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system reports.
+        #[source]
+        source: io::Error,
+    },
+    /// A store is needed, and none was named.
+    #[error("no store was named")]
+    NoStore,
+    /// The store holds nothing.
+    #[error("{store} holds no bundle")]
+    EmptyStore {
+        /// The store.
+        store: String,
+    },
+    /// The set holds nothing.
+    #[error("set {set} holds no bundle")]
+    EmptySet {
+        /// The set.
+        set: SetName,
+    },
+    /// The store has several sets, and none was named.
+    #[error("the store has several sets: {}", sets.iter().map(SetName::as_str).collect::<Vec<_>>().join(", "))]
+    AmbiguousSet {
+        /// The sets.
+        sets: Vec<SetName>,
+    },
+    /// There is no such bundle.
+    #[error("{store} has no bundle {id}")]
+    NoSuchBundle {
+        /// What was asked for.
+        id: BundleId,
+        /// The store.
+        store: String,
+    },
+    /// Something that the job needs was not given.
+    #[error("{what}")]
+    Missing {
+        /// What is missing.
+        what: String,
+        /// How to give it.
+        hint: String,
+    },
+    /// What was given does not fit.
+    #[error("{what}")]
+    Unfit {
+        /// What does not fit.
+        what: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// A bundle lies in the store that is not in the chain, and cannot be taken into it.
+    #[error("set {set}: bundle {bundle} is not in the chain and does not continue it")]
+    Stray {
+        /// The set.
+        set: SetName,
+        /// The bundle.
+        bundle: BundleId,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Catalog(error) => error.kind(),
+            Self::Audit(error) => error.kind(),
+            Self::Keyring(error) => error.kind(),
+            Self::Seal(error) => error.kind(),
+            Self::Encrypt(error) => error.kind(),
+            Self::Source(error) => error.kind(),
+            Self::Secret(error) => error.kind(),
+            Self::Ask(error) => error.kind(),
+            Self::Uri(error) => error.kind(),
+            Self::Sink(error) => error.kind(),
+            Self::Backup(error) => error.kind(),
+            Self::Verify(error) => error.kind(),
+            Self::Contents(error) => error.kind(),
+            Self::Restore(error) => error.kind(),
+            Self::Selection(error) => error.kind(),
+            Self::Keys(error) => error.kind(),
+            Self::Random(_) | Self::WriteFile { .. } => Kind::Failed,
+            Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
+                Kind::NotFound
+            }
+            Self::NoStore | Self::AmbiguousSet { .. } | Self::Missing { .. } | Self::Unfit { .. } => Kind::Usage,
+            Self::Stray { .. } => Kind::ChainBroken,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Catalog(error) => error.hint(),
+            Self::Audit(error) => error.hint(),
+            Self::Keyring(error) => error.hint(),
+            Self::Seal(error) => error.hint(),
+            Self::Encrypt(error) => error.hint(),
+            Self::Source(error) => error.hint(),
+            Self::Secret(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
+            Self::Uri(error) => error.hint(),
+            Self::Sink(error) => error.hint(),
+            Self::Backup(error) => error.hint(),
+            Self::Verify(error) => error.hint(),
+            Self::Contents(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
+            Self::Selection(error) => error.hint(),
+            Self::Keys(error) => error.hint(),
+            Self::Random(_) | Self::OpenFile { .. } | Self::WriteFile { .. } => None,
+            Self::NoStore => Some("Give --store DIR, or write [store] path in hub-backup.toml.".into()),
+            Self::EmptyStore { .. } | Self::EmptySet { .. } => Some("Make one with `hub-backup backup`.".into()),
+            Self::NoSuchBundle { .. } => Some("`hub-backup list` shows what the store has.".into()),
+            Self::AmbiguousSet { .. } => Some("Name one with --set.".into()),
+            Self::Missing { hint, .. } | Self::Unfit { hint, .. } => Some(hint.clone()),
+            Self::Stray { .. } => Some(
+                "It was put there by someone else, or belongs to a chain that was rolled back. Move it out of the store, look into it, and run again.".into(),
+            ),
+        }
+    }
+}

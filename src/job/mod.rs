@@ -1,0 +1,78 @@
+//! Level 5: one whole piece of work each: lease, flow, chain, audit.
+//!
+//! Jobs take plain values and give reports; they read no settings, no environment and no clock but the one given, and write to no terminal.
+
+pub mod backup;
+pub mod bundles;
+pub mod error;
+pub mod restore;
+pub mod setup;
+pub mod verify;
+
+use std::collections::BTreeMap;
+
+use crate::audit;
+use crate::audit::Act;
+use crate::audit::Actor;
+use crate::audit::chain::Sign;
+use crate::audit::chain::SignError;
+use crate::base::clock::Clock;
+use crate::base::fault::Kind;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
+use crate::seal;
+use crate::seal::Signer;
+use crate::store::Store;
+
+/// Who works, when, and with which right to sign the audit log.
+pub struct Desk<'a> {
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// User, host and program.
+    pub actor: Actor,
+    /// Signs audit records; without one they are chained, but not signed.
+    pub signers: &'a [&'a dyn Signer],
+}
+
+/// What the audit log shall say about an act.
+pub struct Deed {
+    /// What was done.
+    pub act: Act,
+    /// How it ended; none is success.
+    pub failure: Option<(Kind, String)>,
+    /// The set.
+    pub set: Option<SetName>,
+    /// The bundle.
+    pub bundle: Option<BundleId>,
+    /// More, by name; never secrets.
+    pub details: BTreeMap<String, String>,
+}
+
+impl Desk<'_> {
+    /// Appends a deed to the audit log of a store.
+    ///
+    /// # Errors
+    /// When the log cannot be written, for instance because the store is read-only.
+    pub fn record(&self, store: &dyn Store, deed: Deed) -> Result<(), audit::chain::Error> {
+        let now = self.clock.now();
+        let mut details = deed.details;
+        if let Some((_, message)) = &deed.failure {
+            let _none = details.insert("error".into(), message.clone());
+        }
+        let outcome = deed
+            .failure
+            .map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
+        let draft = audit::Draft {
+            at: now,
+            actor: self.actor.clone(),
+            act: deed.act,
+            outcome,
+            set: deed.set,
+            bundle: deed.bundle,
+            details,
+        };
+        let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now).map_err(SignError::new);
+        let sign: Option<Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };
+        audit::chain::append(store, &draft, sign).map(drop)
+    }
+}

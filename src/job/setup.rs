@@ -1,0 +1,364 @@
+//! Settings to values: the store is opened, keys are read, sources are made.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use sequoia_openpgp::Cert;
+
+use crate::audit::Actor;
+use crate::base::clock::Clock;
+use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
+use crate::base::limits;
+use crate::base::secret::SecretText;
+use crate::bundle::manifest::Role;
+use crate::bundle::suite::Suite;
+use crate::config::Recipients;
+use crate::config::SetSettings;
+use crate::config::Settings;
+use crate::config::env::Environment;
+use crate::config::origin::Setting;
+use crate::config::secret;
+use crate::config::secret::SecretSource;
+use crate::encrypt::slots;
+use crate::keyring::Identity;
+use crate::keyring::Recipient;
+use crate::keyring::facts;
+use crate::keyring::identities::read_identity;
+use crate::keyring::openpgp;
+use crate::keyring::recipients::read_recipients;
+use crate::keyring::trust::TrustStore;
+use crate::policy::crypto::KeyPolicy;
+use crate::seal::Signer;
+use crate::seal::SoftwareSigner;
+use crate::source::Source;
+use crate::source::command;
+use crate::source::command::CommandOptions;
+use crate::source::command::CommandSource;
+use crate::source::config::ConfigOptions;
+use crate::source::config::ConfigSource;
+use crate::source::config::SecretRule;
+use crate::source::files::FilesOptions;
+use crate::source::files::FilesSource;
+use crate::source::sqlite::SqliteOptions;
+use crate::source::sqlite::SqliteSource;
+use crate::source::uri;
+use crate::source::uri::SourceUri;
+use crate::source::uri::What;
+use crate::store::local::LocalStore;
+
+use super::error::Error;
+
+/// Asks somebody for the passphrase of a locked key file.
+pub type Ask<'a> = &'a dyn Fn(&Path) -> Result<SecretText, Box<dyn Fault + Send + Sync>>;
+
+/// Opens the store of the settings.
+///
+/// # Errors
+/// When none is named or it is not there.
+pub fn store(settings: &Settings) -> Result<LocalStore, Error> {
+    let path = settings.store.as_ref().ok_or(Error::NoStore)?;
+    Ok(LocalStore::open(path.value.clone())?)
+}
+
+/// The certificates that are trusted, and those that may have signed.
+///
+/// # Errors
+/// When a named file is not there or holds no certificate.
+pub fn trust(settings: &Settings) -> Result<TrustStore, Error> {
+    let mut pinned = Vec::new();
+    for path in &settings.keys.roots.value {
+        pinned.extend(certificates(path)?);
+    }
+    let mut known = Vec::new();
+    for path in &settings.keys.certificates.value {
+        for file in key_files(path)? {
+            known.extend(certificates(&file)?);
+        }
+    }
+    Ok(TrustStore { pinned, known })
+}
+
+/// As [`trust`], for work that is of no use without a pinned certificate.
+///
+/// # Errors
+/// As [`trust`], and when no certificate is pinned.
+pub fn pinned_trust(settings: &Settings) -> Result<TrustStore, Error> {
+    let trust = trust(settings)?;
+    if trust.pinned.is_empty() {
+        return Err(Error::Missing {
+            what: "no root certificate is pinned, so no signature can be trusted".into(),
+            hint: "Give --root FILE, or write [keys] roots in hub-backup.toml.".into(),
+        });
+    }
+    Ok(trust)
+}
+
+/// As [`trust`], with the signers themselves pinned: what they made before may be taken up again after a crash.
+///
+/// # Errors
+/// As [`trust`].
+pub fn trust_of_signers(settings: &Settings, signers: &[&dyn Signer]) -> Result<TrustStore, Error> {
+    let mut trust = trust(settings)?;
+    trust
+        .pinned
+        .extend(signers.iter().map(|signer| signer.certificate().clone()));
+    Ok(trust)
+}
+
+/// A file, or the files `*.asc`, `*.pgp` and `*.gpg` of a folder, in order.
+fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |source| Error::OpenFile {
+        path: path.to_owned(),
+        source,
+    };
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        let named = file
+            .extension()
+            .is_some_and(|extension| ["asc", "pgp", "gpg"].iter().any(|known| extension == *known));
+        if named && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
+    Ok(openpgp::read_certificates(&read_public(path)?)?)
+}
+
+/// Reads a file that holds no secret.
+///
+/// # Errors
+/// When it cannot be read or is too large for what it should be.
+pub fn read_public(path: &Path) -> Result<Vec<u8>, Error> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(limits::KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let fits = read.and_then(|count| {
+        if count as u64 > limits::KEY_FILE_BYTES_MAX {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(())
+        }
+    });
+    fits.map_err(|source| Error::OpenFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(bytes)
+}
+
+/// Reads a secret file, which only its owner may read.
+fn read_secret(path: &Path) -> Result<crate::base::secret::SecretBytes, Error> {
+    let most = usize::try_from(limits::KEY_FILE_BYTES_MAX).unwrap_or(usize::MAX);
+    Ok(secret::read_private(path, most)?)
+}
+
+/// Unlocks the signing keys. `ask` is called with the name of a locked key when the settings hold no passphrase.
+///
+/// # Errors
+/// When one cannot be read, unlocked or used.
+pub fn signers(
+    settings: &Settings,
+    environment: &Environment,
+    now: Timestamp,
+    ask: Ask<'_>,
+) -> Result<Vec<SoftwareSigner>, Error> {
+    let given = read_passphrase(settings.keys.signer_passphrase.as_ref(), environment)?;
+    let mut signers = Vec::new();
+    for path in &settings.keys.signers.value {
+        let key = openpgp::read_secret(read_secret(path)?.expose())?;
+        let locked = key.keys().secret().any(|key| !key.key().has_unencrypted_secret());
+        let passphrase = if given.is_none() && locked {
+            Some(ask(path).map_err(Error::Ask)?)
+        } else {
+            given.clone()
+        };
+        signers.push(SoftwareSigner::new(key, passphrase, now)?);
+    }
+    Ok(signers)
+}
+
+fn read_passphrase(
+    source: Option<&Setting<SecretSource>>,
+    environment: &Environment,
+) -> Result<Option<SecretText>, Error> {
+    Ok(source.map(|setting| setting.value.read(environment)).transpose()?)
+}
+
+/// Everyone who shall be able to open a bundle.
+///
+/// # Errors
+/// When one cannot be read, or there is none.
+pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<Recipient>, Error> {
+    let mut recipients = Vec::new();
+    for path in &named.openpgp.value {
+        recipients.extend(read_recipients(&read_public(path)?)?);
+    }
+    recipients.extend(named.age.value.iter().cloned().map(Recipient::Age));
+    recipients.extend(read_passphrase(named.passphrase.as_ref(), environment)?.map(Recipient::Passphrase));
+    if recipients.is_empty() {
+        return Err(Error::Missing {
+            what: "nobody is named who could open the bundle".into(),
+            hint: "Give --recipient FILE or age1…, or write [recipients] in hub-backup.toml.".into(),
+        });
+    }
+    Ok(recipients)
+}
+
+/// Secret keys that may open bundles. `ask` as for [`signers`].
+///
+/// # Errors
+/// When one cannot be read.
+pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
+    let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
+    let mut identities = Vec::new();
+    for path in &settings.keys.identities.value {
+        let mut identity = read_identity(read_secret(path)?.expose(), given.clone())?;
+        if let Identity::OpenPgp {
+            key,
+            passphrase: passphrase @ None,
+        } = &mut identity
+            && key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
+        {
+            *passphrase = Some(ask(path).map_err(Error::Ask)?);
+        }
+        identities.push(identity);
+    }
+    identities.extend(read_passphrase(settings.recipients.passphrase.as_ref(), environment)?.map(Identity::Passphrase));
+    if identities.is_empty() {
+        return Err(Error::Missing {
+            what: "no secret key was given that could open the bundle".into(),
+            hint: "Give --identity FILE or --passphrase-file FILE.".into(),
+        });
+    }
+    Ok(identities)
+}
+
+/// The suite to write with.
+///
+/// # Errors
+/// When `auto` finds none that all recipients can open.
+pub fn suite(set: &SetSettings, recipients: &[Recipient]) -> Result<Suite, Error> {
+    match set.suite.value.fixed() {
+        Some(suite) => Ok(suite),
+        None => Ok(slots::choose(recipients)?),
+    }
+}
+
+/// The rules for keys.
+#[must_use]
+pub fn key_policy(settings: &Settings) -> KeyPolicy {
+    let recipients_min = usize::try_from(settings.recipients_min.value).unwrap_or(usize::MAX);
+    KeyPolicy {
+        recipients_min,
+        ..KeyPolicy::default()
+    }
+}
+
+/// Facts about recipients, as the manifest will have them.
+#[must_use]
+pub fn recipient_facts(recipients: &[Recipient], at: Timestamp) -> Vec<crate::bundle::manifest::KeyFacts> {
+    let facts = recipients.iter().map(|recipient| facts::recipient_facts(recipient, at));
+    facts
+        .inspect(|facts| debug_assert_eq!(facts.role, Role::Recipient))
+        .collect()
+}
+
+/// Makes the sources of a set.
+///
+/// # Errors
+/// When a URI, a pattern or a command is wrong, or two sources have one label.
+pub fn sources(
+    set: &SetSettings,
+    environment: &Environment,
+    clock: &std::sync::Arc<dyn Clock>,
+) -> Result<Vec<Box<dyn Source>>, Error> {
+    let uris = set
+        .sources
+        .value
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<SourceUri>, _>>()?;
+    let labels = uri::assign_labels(&uris)?;
+    let resolve = |path: &Path| set.sources.origin.resolve(path);
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    for (uri, label) in uris.into_iter().zip(labels) {
+        sources.push(match uri.what {
+            What::Sqlite(path) => {
+                let options = SqliteOptions {
+                    check: set.check_sources.value,
+                    ..SqliteOptions::default()
+                };
+                Box::new(SqliteSource::new(label, resolve(&path), options).timed_by(std::sync::Arc::clone(clock)))
+            }
+            What::Files(path) => {
+                let options = FilesOptions {
+                    exclude: set.exclude.value.clone(),
+                    allow_changed: set.allow_changed.value,
+                    ..FilesOptions::default()
+                };
+                Box::new(FilesSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
+            }
+            What::Config(path) => {
+                let secrets = if set.redact_secrets.value {
+                    SecretRule::Redact
+                } else {
+                    SecretRule::Refuse
+                };
+                Box::new(ConfigSource::new(label, resolve(&path), ConfigOptions { secrets }))
+            }
+            What::Command { command, .. } => {
+                let options = CommandOptions {
+                    environment: kept(environment, &set.command_env.value),
+                    workdir: set.sources.origin.folder().map(Path::to_owned),
+                    ..CommandOptions::default()
+                };
+                Box::new(CommandSource::new(label, command, options).map_err(|error| bad(&error))?)
+            }
+        });
+    }
+    Ok(sources)
+}
+
+fn bad(error: &dyn Fault) -> Error {
+    Error::Unfit {
+        what: error.to_string(),
+        hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
+    }
+}
+
+/// The variables that commands may see.
+fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)> {
+    environment
+        .all()
+        .filter(|(name, _)| command::keep(name, extra))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Who works here, for the audit log.
+#[must_use]
+pub fn actor(environment: &Environment) -> Actor {
+    let user = environment.get("LOGNAME").or_else(|| environment.get("USER"));
+    let user = user.map_or_else(
+        || format!("uid {}", rustix::process::getuid().as_raw()),
+        |user| user.to_string_lossy().into_owned(),
+    );
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Actor {
+        user,
+        host,
+        tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}

@@ -1,0 +1,202 @@
+//! Which entries of a bundle are wanted.
+
+use globset::Glob;
+use globset::GlobBuilder;
+use globset::GlobMatcher;
+
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::bundle::path::EntryPath;
+use crate::bundle::path::RawBytes;
+
+/// Everything, or what fits one of some patterns.
+///
+/// A pattern is a path (`hub/uploads`), which selects the entry and everything under it, or a glob (`hub/*.json`, `**/*.sql`)
+/// over whole paths; `*` does not cross a `/`, `**` does.
+#[derive(Debug)]
+pub struct Selection {
+    /// One path and nothing under it, and whether it was found.
+    exact: Option<(RawBytes, bool)>,
+    /// None selects everything, when there is no `exact`.
+    patterns: Option<Vec<Pattern>>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    matcher: GlobMatcher,
+    found: bool,
+}
+
+/// Why a selection cannot be made, or found nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pattern is not a glob.
+    #[error("{pattern:?} is not a pattern")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        source: globset::Error,
+    },
+    /// A pattern fits no entry.
+    #[error("nothing in the bundle fits {0:?}")]
+    Nothing(String),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Pattern { .. } => Kind::Usage,
+            Self::Nothing(_) => Kind::NotFound,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Pattern { .. } => {
+                Some("Write a path as `hub-backup ls` prints it, or a glob such as 'hub/**/*.json'.".into())
+            }
+            Self::Nothing(_) => Some("`hub-backup ls` prints the paths in a bundle.".into()),
+        }
+    }
+}
+
+impl Selection {
+    /// Everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            exact: None,
+            patterns: None,
+        }
+    }
+
+    /// What fits one of `patterns`; everything when there are none.
+    ///
+    /// # Errors
+    /// `Pattern` for one that is not a glob.
+    pub fn new(patterns: &[String]) -> Result<Self, Error> {
+        if patterns.is_empty() {
+            return Ok(Self::all());
+        }
+        let patterns = patterns
+            .iter()
+            .map(|text| Pattern::new(text))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            exact: None,
+            patterns: Some(patterns),
+        })
+    }
+
+    /// One path, as it is.
+    #[must_use]
+    pub fn exactly(path: RawBytes) -> Self {
+        Self {
+            exact: Some((path, false)),
+            patterns: None,
+        }
+    }
+
+    /// Whether everything is wanted.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.exact.is_none() && self.patterns.is_none()
+    }
+
+    /// Whether an entry is wanted. Remembers which patterns have found something.
+    pub fn wants(&mut self, path: &EntryPath) -> bool {
+        if let Some((exact, found)) = &mut self.exact {
+            let wanted = path.as_bytes() == exact.0;
+            *found |= wanted;
+            return wanted;
+        }
+        let Some(patterns) = &mut self.patterns else {
+            return true;
+        };
+        let mut wanted = false;
+        for pattern in patterns {
+            if pattern.fits(path) {
+                pattern.found = true;
+                wanted = true;
+            }
+        }
+        wanted
+    }
+
+    /// Checks that every pattern has found something.
+    ///
+    /// # Errors
+    /// `Nothing` for the first that has not.
+    pub fn finish(&self) -> Result<(), Error> {
+        if let Some((exact, false)) = &self.exact {
+            return Err(Error::Nothing(exact.to_string()));
+        }
+        match self.patterns.iter().flatten().find(|pattern| !pattern.found) {
+            Some(pattern) => Err(Error::Nothing(pattern.text.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self, Error> {
+        let bad = |source| Error::Pattern {
+            pattern: text.to_owned(),
+            source,
+        };
+        let trimmed = text.trim_end_matches('/');
+        let glob: Glob = GlobBuilder::new(trimmed)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .build()
+            .map_err(bad)?;
+        Ok(Self {
+            text: text.to_owned(),
+            matcher: glob.compile_matcher(),
+            found: false,
+        })
+    }
+
+    /// The path itself, literally or by the glob, or one of the folders that it is in.
+    fn fits(&self, path: &EntryPath) -> bool {
+        let literal = std::path::Path::new(self.text.trim_end_matches('/'));
+        path.as_path()
+            .ancestors()
+            .any(|ancestor| ancestor == literal || self.matcher.is_match(ancestor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(patterns: &[&str], path: &str) -> bool {
+        let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
+        let path = EntryPath::try_from(RawBytes(path.into())).expect("a path");
+        Selection::new(&patterns).expect("patterns").wants(&path)
+    }
+
+    #[test]
+    fn paths_and_globs() {
+        assert!(wanted(&[], "hub/a"));
+        assert!(wanted(&["hub"], "hub/a/b"));
+        assert!(wanted(&["hub/a/"], "hub/a/b"));
+        assert!(!wanted(&["hub/a"], "hub/ab"));
+        assert!(wanted(&["hub/*.json"], "hub/a.json"));
+        assert!(!wanted(&["hub/*.json"], "hub/x/a.json"));
+        assert!(wanted(&["**/*.json"], "hub/x/a.json"));
+        assert!(
+            wanted(&["hub/[x]"], "hub/[x]/a"),
+            "a name that looks like a glob can be given as it is"
+        );
+    }
+
+    #[test]
+    fn a_pattern_that_finds_nothing_is_an_error() {
+        let selection = Selection::new(&["nowhere".to_owned()]).expect("a pattern");
+        assert!(matches!(selection.finish(), Err(Error::Nothing(text)) if text == "nowhere"));
+    }
+}

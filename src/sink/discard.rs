@@ -1,0 +1,51 @@
+//! A sink that keeps nothing: for reading a whole bundle to check its contents.
+
+use std::io;
+use std::io::Read;
+
+use crate::bundle::entry::Entry;
+use crate::bundle::entry::Part;
+use crate::bundle::entry::Stream;
+
+use super::Error;
+use super::Sink;
+
+/// Reads every content to its end and forgets it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Discard;
+
+impl Sink for Discard {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+        drain(content).map_err(|source| Error::Content {
+            path: entry.path.clone(),
+            source,
+        })
+    }
+
+    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+        drain(content).map_err(|source| Error::Content {
+            path: part.path.clone(),
+            source,
+        })
+    }
+
+    fn stream(&mut self, _stream: &Stream) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn drain(content: &mut dyn Read) -> io::Result<()> {
+    let mut buffer = [0; 64 << 10];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! A SQLite database restored to one chosen path, and the check of a restored database.
+
+use std::fmt;
+use std::fs;
+use std::fs::Permissions;
+use std::io;
+use std::io::Read;
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+use rustix::fs::FallocateFlags;
+use rustix::fs::Timespec;
+use rustix::fs::Timestamps;
+use rustix::fs::UTIME_OMIT;
+
+use super::Error;
+use super::Sink;
+use crate::base::durable;
+use crate::base::durable::NewFile;
+use crate::base::sqlite_uri;
+use crate::bundle::entry::Attributes;
+use crate::bundle::entry::Entry;
+use crate::bundle::entry::Extent;
+use crate::bundle::entry::Node;
+use crate::bundle::entry::Part;
+use crate::bundle::entry::Stream;
+use crate::bundle::path::EntryPath;
+
+/// What every database file of more than 0 bytes begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Bytes read and written at a time: large enough that system calls do not count, small enough for a processor's cache.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// How many lines of a report an error carries.
+const REPORT_LINES: usize = 5;
+
+/// How closely a restored database is looked at before it gets its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Check {
+    /// Not at all: its digest was compared, and nothing else.
+    None,
+    /// `PRAGMA quick_check`: every page, record and constraint, without comparing indexes to tables.
+    #[default]
+    Quick,
+    /// `PRAGMA integrity_check`, which compares indexes as well, and `PRAGMA foreign_key_check`.
+    Full,
+}
+
+/// The word names no check.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a check: none, quick or full")]
+pub struct NotACheck(String);
+
+impl FromStr for Check {
+    type Err = NotACheck;
+
+    fn from_str(text: &str) -> Result<Self, NotACheck> {
+        match text {
+            "none" => Ok(Self::None),
+            "quick" => Ok(Self::Quick),
+            "full" => Ok(Self::Full),
+            _ => Err(NotACheck(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::None => "none",
+            Self::Quick => "quick",
+            Self::Full => "full",
+        })
+    }
+}
+
+/// What a check found that does not make a database unsound.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Rows that refer to a row that does not exist: only [`Check::Full`] counts them. SQLite does not enforce foreign keys
+    /// unless told to, so they may have been there when the backup was made, and then belong to a true restore.
+    pub foreign_key_violations: u64,
+}
+
+/// Checks a database that nobody is using, strictly read-only and without leaving a `-wal` or `-shm` beside it.
+///
+/// A `-wal` beside it is not looked at: this is for a file that was restored whole.
+///
+/// # Errors
+/// `Check` with the first lines of the report, or with SQLite's error when the file cannot be read as a database.
+pub fn check(database: &Path, check: Check) -> Result<Findings, Error> {
+    let pragma = match check {
+        Check::None => return Ok(Findings::default()),
+        Check::Quick => "quick_check",
+        Check::Full => "integrity_check",
+    };
+    let failed = |reason: String| Error::Check {
+        path: database.to_owned(),
+        reason,
+    };
+    let connection = open(database).map_err(|error| failed(error.to_string()))?;
+    let report = report(&connection, pragma).map_err(|error| failed(error.to_string()))?;
+    if report != ["ok"] {
+        return Err(failed(format!("{pragma} reports: {}", report.join("; "))));
+    }
+    let mut findings = Findings::default();
+    if check == Check::Full {
+        let sql = "SELECT count(*) FROM pragma_foreign_key_check";
+        let count: i64 = connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(|error| failed(error.to_string()))?;
+        findings.foreign_key_violations = count.unsigned_abs();
+    }
+    Ok(findings)
+}
+
+fn open(database: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
+    let uri = sqlite_uri::immutable(&fs::canonicalize(database)?);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // The check of indexes comes back to pages; 16 MiB keeps the inner pages of large trees.
+    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY")?;
+    Ok(connection)
+}
+
+fn report(connection: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("PRAGMA {pragma}({REPORT_LINES})"))?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    // A line may itself hold several.
+    lines
+        .map(|line| line.map(|text| text.trim_end().replace('\n', ", ")))
+        .collect()
+}
+
+/// Restores exactly one file entry to a database path of the operator's choice.
+///
+/// The file is staged beside the target, checked there, and gets the target's name when it is whole and on disk. Mode and time of
+/// modification are those of the entry, and its owner too when this process may give files away (as root).
+pub struct SqliteSink {
+    target: PathBuf,
+    check: Check,
+    staged: Option<Staged>,
+}
+
+struct Staged {
+    file: NewFile,
+    attributes: Attributes,
+}
+
+impl SqliteSink {
+    /// Restores to `target`, which must be a free name in an existing folder, without the journals of another database beside it.
+    ///
+    /// # Errors
+    /// `Target` when it is not: SQLite would apply a left `-wal` or `-journal` to the restored file and destroy it.
+    pub fn new(target: PathBuf, check: Check) -> Result<Self, Error> {
+        let sink = Self {
+            target,
+            check,
+            staged: None,
+        };
+        sink.refuse_taken()?;
+        Ok(sink)
+    }
+
+    fn refuse_taken(&self) -> Result<(), Error> {
+        let refuse = |reason: String| Error::Target {
+            target: self.target.clone(),
+            reason,
+        };
+        if self.target.file_name().is_none() {
+            return Err(refuse("it names no file".to_owned()));
+        }
+        if !durable::parent(&self.target).is_dir() {
+            return Err(refuse("its folder does not exist".to_owned()));
+        }
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut name = self.target.clone().into_os_string();
+            name.push(suffix);
+            if fs::symlink_metadata(&name).is_ok() {
+                let what = if suffix.is_empty() { "it" } else { suffix };
+                return Err(refuse(format!("{what} exists already")));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_error(&self, source: io::Error) -> Error {
+        Error::Write {
+            path: self.target.clone(),
+            source,
+        }
+    }
+
+    fn stage(&self, path: &EntryPath, size: u64, extents: &[Extent], content: &mut dyn Read) -> Result<NewFile, Error> {
+        let mut file =
+            NewFile::create(durable::parent(&self.target), 0o600).map_err(|error| self.write_error(error))?;
+        self.reserve(&mut file, size)?;
+        let mut buffer = vec![0; CHUNK_BYTES];
+        for extent in extents {
+            let mut offset = extent.offset;
+            let end = extent.offset + extent.length;
+            while offset < end {
+                let step = usize::try_from(end - offset).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+                let chunk = &mut buffer[..step];
+                content.read_exact(chunk).map_err(|source| Error::Content {
+                    path: path.clone(),
+                    source,
+                })?;
+                file.file()
+                    .write_all_at(chunk, offset)
+                    .map_err(|error| self.write_error(error))?;
+                offset += step as u64;
+            }
+        }
+        self.refuse_other_content(path, &mut file, size)?;
+        Ok(file)
+    }
+
+    /// Takes the room at once: a full disk shows before the content is read, and the file lies in one piece.
+    fn reserve(&self, file: &mut NewFile, size: u64) -> Result<(), Error> {
+        if size == 0 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(file.file(), FallocateFlags::empty(), 0, size) {
+            // Not every file system can.
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+            Err(error) => return Err(self.write_error(error.into())),
+        }
+        file.file().set_len(size).map_err(|error| self.write_error(error))
+    }
+
+    fn refuse_other_content(&self, path: &EntryPath, file: &mut NewFile, size: u64) -> Result<(), Error> {
+        let mut begin = [0; 16];
+        if size == 0 {
+            return Ok(());
+        }
+        let read = file.file().read_exact_at(&mut begin, 0);
+        if read.is_ok() && begin == *MAGIC {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            path: path.clone(),
+            reason: format!(
+                "it is not a SQLite database, and {} was asked for as one",
+                self.target.display()
+            ),
+        })
+    }
+
+    fn apply(&self, staged: &mut Staged) -> Result<(), Error> {
+        let Attributes {
+            mode, uid, gid, mtime, ..
+        } = staged.attributes;
+        let file = staged.file.file();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::fchown(&*file, Some(uid), Some(gid)).map_err(|error| self.write_error(error))?;
+        }
+        // No database needs the bits above these, and set-user-id on one would only be a trap.
+        file.set_permissions(Permissions::from_mode(mode & 0o777))
+            .map_err(|error| self.write_error(error))?;
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: mtime.seconds,
+                tv_nsec: mtime.nanos.into(),
+            },
+        };
+        rustix::fs::futimens(&*file, &times).map_err(|error| self.write_error(error.into()))
+    }
+}
+
+impl Sink for SqliteSink {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+        let refuse = |reason: &str| Error::Refused {
+            path: entry.path.clone(),
+            reason: reason.to_owned(),
+        };
+        let Node::File { size, extents, .. } = &entry.node else {
+            return Err(refuse("a database is restored from a file entry"));
+        };
+        if self.staged.is_some() {
+            return Err(refuse(
+                "one database is restored to one path, and this is a second entry",
+            ));
+        }
+        self.refuse_taken()?;
+        let whole = [Extent {
+            offset: 0,
+            length: *size,
+        }];
+        let file = self.stage(&entry.path, *size, extents.as_deref().unwrap_or(&whole), content)?;
+        self.staged = Some(Staged {
+            file,
+            attributes: entry.attributes.clone(),
+        });
+        Ok(())
+    }
+
+    fn part(&mut self, part: &Part, _content: &mut dyn Read) -> Result<(), Error> {
+        Err(Error::Refused {
+            path: part.path.clone(),
+            reason: "a database is restored from a file entry, and this is a stream".to_owned(),
+        })
+    }
+
+    fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
+        Err(Error::Refused {
+            path: stream.path.clone(),
+            reason: "a database is restored from a file entry, and this is a stream".to_owned(),
+        })
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        let Some(mut staged) = self.staged.take() else {
+            return Err(Error::Target {
+                target: self.target.clone(),
+                reason: "the bundle gave no entry for it".to_owned(),
+            });
+        };
+        check(staged.file.temporary(), self.check).map_err(|error| self.named(error))?;
+        self.apply(&mut staged)?;
+        self.refuse_taken()?;
+        staged
+            .file
+            .publish(&self.target)
+            .map_err(|error| self.write_error(error))
+    }
+}
+
+impl SqliteSink {
+    /// A failed check speaks of the target: the temporary name is gone when the message is read.
+    fn named(&self, error: Error) -> Error {
+        match error {
+            Error::Check { reason, .. } => Error::Check {
+                path: self.target.clone(),
+                reason,
+            },
+            other @ (Error::Target { .. } | Error::Refused { .. } | Error::Write { .. } | Error::Content { .. }) => {
+                other
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

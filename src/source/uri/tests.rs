@@ -1,0 +1,144 @@
+use super::*;
+
+fn source(text: &str) -> SourceUri {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn target(text: &str) -> TargetUri {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn refused<T: FromStr<Err = Error>>(text: &str) -> String {
+    let error = text.parse::<T>().err().unwrap_or_else(|| panic!("{text} is accepted"));
+    assert_eq!(error.kind(), Kind::Usage);
+    format!(
+        "{error}\n{}",
+        error.hint().expect("every usage error says how to write it")
+    )
+}
+
+#[test]
+fn every_form_is_read_and_written_back() {
+    for text in [
+        "sqlite:/var/lib/hub/hub.db",
+        "hub=sqlite:/var/lib/hub/hub.db",
+        "files:relative/ä %20 b",
+        "files:/a=b:c",
+        "config:/etc/hub",
+        "command:dump=pg_dump --dbname=hub",
+        "x=command:dump=FOO",
+    ] {
+        assert_eq!(source(text).to_string(), text);
+    }
+    for text in [
+        "/restore",
+        "restore",
+        "./a=b",
+        "./a:b",
+        "/a=b:c",
+        "hub=/a:b",
+        "hub=sqlite:x.db",
+        "files:/x",
+    ] {
+        assert_eq!(target(text).to_string(), text);
+    }
+}
+
+#[test]
+fn parts_land_where_they_belong() {
+    let uri = source("hub=command:dump=pg_dump --file=x");
+    assert_eq!(uri.label.expect("written").as_str(), "hub");
+    let What::Command { name, command } = uri.what else {
+        panic!("a command")
+    };
+    assert_eq!((name.as_str(), command.as_str()), ("dump", "pg_dump --file=x"));
+    assert_eq!(source("files:/a%20b").what, What::Files("/a%20b".into()));
+    assert_eq!(target("hub=dir").place, Place::Folder("dir".into()));
+}
+
+#[test]
+fn folders_that_look_like_a_label_are_written_with_a_dot() {
+    let uri = TargetUri {
+        label: None,
+        place: Place::Folder("a=b".into()),
+    };
+    assert_eq!(uri.to_string(), "./a=b");
+}
+
+#[test]
+fn wrong_forms_say_how_to_write_them() {
+    for text in [
+        "",
+        "hub.db",
+        "/var/lib/hub.db",
+        "sqllite:/x",
+        "sqlite:",
+        "files:\0",
+        "command:x",
+        "command:x=",
+        "command:x= ",
+        "command:=y",
+        "=sqlite:/x",
+        "a b=sqlite:/x",
+        "hub=",
+        "hub=x",
+    ] {
+        let shown = refused::<SourceUri>(text);
+        assert!(shown.contains('='), "{text}: {shown}");
+    }
+    for text in ["", "hub=", "s3://bucket/x", "sqlite:", "a b=/x"] {
+        let _shown = refused::<TargetUri>(text);
+    }
+}
+
+#[test]
+fn other_engines_are_named_and_their_passwords_are_not() {
+    for scheme in ["postgres", "postgresql", "mysql", "mariadb", "Postgres"] {
+        let shown = refused::<SourceUri>(&format!("hub={scheme}://user:needle@host/db"));
+        assert!(shown.contains("does not read") && shown.contains(scheme), "{shown}");
+        assert!(!shown.contains("needle"), "{shown}");
+    }
+    for text in ["mongodb://user:needle@host", "user:needle@host/x=y"] {
+        assert!(!refused::<SourceUri>(text).contains("needle"));
+        assert!(!refused::<TargetUri>(text).contains("needle"));
+    }
+}
+
+#[test]
+fn labels_come_from_names() {
+    for (text, label) in [
+        ("sqlite:/var/lib/hub/hub.db", "hub"),
+        ("sqlite:/x/my base.v2.sqlite", "my-base.v2"),
+        ("files:/srv/hub.d/", "hub.d"),
+        ("config:/etc/hub/.env", "env"),
+        ("config:/etc/hub/app.toml", "app"),
+        ("files:/ä-x", "x"),
+        ("command:dump=x", "dump"),
+        ("own=command:dump=x", "own"),
+    ] {
+        assert_eq!(source(text).default_label().expect("a name").as_str(), label, "{text}");
+    }
+    let long = source(&format!("files:/{}", "a".repeat(200)));
+    assert_eq!(long.default_label().expect("a name").as_str().len(), LABEL_BYTES_MAX);
+}
+
+#[test]
+fn a_label_stands_for_one_source() {
+    let two = [source("sqlite:/a/hub.db"), source("sqlite:/b/hub.db")];
+    let error = assign_labels(&two).expect_err("the same label");
+    assert_eq!(
+        error.to_string(),
+        "the label hub stands for two sources: sqlite:/a/hub.db and sqlite:/b/hub.db"
+    );
+    assert_eq!(
+        error.hint().expect("a hint"),
+        "Give one of them a label of its own, for example hub-2=sqlite:/b/hub.db."
+    );
+    let labels = assign_labels(&[source("a=sqlite:/a/hub.db"), source("sqlite:/b/hub.db")]).expect("two labels");
+    assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["a", "hub"]);
+    let error = assign_labels(&[source("files:/")]).expect_err("no name");
+    assert_eq!(
+        error.hint().expect("a hint"),
+        "Write LABEL=SOURCE, for example root=files:/."
+    );
+}

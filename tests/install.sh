@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what building (`build`) and testing (`test`) need on Debian 12, as far as it is missing. Root, or sudo.
+set -eu
+
+build="gcc libc6-dev make perl libclang1-14 libclang-common-14-dev sqlite3 ca-certificates"
+test="$build gnupg gpg-agent sqv sq age zstd strace util-linux attr acl python3 tar coreutils groff-base man-db bash zsh fish nodejs npm"
+
+want() {
+    for package in "$@"; do
+        status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] || printf '%s ' "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+case "${1:-build}" in
+    build) packages=$build ;;
+    test) packages=$test ;;
+    *) echo "usage: install.sh build|test" >&2; exit 2 ;;
+esac
+
+# shellcheck disable=SC2086 # a list of words
+missing=$(want $packages)
+# A Node.js that did not come from Debian will do.
+if command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; then
+    missing=$(printf '%s' "$missing" | sed 's/nodejs //; s/npm //')
+fi
+if [ -n "$missing" ]; then
+    echo "installing: $missing" >&2
+    as_root apt-get update -qq >&2
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+fi

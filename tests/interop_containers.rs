@@ -1,0 +1,593 @@
+//! Stock tools open what we encrypt, and we open what they make: gpg, sq, age, and OpenPGP.js for RFC 9580.
+//!
+//! A missing tool fails the test. Keys are made here and die with the test.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make plain files for other programs to read"
+)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Cursor;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use hub_backup::base::secret::SecretText;
+use hub_backup::bundle::header;
+use hub_backup::bundle::header::Header;
+use hub_backup::bundle::outer::Container;
+use hub_backup::bundle::recover;
+use hub_backup::bundle::suite::Suite;
+use hub_backup::encrypt::ContentKey;
+use hub_backup::encrypt::decryptor;
+use hub_backup::encrypt::encryptor;
+use hub_backup::encrypt::slots::Slot;
+use hub_backup::encrypt::slots::open_slots;
+use hub_backup::encrypt::slots::write_slots;
+use hub_backup::keyring::Identity;
+use hub_backup::keyring::Recipient;
+use sequoia_openpgp::Cert;
+use sequoia_openpgp::parse::Parse as _;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+const PIECE: usize = 1 << 16;
+const CHUNK: usize = 1 << 18;
+const SEGMENT: usize = 100_000;
+
+/// A folder with a GnuPG home, which goes away with its agent. Its path is short: GnuPG puts sockets there.
+struct Room {
+    folder: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("hb")
+            .tempdir_in("/tmp")
+            .expect("/tmp is writable");
+        let room = Self { folder };
+        room.run("mkdir -m 700 gnupg");
+        room
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file in the room")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        let _ = command
+            .current_dir(self.path())
+            .env("GNUPGHOME", self.path().join("gnupg"))
+            .env("HOME", self.path())
+            .env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    /// Runs a script of bash, which must succeed, and gives its standard output.
+    #[track_caller]
+    fn run(&self, script: &str) -> Vec<u8> {
+        expect_success(script, self.try_run(script, None))
+    }
+
+    fn try_run(&self, script: &str, path: Option<&Path>) -> std::process::Output {
+        let mut command = self.command("bash");
+        if let Some(first) = path {
+            let rest = std::env::var("PATH").expect("a PATH");
+            let _ = command.env("PATH", format!("{}:{rest}", first.display()));
+        }
+        let script = format!("set -euo pipefail\n{script}");
+        command.arg("-c").arg(script).output().expect("bash is installed")
+    }
+
+    /// Makes a key with GnuPG and gives its certificate and its secret key.
+    fn gpg_key(&self, name: &str, algorithms: [&str; 2], passphrase: &str) -> (Cert, Cert) {
+        let [primary, subkey] = algorithms;
+        let gpg = format!("gpg --quiet --batch --pinentry-mode loopback --passphrase '{passphrase}'");
+        self.run(&format!(
+            "{gpg} --quick-generate-key {name} {primary} cert,sign 2y
+            fingerprint=$(gpg --batch --with-colons --list-keys {name} | awk -F: '/^fpr/ {{ print $10; exit }}')
+            {gpg} --quick-add-key $fingerprint {subkey} encr 2y
+            gpg --armor --export {name} > {name}.asc
+            {gpg} --armor --export-secret-keys {name} > {name}-secret.asc"
+        ));
+        (
+            self.cert(&format!("{name}.asc")),
+            self.cert(&format!("{name}-secret.asc")),
+        )
+    }
+
+    fn cert(&self, file: &str) -> Cert {
+        Cert::from_bytes(&self.read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// Makes an age identity file and gives its recipient.
+    fn age_key(&self, file: &str) -> Recipient {
+        self.run(&format!("age-keygen -o {file} 2>/dev/null"));
+        let recipient = String::from_utf8(self.run(&format!("age-keygen -y {file}"))).expect("text");
+        Recipient::Age(recipient.trim().to_owned())
+    }
+
+    fn age_identity(&self, file: &str) -> Identity {
+        Identity::Age(secret(std::str::from_utf8(&self.read(file)).expect("text")))
+    }
+
+    fn write_slots(&self, slots: &[Slot]) {
+        for slot in slots {
+            self.write(&format!("keyslots/{}", slot.name), &slot.bytes);
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ended = self.command("gpgconf").args(["--kill", "all"]).output();
+    }
+}
+
+#[track_caller]
+fn expect_success(what: &str, output: std::process::Output) -> Vec<u8> {
+    assert!(
+        output.status.success(),
+        "{what}\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+/// The folder with the command `sq` on OpenPGP.js, installed once.
+fn rfc9580_reader() -> PathBuf {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    INSTALLED.get_or_init(|| {
+        if !interop.join("node_modules/openpgp/dist").is_dir() {
+            let mut npm = Command::new("npm");
+            let npm = npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&interop);
+            expect_success("npm ci", npm.output().expect("npm is installed"));
+        }
+    });
+    interop.join("bin")
+}
+
+fn secret(text: &str) -> SecretText {
+    SecretText::new(text.to_owned())
+}
+
+fn to(cert: &Cert) -> Recipient {
+    Recipient::OpenPgp(Box::new(cert.clone()))
+}
+
+fn with(key: &Cert, passphrase: Option<&str>) -> Identity {
+    Identity::OpenPgp {
+        key: Box::new(key.clone()),
+        passphrase: passphrase.map(secret),
+    }
+}
+
+fn key(suite: Suite) -> ContentKey {
+    ContentKey::generate(suite).expect("random")
+}
+
+/// Text that does not compress and of which no two places are alike.
+fn text(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
+}
+
+fn encrypt(key: &ContentKey, container: Container, plain: &[u8]) -> Vec<u8> {
+    let mut writer = encryptor(key, container, Vec::new()).expect("memory");
+    writer.write_all(plain).expect("memory");
+    writer.finish().expect("memory")
+}
+
+fn decrypt(key: &ContentKey, container: Container, cipher: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut reader = decryptor(key, container, Cursor::new(cipher), cipher.len() as u64, 0).expect("whole");
+    let _ = reader.read_to_end(&mut plain).expect("whole");
+    plain
+}
+
+const SIZES: [usize; 15] = [
+    0,
+    1,
+    185,
+    186,
+    8376,
+    8377,
+    PIECE - 7,
+    PIECE - 6,
+    PIECE - 5,
+    PIECE,
+    PIECE + 1,
+    CHUNK - 16,
+    CHUNK,
+    2 * CHUNK - 20,
+    5 * CHUNK + 4711,
+];
+
+#[test]
+fn gpg_and_sq_read_every_size() {
+    let room = Room::new();
+    let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
+    let key = key(Suite::Gnupg);
+    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    for size in SIZES {
+        let plain = text(size);
+        room.write("container", &encrypt(&key, Container::Payload, &plain));
+        let read = room.run("cat keyslots/openpgp.pgp container | gpg --quiet --batch --decrypt");
+        assert!(read == plain, "gpg: {size}");
+        let read =
+            room.run("cat keyslots/openpgp.pgp container | sq decrypt --recipient-key alice-secret.asc 2>/dev/null");
+        assert!(read == plain, "sq: {size}");
+    }
+}
+
+#[test]
+fn gpg_notices_a_flipped_bit_and_a_cut() {
+    let room = Room::new();
+    let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
+    let key = key(Suite::Gnupg);
+    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    let good = encrypt(&key, Container::Payload, &text(2 * PIECE + 99));
+    let mut flipped = good.clone();
+    flipped[PIECE + 500] ^= 1;
+    for bad in [&flipped[..], &good[..good.len() - 1], &good[..PIECE + 2]] {
+        room.write("container", bad);
+        let output = room.try_run(
+            "cat keyslots/openpgp.pgp container | gpg --quiet --batch --decrypt",
+            None,
+        );
+        assert!(!output.status.success());
+    }
+}
+
+#[test]
+fn openpgp_js_reads_every_size() {
+    let room = Room::new();
+    let bin = rfc9580_reader();
+    let js = |script: &str| expect_success(script, room.try_run(script, Some(&bin)));
+    js("sq make-key secret.asc cert.asc");
+    let cert = room.cert("cert.asc");
+    assert_eq!(cert.primary_key().key().version(), 6);
+    let key = key(Suite::Rfc9580);
+    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    for size in SIZES {
+        let plain = text(size);
+        room.write("container", &encrypt(&key, Container::Payload, &plain));
+        let read = js("cat keyslots/openpgp.pgp container | sq decrypt --recipient-file secret.asc");
+        assert!(read == plain, "{size}");
+    }
+    let mut cut = encrypt(&key, Container::Payload, &text(CHUNK));
+    let _ = cut.pop();
+    room.write("container", &cut);
+    let output = room.try_run(
+        "cat keyslots/openpgp.pgp container | sq decrypt --recipient-file secret.asc",
+        Some(&bin),
+    );
+    assert!(!output.status.success());
+}
+
+#[test]
+fn age_reads_every_size() {
+    let room = Room::new();
+    let recipient = room.age_key("identity.txt");
+    let key = key(Suite::Age);
+    room.write_slots(&write_slots(&key, &[recipient]).expect("a valid recipient"));
+    for (container, slot) in [(Container::Payload, "age.txt"), (Container::Index, "age-index.txt")] {
+        for size in SIZES {
+            let plain = text(size);
+            room.write("container", &encrypt(&key, container, &plain));
+            let read = room.run(&format!("cat keyslots/{slot} container | age -d -i identity.txt"));
+            assert!(read == plain, "{slot}: {size}");
+        }
+    }
+}
+
+/// The packets before the container in a message that GnuPG made.
+fn leading_packets(room: &Room, message: &str) -> Vec<u8> {
+    let list = String::from_utf8(room.run(&format!("gpg --batch --list-packets --list-only {message} 2>/dev/null")));
+    let list = list.expect("text");
+    let container = list.lines().find(|line| line.contains("tag=18")).expect("a container");
+    let offset = container.split("off=").nth(1).and_then(|rest| rest.split(' ').next());
+    let offset: usize = offset.and_then(|digits| digits.parse().ok()).expect("an offset");
+    room.read(message)[..offset].to_vec()
+}
+
+#[test]
+fn slots_made_by_gpg_open() {
+    let room = Room::new();
+    let kinds = [
+        ("elliptic", ["ed25519", "cv25519"], ""),
+        ("nist", ["nistp384", "nistp384"], ""),
+        ("rsa", ["rsa3072", "rsa3072"], ""),
+        ("locked", ["ed25519", "cv25519"], "open sesame"),
+    ];
+    for (name, algorithms, passphrase) in kinds {
+        let (_, secret) = room.gpg_key(name, algorithms, passphrase);
+        room.write("plain", b"plain");
+        room.run(&format!(
+            "gpg --quiet --batch --trust-model always -r {name} -o {name}.gpg -e plain"
+        ));
+        let packets = leading_packets(&room, &format!("{name}.gpg"));
+        let slots = [Slot {
+            name: "openpgp.pgp".into(),
+            bytes: packets.clone(),
+        }];
+        let identity = with(&secret, (!passphrase.is_empty()).then_some(passphrase));
+        let key = open_slots(Suite::Gnupg, &slots, &[identity]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        // The same key: a container of ours behind the packets of GnuPG is a message that GnuPG reads.
+        room.write("packets", &packets);
+        room.write("container", &encrypt(&key, Container::Payload, b"ours"));
+        let read = room.run(&format!(
+            "cat packets container | gpg --quiet --batch --pinentry-mode loopback --passphrase '{passphrase}' --decrypt"
+        ));
+        assert_eq!(read, b"ours", "{name}");
+    }
+}
+
+#[test]
+fn slots_made_by_openpgp_js_open() {
+    let room = Room::new();
+    let bin = rfc9580_reader();
+    let js = |script: &str| expect_success(script, room.try_run(script, Some(&bin)));
+    js("sq make-key secret.asc cert.asc");
+    let packets = js("sq make-slot cert.asc");
+    let slots = [Slot {
+        name: "openpgp.pgp".into(),
+        bytes: packets.clone(),
+    }];
+    let identity = with(&room.cert("secret.asc"), None);
+    let key = open_slots(Suite::Rfc9580, &slots, &[identity]).expect("its own key");
+    room.write("packets", &packets);
+    room.write("container", &encrypt(&key, Container::Payload, b"ours"));
+    assert_eq!(
+        js("cat packets container | sq decrypt --recipient-file secret.asc"),
+        b"ours"
+    );
+}
+
+#[test]
+fn slots_made_by_age_open() {
+    let room = Room::new();
+    let recipient = room.age_key("identity.txt");
+    let Recipient::Age(text) = &recipient else {
+        panic!("{recipient:?}")
+    };
+    // What a person would do to give one more recipient access, with the program age alone.
+    let digits = "0123456789ABCDEF".repeat(4);
+    room.write("session-key.txt", format!("9:{digits}\n").as_bytes());
+    let bytes = room.run(&format!("age -a -r {text} session-key.txt"));
+    let slots = [Slot {
+        name: "session-key.age".into(),
+        bytes,
+    }];
+    let key = open_slots(Suite::Gnupg, &slots, &[room.age_identity("identity.txt")]).expect("its own key");
+    room.write("container", &encrypt(&key, Container::Index, b"ours"));
+    let read = room.run("gpg --quiet --batch --override-session-key-fd 3 --decrypt container 3< session-key.txt");
+    assert_eq!(read, b"ours");
+    let read = room.run("sq decrypt --session-key $(cat session-key.txt) container 2>/dev/null");
+    assert_eq!(read, b"ours");
+}
+
+#[test]
+fn age_plugins_are_asked() {
+    // The plugin is found by way of PATH, so this test runs itself once more with another one.
+    if std::env::var_os("HUB_BACKUP_TEST_PLUGIN").is_none() {
+        let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/plugin");
+        let path = format!("{}:{}", interop.display(), std::env::var("PATH").expect("a PATH"));
+        let mut again = Command::new(std::env::current_exe().expect("this program"));
+        let again = again
+            .args(["--exact", "age_plugins_are_asked", "--nocapture"])
+            .env("HUB_BACKUP_TEST_PLUGIN", "1")
+            .env("PATH", path);
+        expect_success("with a plugin", again.output().expect("this program"));
+        return;
+    }
+    let recipient = Recipient::Age("age1hubtest1pzry9x8gdcflk0".into());
+    let identity = || Identity::Age(secret("AGE-PLUGIN-HUBTEST-1YAD5EN\n"));
+    for suite in Suite::ALL {
+        let key = key(suite);
+        let slots = write_slots(&key, std::slice::from_ref(&recipient)).expect("the plugin is there");
+        assert!(slots.iter().all(|slot| slot.name != "passphrase.age"));
+        let opened = open_slots(suite, &slots, &[identity()]).expect("the plugin is there");
+        let cipher = encrypt(&key, Container::Payload, b"ours");
+        assert_eq!(decrypt(&opened, Container::Payload, &cipher), b"ours");
+    }
+}
+
+/// A bundle of this suite, unpacked, with its payload, as a person finds it who wants to recover it.
+fn lay_out(room: &Room, suite: Suite, recipients: &[Recipient]) {
+    let key = key(suite);
+    let slots = write_slots(&key, recipients).expect("valid recipients");
+    room.write_slots(&slots);
+    room.write("source/files/one.txt", b"one\n");
+    room.write("source/files/two words", &text(3 * CHUNK));
+    room.write("source/dump.sql.part-00000000", b"first ");
+    room.write("source/dump.sql.part-00000001", b"second ");
+    room.write("source/dump.sql.part-00000010", b"last\n");
+    let tar = room.run("tar -c -C source .");
+    for (folder, container, plain) in [
+        ("data", Container::Payload, &tar[..]),
+        ("index", Container::Index, b"{\"sha256\"}\n"),
+    ] {
+        let cipher = encrypt(&key, container, &blocks(plain));
+        for (number, segment) in cipher.chunks(SEGMENT).enumerate() {
+            assert!(container.segment_name(0).starts_with(folder));
+            room.write(&container.segment_name(number as u64), segment);
+        }
+    }
+    let header = Header {
+        format: header::MAGIC.to_owned(),
+        version: header::FORMAT_VERSION,
+        bundle: "20260131T235959Z-0123456789abcdef".parse().expect("an id"),
+        set: "accounts".parse().expect("a name"),
+        created: "2026-01-31T23:59:59Z".parse().expect("a time"),
+        suite,
+        segment_bytes: 4 << 20,
+        block_bytes: 1 << 20,
+        tool: "test".to_owned(),
+    };
+    let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
+    room.write("header.json", &header.to_bytes());
+    room.write("RECOVER.txt", recover::text(&header, &names).as_bytes());
+    let (_, _) = room.gpg_key("signer", ["ed25519", "cv25519"], "");
+    room.run(
+        "find RECOVER.txt header.json keyslots data index -type f | xargs sha256sum > SHA256SUMS
+        printf '{\"sha256\": \"%s\"}\\n' $(sha256sum < SHA256SUMS | cut -c1-64) > manifest.json
+        gpg --quiet --batch --pinentry-mode loopback --passphrase '' -u signer --armor -o manifest.json.asc --detach-sign manifest.json",
+    );
+}
+
+/// Frames of zstd with skippable frames between them, as the payload has.
+fn blocks(plain: &[u8]) -> Vec<u8> {
+    let mut blocks = Vec::new();
+    for block in plain.chunks(200_000) {
+        blocks.extend([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+        blocks.extend(zstd::bulk::compress(block, 1).expect("memory"));
+    }
+    blocks
+}
+
+/// The commands of the text, by their sections.
+fn commands(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut sections = vec![("0".to_owned(), Vec::new())];
+    for line in text.lines() {
+        if let Some(command) = line.strip_prefix("    ") {
+            sections.last_mut().expect("the first").1.push(command.to_owned());
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+            let number = line.split('.').next().expect("a number");
+            sections.push((number.to_owned(), Vec::new()));
+        }
+    }
+    sections
+}
+
+/// Follows the text by each of its roads, with these values for the variable KEY.
+fn follow(room: &Room, roads: &[(&str, &str)], path: Option<&Path>) {
+    let text = String::from_utf8(room.read("RECOVER.txt")).expect("text");
+    let sections = commands(&text);
+    let titles: Vec<&str> = sections.iter().map(|(number, _)| number.as_str()).collect();
+    let expected = ["0", "1", "2"]
+        .into_iter()
+        .chain(roads.iter().map(|road| road.0))
+        .chain(["3", "4"]);
+    assert_eq!(titles, expected.collect::<Vec<_>>());
+    let section = |number: &str| {
+        let found = sections.iter().find(|section| section.0 == number);
+        found.expect("listed").1.join("\n") + "\n"
+    };
+    for (road, key) in roads {
+        let script = ["0", "1", "2", road, "3", "4"].map(section).concat();
+        let mut lines: Vec<&str> = script
+            .lines()
+            .map(|line| if line.starts_with("KEY=") { key } else { line })
+            .collect();
+        // A person reads the prompt; here the passphrase comes through a terminal of its own. Nobody's keyring is at hand.
+        let prelude = "set -eu; trap 'echo failed: $BASH_COMMAND' ERR
+            trap 'gpgconf --kill all; rm -r fresh' EXIT
+            mkdir -m 700 fresh; export GNUPGHOME=$PWD/fresh";
+        lines.insert(0, prelude);
+        room.write("recover.sh", lines.join("\n").as_bytes());
+        let output = in_a_terminal(room, "bash recover.sh", path);
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{road}: {shown}");
+        assert!(shown.contains("Good signature"), "{shown}");
+        room.run("rm restored/dump.sql.part-*; mv source/dump.sql.part-* .");
+        assert_eq!(room.read("restored/dump.sql"), b"first second last\n");
+        room.run("rm restored/dump.sql; diff -r source restored; rm -r restored");
+        room.run("mv dump.sql.part-* source; test \"$(cat index.jsonl)\" = '{\"sha256\"}'; rm index.jsonl");
+        room.run("test ! -e session-key.txt; test ! -e bundle-identity.txt");
+    }
+}
+
+fn in_a_terminal(room: &Room, command: &str, path: Option<&Path>) -> std::process::Output {
+    let mut script = room.command("script");
+    if let Some(first) = path {
+        let rest = std::env::var("PATH").expect("a PATH");
+        let _ = script.env("PATH", format!("{}:{rest}", first.display()));
+    }
+    let script = script
+        .args(["--quiet", "--return", "--flush", "--command", command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = script.spawn().expect("script is installed");
+    let mut input = child.stdin.take().expect("a pipe");
+    input
+        .write_all(format!("{PASSPHRASE}\n").as_bytes())
+        .expect("it listens");
+    // Kept open: its end would close the terminal.
+    let output = child.wait_with_output().expect("it ends");
+    drop(input);
+    output
+}
+
+fn passphrase() -> Recipient {
+    Recipient::Passphrase(secret(PASSPHRASE))
+}
+
+#[test]
+fn recover_txt_opens_a_bundle_of_gnupg() {
+    let room = Room::new();
+    let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
+    let age = room.age_key("identity.txt");
+    lay_out(&room, Suite::Gnupg, &[to(&cert), age, passphrase()]);
+    follow(
+        &room,
+        &[("2a", "KEY=alice-secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
+        None,
+    );
+}
+
+#[test]
+fn recover_txt_opens_a_bundle_of_gnupg_without_certificates() {
+    let room = Room::new();
+    let age = room.age_key("identity.txt");
+    lay_out(&room, Suite::Gnupg, &[age]);
+    follow(&room, &[("2a", "KEY=identity.txt")], None);
+}
+
+#[test]
+fn recover_txt_opens_a_bundle_of_rfc9580() {
+    let room = Room::new();
+    let bin = rfc9580_reader();
+    expect_success("make-key", room.try_run("sq make-key secret.asc cert.asc", Some(&bin)));
+    let age = room.age_key("identity.txt");
+    lay_out(&room, Suite::Rfc9580, &[to(&room.cert("cert.asc")), age, passphrase()]);
+    follow(
+        &room,
+        &[("2a", "KEY=secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
+        Some(&bin),
+    );
+}
+
+#[test]
+fn recover_txt_opens_a_bundle_of_age() {
+    let room = Room::new();
+    let age = room.age_key("identity.txt");
+    lay_out(&room, Suite::Age, &[age, passphrase()]);
+    follow(&room, &[("2a", "KEY=identity.txt"), ("2b", "")], None);
+}

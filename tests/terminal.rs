@@ -1,0 +1,252 @@
+//! What needs a terminal or signals: prompts, the progress bar, interruptions, panics.
+//!
+//! Each test runs one of the ignored tests below as a process of its own.
+
+use std::env;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::panic;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use hub_backup::cli::args::GlobalArgs;
+use hub_backup::cli::context::Context;
+use hub_backup::cli::error::CliError;
+use hub_backup::cli::output::Printer;
+use hub_backup::cli::prompt;
+use hub_backup::cli::prompt::Wanted;
+use hub_backup::cli::report;
+use hub_backup::config::env::Environment;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn context() -> Context {
+    Context::new(GlobalArgs::default(), Environment::of_process())
+}
+
+/// Speaks to the test that started this process.
+#[expect(clippy::print_stdout, reason = "the test at the other end reads it")]
+fn say(line: &str) {
+    println!("\n{line}");
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn child_asks() {
+    let wanted = Wanted {
+        purpose: "the passphrase of the key".into(),
+        source: None,
+        options: prompt::SIGNER,
+    };
+    match prompt::new_passphrase(&context(), &wanted) {
+        Ok(secret) => say(&format!("GOT {} bytes", secret.expose().len())),
+        Err(error) => say(&format!("CODE {}", report::report(&error, Printer::default()))),
+    }
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn child_waits() {
+    let cancel = context().cancel().expect("handlers are allowed");
+    say("READY");
+    let begin = Instant::now();
+    while !cancel.is_set() && begin.elapsed() < Duration::from_secs(2) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    say(if cancel.is_set() { "STOPPING" } else { "UNDISTURBED" });
+    if cancel.is_set() {
+        thread::sleep(PATIENCE);
+    }
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn child_works() {
+    let progress = context().progress();
+    progress.begin("reading", Some(2048));
+    progress.advance(1024);
+    thread::sleep(Duration::from_millis(600));
+    progress.end();
+    say("DONE");
+}
+
+#[test]
+#[ignore = "run by other tests"]
+fn child_panics() {
+    report::hide_panics();
+    let caught = panic::catch_unwind(|| panic!("needle"));
+    assert!(caught.is_err());
+    say(&format!("CODE {}", report::panicked(Printer::default())));
+}
+
+/// The command line that runs one of the tests above.
+fn child(name: &str) -> Vec<String> {
+    let program = env::current_exe().expect("this test").display().to_string();
+    [
+        &program,
+        "--exact",
+        name,
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn spawn(words: &[String]) -> Child {
+    Command::new(&words[0])
+        .args(&words[1..])
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} is needed by this test: {error}", words[0]))
+}
+
+fn with(tool: &[&str], name: &str) -> Vec<String> {
+    tool.iter().map(|word| (*word).to_owned()).chain(child(name)).collect()
+}
+
+/// On a terminal of its own, by `script` of util-linux.
+fn on_terminal(name: &str) -> Child {
+    let command = child(name).join(" ");
+    spawn(&["script", "-qec", &command, "/dev/null"].map(str::to_owned))
+}
+
+/// Reads stdout until it has `text`, and gives what was read.
+fn read_until(child: &mut Child, text: &str) -> String {
+    let mut read = Vec::new();
+    let mut byte = [0];
+    let out = child.stdout.as_mut().expect("a pipe");
+    while !String::from_utf8_lossy(&read).contains(text) {
+        let count = out.read(&mut byte).expect("it can be read");
+        assert!(count == 1, "no {text:?} in {:?}", String::from_utf8_lossy(&read));
+        read.push(byte[0]);
+    }
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+/// Types a line, a moment later, as the terminal becomes silent just after the prompt.
+fn type_line(child: &mut Child, line: &str) {
+    thread::sleep(Duration::from_millis(200));
+    child
+        .stdin
+        .as_mut()
+        .expect("a pipe")
+        .write_all(line.as_bytes())
+        .expect("it listens");
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status();
+    assert!(status.expect("kill is there").success());
+}
+
+fn output(child: Child) -> (Option<i32>, String, String) {
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_new_passphrase_is_asked_for_twice_and_not_echoed() {
+    let mut child = on_terminal("child_asks");
+    let mut shown = read_until(&mut child, "The passphrase of the key: ");
+    type_line(&mut child, "sesame\n");
+    shown += &read_until(&mut child, "The same again: ");
+    type_line(&mut child, "sesame\n");
+    shown += &read_until(&mut child, "GOT 6 bytes");
+    assert!(!shown.contains("sesame"), "{shown}");
+    drop(output(child));
+}
+
+#[test]
+fn two_passphrases_that_differ_are_refused() {
+    let mut child = on_terminal("child_asks");
+    drop(read_until(&mut child, "The passphrase of the key: "));
+    type_line(&mut child, "sesame\n");
+    drop(read_until(&mut child, "The same again: "));
+    type_line(&mut child, "sesam\n");
+    let shown = read_until(&mut child, "CODE 2");
+    assert!(shown.contains("differ"), "{shown}");
+    drop(output(child));
+}
+
+#[test]
+fn an_interrupt_at_the_prompt_gives_the_terminal_back() {
+    let mut child = on_terminal("child_asks");
+    drop(read_until(&mut child, "The passphrase of the key: "));
+    type_line(&mut child, "ses\x03");
+    let shown = read_until(&mut child, "CODE 3");
+    assert!(shown.contains("cannot ask for the passphrase of the key"), "{shown}");
+    drop(output(child));
+}
+
+#[test]
+fn without_a_terminal_the_options_are_named() {
+    let (_, out, err) = output(spawn(&with(&["setsid", "-w"], "child_asks")));
+    assert!(out.contains("CODE 2"), "{out}");
+    assert!(err.contains("there is no terminal to ask for it"), "{err}");
+    assert!(
+        err.contains("hint: Give it with --signer-passphrase-file, HUB_BACKUP_SIGNER_PASSPHRASE_FILE"),
+        "{err}"
+    );
+}
+
+#[test]
+fn the_first_signal_asks_and_the_second_ends() {
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let mut child = spawn(&child("child_waits"));
+        drop(read_until(&mut child, "READY"));
+        signal(&child, name);
+        drop(read_until(&mut child, "STOPPING"));
+        signal(&child, name);
+        assert_eq!(output(child).0, Some(code), "{name}");
+    }
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let mut child = spawn(&with(&["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"], "child_waits"));
+    drop(read_until(&mut child, "READY"));
+    signal(&child, "HUP");
+    drop(read_until(&mut child, "UNDISTURBED"));
+    assert_eq!(output(child).0, Some(0));
+}
+
+#[test]
+fn progress_is_for_terminals() {
+    let mut child = on_terminal("child_works");
+    let shown = read_until(&mut child, "DONE");
+    assert!(
+        shown.contains("reading [") && shown.contains("1.00 KiB/2.00 KiB"),
+        "{shown:?}"
+    );
+    drop(output(child));
+    let (_, out, err) = output(spawn(&self::child("child_works")));
+    assert!(!out.contains("reading") && !err.contains("reading"), "{out}{err}");
+}
+
+#[test]
+fn a_panic_shows_its_place_and_no_data() {
+    let (_, out, err) = output(spawn(&child("child_panics")));
+    assert!(out.contains("CODE 70"), "{out}");
+    assert!(err.contains("internal error at tests/terminal.rs:"), "{err}");
+    assert!(err.contains("hint: Please report it"), "{err}");
+    assert!(!err.contains("needle") && !out.contains("needle"), "{out}{err}");
+}
+
+#[test]
+fn cli_errors_come_from_any_fault() {
+    let error: CliError = hub_backup::cli::error::Error::NotBuilt("x").into();
+    assert_eq!(report::report(&error, Printer::default()), 70);
+}
