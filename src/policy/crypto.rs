@@ -45,7 +45,7 @@ impl Default for KeyPolicy {
 }
 
 /// One thing that is wrong with the keys of a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Violations)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
     /// Too few recipients: losing one key would lose the bundle.
