@@ -18,6 +18,7 @@ mod fill;
 mod folders;
 mod maker;
 mod notes;
+mod remove;
 mod staging;
 mod streams;
 mod writers;
