@@ -1,6 +1,9 @@
 //! Level 3: where bytes come from. A source gives entries to a collector, and learns facts on the way.
 
 pub mod command;
+pub mod config;
+pub mod exclude;
+pub mod guard;
 pub mod uri;
 
 use std::collections::BTreeMap;
