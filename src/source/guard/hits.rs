@@ -73,7 +73,7 @@ impl Hits {
         let mut findings: Vec<Finding> = Vec::new();
         for group in self.groups() {
             let begin = findings.len();
-            for hit in group {
+            for hit in group.iter().filter(|hit| !is_explained(hit, &group)) {
                 let line = lines.line_of(hit.at.start);
                 match findings[begin..].iter_mut().find(|known| known.line == line) {
                     Some(known) => merge(known, hit),
@@ -89,12 +89,21 @@ impl Hits {
     }
 }
 
+/// Whether something of a known form within the value says better what it is than its key.
+fn is_explained(hit: &Hit, group: &[&Hit]) -> bool {
+    let is_within = |other: &Hit| other.at != hit.at && other.at.start >= hit.at.start && other.at.end <= hit.at.end;
+    let says_more = |other: &Hit| other.key.is_some() && !other.rule.is_by_key();
+    hit.rule.is_by_key() && group.iter().any(|other| says_more(other) && is_within(other))
+}
+
+/// Two hits on the same secret: the form says more than the key, and the longer path more than the shorter.
 fn merge(known: &mut Finding, hit: &Hit) {
     if known.rule.is_by_key() {
         known.rule = hit.rule;
     }
-    if known.key.is_none() {
-        known.key = hit.key.clone().map(without_tokens);
+    let key = hit.key.clone().map(without_tokens);
+    if key.as_ref().map(String::len) > known.key.as_ref().map(String::len) {
+        known.key = key;
     }
 }
 

@@ -55,12 +55,14 @@ static ATTRIBUTES: LazyLock<Regex> =
 static PAIRS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
     [
         compile(
-            r#"(?:^|[\s,;{(&?|"'\[])-{0,2}(?P<key>[A-Za-z_][\w.-]*(?: [Kk]ey)?)=(?P<value>\\?"[^"\\]*|'[^']*|[^\s,;&|"')}\]\\]+)"#,
+            r#"(?:^|[\s,;{(&?|"'\[])-{0,2}(?P<key>[A-Za-z_][\w.-]*(?: [Kk]ey)?)=(?P<value>\\?"[^"\\]*|'[^']*|(?:\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|\[[^\s\]]*\]|[^\s,;&|"')}\]\\])+)"#,
         ),
         compile(
-            r#"["'](?P<key>[A-Za-z_][\w. -]*)\\?["']\s*(?::|=>)\s*(?P<value>\\?"(?:[^"\\]|\\[^"])*|'[^']*|[^\s,}\]"'\\]+)"#,
+            r#"["'](?P<key>[A-Za-z_][\w. -]*)\\?["']\s*(?::|=>)\s*(?P<value>\\?"(?:[^"\\]|\\[^"])*|'[^']*|(?:\$\{[^}]*\}|\[[^\s\]]*\]|[^\s,}\]"'\\])+)"#,
         ),
-        compile(r#"[{,]\s*(?P<key>[A-Za-z_][\w.-]*)\s*:\s+(?P<value>"(?:[^"\\]|\\.)*|'[^']*|[^,}"'\s][^,}]*)"#),
+        compile(
+            r#"[{,]\s*(?P<key>[A-Za-z_][\w.-]*)\s*:\s+(?P<value>"(?:[^"\\]|\\.)*|'[^']*|(?:\$\{[^}]*\}|\{\{[^}]*\}\}|[^,}"'])+)"#,
+        ),
     ]
 });
 
@@ -200,7 +202,14 @@ impl<'t> Finder<'t, '_> {
     fn pairs(&mut self, line: Line<'t>) {
         if let Some(begin) = WHOLE.find(line.text) {
             let key = begin.as_str().trim_matches(['-', '=']);
-            self.judge(key, unquoted(line.offset + begin.end(), &line.text[begin.end()..]));
+            let rest = &line.text[begin.end()..];
+            // `TOKEN=$OTHER command` is no element, but a command.
+            let rest = if rest.starts_with('$') {
+                rest.split(' ').next().unwrap_or(rest)
+            } else {
+                rest
+            };
+            self.judge(key, unquoted(line.offset + begin.end(), rest));
         }
         for form in PAIRS.iter() {
             for found in form.captures_iter(line.text) {
@@ -348,7 +357,7 @@ fn without_quotes(begin: usize, text: &str) -> Range<usize> {
 /// Several words of letters alone.
 fn is_prose(value: &str) -> bool {
     let is_word = |word: &str| {
-        word.trim_matches(['.', ',', '(', ')', '"', '\'', '`'])
+        word.trim_matches(['.', ',', ':', ';', '!', '?', '(', ')', '"', '\'', '`'])
             .chars()
             .all(char::is_alphabetic)
     };

@@ -47,6 +47,8 @@ const SWITCHES: &[&str] = &[
     "sensitive",
     "todo",
     "tbd",
+    "read",
+    "write",
 ];
 
 /// How references to a secret begin: files, secret managers, sealed values, public halves of keys.
@@ -145,8 +147,14 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    compile(r"^[+-]?\d[\d_,]*(?:\.\d+)?\s*(?:%|ms|s|m|h|d|w|y|[kKMG]i?B?|sec|min|hours?|days?|minutes?|seconds?)?$")
+    compile(
+        r"^[+-]?\d[\d_,]*(?:\.\d+)?(?:[eE][+-]?\d+)?\s*(?:%|ms|s|m|h|d|w|y|[kKMG]i?B?|sec|min|hours?|days?|minutes?|seconds?)?$",
+    )
 });
+
+/// `^9.0.0`, `2.x`: the version of something that deals with secrets.
+static VERSION: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"^(?:[~^]|[<>=]=?)?\s*v?\d+(?:\.(?:\d+|x|\*))+(?:-[a-z]+[.\d]*)?$"));
 
 /// `regcred`, `my-db.secret`: the name of something, in the way of Kubernetes and Compose.
 static NAME: LazyLock<Regex> = LazyLock::new(|| compile(r"^[a-z]+(?:[-_.][a-z0-9]+)*$"));
@@ -157,7 +165,7 @@ static JOINED: LazyLock<Regex> = LazyLock::new(|| compile(r"^[a-z0-9]+(?:[-_. ][
 /// Whether `value` is a secret, given that its key is named after one.
 pub(super) fn is_secret(value: &str, strength: Strength) -> bool {
     let value = without_scheme(value.trim());
-    if value.is_empty() || is_switch(value) || is_reference(value) {
+    if value.is_empty() || is_switch(value) || VERSION.is_match(value) || is_reference(value) {
         return false;
     }
     let is_number = NUMBER.is_match(value);
