@@ -4,6 +4,8 @@ pub mod command;
 pub mod config;
 pub mod files;
 pub mod sqlite;
+pub mod exclude;
+pub mod guard;
 pub mod uri;
 
 use std::collections::BTreeMap;
