@@ -352,7 +352,10 @@ impl Sink for SqliteSink {
 impl SqliteSink {
     fn missing(&self) -> Error {
         let reason = "the bundle gave no entry for it".to_owned();
-        Error::Target { target: self.target.clone(), reason }
+        Error::Target {
+            target: self.target.clone(),
+            reason,
+        }
     }
 
     /// A failed check speaks of the target: the temporary name is gone when the message is read.

@@ -2,10 +2,10 @@
 
 pub mod command;
 pub mod config;
-pub mod files;
-pub mod sqlite;
 pub mod exclude;
+pub mod files;
 pub mod guard;
+pub mod sqlite;
 pub mod uri;
 
 use std::collections::BTreeMap;
