@@ -180,7 +180,9 @@ fn write(
 
     // The bundle is visible once it is published, and counts once it is linked; a crash in between is mended by `adopt`.
     let mut upload = job.store.upload(&name)?;
-    progress.begin("backing up", None);
+    // The end can be foreseen when every source knows its size.
+    let total = sources.iter().map(|source| source.size_hint()).sum();
+    progress.begin("backing up", total);
     let mut counted = Counting {
         inner: &mut upload,
         bytes: 0,

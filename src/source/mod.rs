@@ -38,6 +38,11 @@ pub trait Source: Send {
     /// What would make `collect` fail, as far as it can be known beforehand.
     fn check(&mut self) -> Result<(), Error>;
 
+    /// About how many bytes it will give, where that is known without reading it: for the progress bar alone.
+    fn size_hint(&self) -> Option<u64> {
+        None
+    }
+
     /// Gives all entries to `collector`, asking `cancel` between reads.
     ///
     /// # Errors
