@@ -177,26 +177,26 @@ pub fn bundles(store: &dyn Store, set: &SetName) -> Result<BTreeSet<BundleId>, E
 /// As for [`at`].
 pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
     let mut unlinked = bundles(store, set)?;
-    for link in links(store, set)? {
-        if unlinked.is_empty() {
-            break;
-        }
-        unlinked.remove(&link?.manifest.bundle);
-    }
+    forget_linked(store, set, &mut unlinked)?;
     Ok(unlinked.into_iter().collect())
 }
 
-/// What a run that died before its link can have left, oldest first: bundles newer than the head's, and the bundle of a
-/// claimed place. Reads two manifests at most, so every run can ask; a bundle that a clock set back hides from it is
-/// found by [`unlinked_bundles`].
+/// What a run that died before its link can have left, oldest first: bundles that no link names and that were begun no earlier than
+/// the head's, and the bundle of a claimed place. Where there is none, this reads one manifest besides the head, so every run can
+/// ask; it reads links until each such bundle is accounted for, for clocks are set back, and of the bundles of one second
+/// none is the first by name. A bundle that a clock set back hides from it is found by [`unlinked_bundles`].
 ///
 /// # Errors
 /// As for [`at`].
 pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
     let head = head(store, set)?;
     let present = bundles(store, set)?;
-    let newest = head.as_ref().map(|head| &head.manifest.bundle);
-    let mut fresh: BTreeSet<BundleId> = present.iter().filter(|id| Some(*id) > newest).cloned().collect();
+    let mut fresh = present.clone();
+    if let Some(head) = &head {
+        let newest = &head.manifest.bundle;
+        fresh.retain(|id| id.begun() >= newest.begun() && id != newest);
+        forget_linked(store, set, &mut fresh)?;
+    }
     let next = head.as_ref().map_or(0, |head| head.sequence).saturating_add(1);
     let claim = names::manifest(set, next);
     if let Some(bytes) = get_if_any(store, &claim, limits::MANIFEST_BYTES_MAX)? {
@@ -204,6 +204,20 @@ pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, 
         fresh.extend(present.contains(&bundle).then_some(bundle));
     }
     Ok(fresh.into_iter().collect())
+}
+
+/// Takes the bundles out that a link names. Reads links from the newest backwards, as long as a bundle is left.
+fn forget_linked(store: &dyn Store, set: &SetName, bundles: &mut BTreeSet<BundleId>) -> Result<(), Error> {
+    if bundles.is_empty() {
+        return Ok(());
+    }
+    for link in links(store, set)? {
+        bundles.remove(&link?.manifest.bundle);
+        if bundles.is_empty() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The places of a list, by one kind of name.
