@@ -157,7 +157,9 @@ impl Source for SqliteSource {
     }
 
     fn size_hint(&self) -> Option<u64> {
-        std::fs::metadata(&self.subject.path).ok().map(|metadata| metadata.len())
+        std::fs::metadata(&self.subject.path)
+            .ok()
+            .map(|metadata| metadata.len())
     }
 
     /// Begins a snapshot and ends it again: whatever refuses a snapshot shows here.
