@@ -76,14 +76,10 @@ fn describe(entry: &Entry) -> String {
         Node::Symlink { target } => format!(" -> {target}"),
         Node::Hardlink { target } => format!(" = {target}"),
     };
-    let xattrs: String = xattrs
-        .iter()
-        .map(|xattr| format!(" {}={}", xattr.name, xattr.value))
-        .collect();
-    format!(
-        "{mode:04o} {uid}:{gid} {}.{:09} {}{more}{xattrs}",
-        mtime.seconds, mtime.nanos, entry.path
-    )
+    let xattrs = xattrs.iter().map(|xattr| format!(" {}={}", xattr.name, xattr.value));
+    let xattrs = xattrs.collect::<String>();
+    let (path, time) = (&entry.path, format!("{}.{:09}", mtime.seconds, mtime.nanos));
+    format!("{mode:04o} {uid}:{gid} {time} {path}{more}{xattrs}")
 }
 
 impl Sink for Memory {

@@ -7,6 +7,7 @@ use hub_backup::bundle::manifest::Manifest;
 use hub_backup::bundle::outer;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::encrypt::ContentKey;
+use hub_backup::encrypt::slots::Slot;
 use hub_backup::encrypt::slots::write_slots;
 use hub_backup::keyring::Recipient;
 
@@ -23,6 +24,7 @@ use super::support::outer::rewrite_sums;
 use super::support::outer::take_apart;
 use super::support::own;
 use super::support::stranger;
+use super::support::time;
 
 /// Three segments of payload.
 fn several_segments(suite: Suite, sequence: u64) -> Bundle {
@@ -217,76 +219,70 @@ fn members_added() {
     }
 }
 
+fn slot_content(slots: &[Slot], name: &str) -> Vec<u8> {
+    let slot = slots.iter().find(|slot| slot.name == name);
+    slot.expect("the same slots").bytes.clone()
+}
+
+/// Each slot exchanged for one of another bundle, of another key, for somebody else, or with one more in it.
+fn slots_exchanged(forger: &Forger, other: &[Member], same: &[Slot], foreign: &[Slot]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (at, member) in forger.members.iter().enumerate() {
+        let Some(name) = member.name.strip_prefix("keyslots/") else {
+            continue;
+        };
+        let strange = slot_content(foreign, name);
+        let contents = [
+            ("of another bundle", other[at].content.clone()),
+            ("of another key for the same recipients", slot_content(same, name)),
+            ("for a stranger", strange.clone()),
+            ("and one for a stranger", [&member.content[..], &strange].concat()),
+            ("after one for a stranger", [&strange[..], &member.content].concat()),
+        ];
+        for (what, content) in contents {
+            let mut altered = forger.members.clone();
+            altered[at].content = content;
+            cases.extend(forger.forms(&format!("slot {name} {what}"), &altered));
+        }
+    }
+    cases
+}
+
+/// One more slot, of a kind that the suite has.
+fn slot_added(forger: &Forger, suite: Suite) -> Vec<Case> {
+    let recipient = Recipient::Age(stranger().age[0].0.clone());
+    let openpgp = ContentKey::generate(Suite::Rfc9580).expect("random");
+    let slot = &write_slots(&openpgp, &[recipient]).expect("slots")[0];
+    let name = match suite {
+        Suite::Rfc9580 | Suite::Gnupg => "keyslots/session-key.age",
+        Suite::Age => "keyslots/passphrase.age",
+    };
+    let is_slot = |member: &Member| member.name.starts_with("keyslots/");
+    let last = forger.members.iter().rposition(is_slot).expect("slots");
+    let mut altered = forger.members.clone();
+    altered.insert(last + 1, Member::new(name, &slot.bytes));
+    forger.forms(&format!("{name} added"), &altered)
+}
+
 #[test]
 fn key_slots_exchanged_or_added() {
     for suite in Suite::ALL {
         let forger = Forger::of(several_segments(suite, 1).bytes);
-        let members = &forger.members;
         let other = take_apart(&several_segments(suite, 2).bytes);
         let key = ContentKey::generate(suite).expect("random");
         let foreign = write_slots(&key, &stranger().recipients(suite)).expect("slots");
         let same = write_slots(&key, &own().recipients(suite)).expect("slots");
-        let mut cases = Vec::new();
-        for (at, member) in members
-            .iter()
-            .enumerate()
-            .filter(|(_, member)| member.name.starts_with("keyslots/"))
-        {
-            let name = member.name.trim_start_matches("keyslots/");
-            let of = |slots: &[hub_backup::encrypt::slots::Slot]| {
-                slots
-                    .iter()
-                    .find(|slot| slot.name == name)
-                    .expect("the same slots")
-                    .bytes
-                    .clone()
-            };
-            let contents = [
-                ("of another bundle", other[at].content.clone()),
-                ("of another key for the same recipients", of(&same)),
-                ("for a stranger", of(&foreign)),
-                (
-                    "with one more for a stranger",
-                    [&member.content[..], &of(&foreign)].concat(),
-                ),
-                (
-                    "with one for a stranger before it",
-                    [&of(&foreign)[..], &member.content].concat(),
-                ),
-            ];
-            for (what, content) in contents {
-                let mut altered = members.clone();
-                altered[at].content = content;
-                cases.extend(forger.forms(&format!("slot {name} {what}"), &altered));
-            }
-        }
+        let mut cases = slots_exchanged(&forger, &other, &same, &foreign);
         // All at once, so that the slots agree with each other.
         for (what, slots) in [("a stranger", &foreign), ("the same recipients, of another key", &same)] {
-            let mut altered = members.clone();
+            let mut altered = forger.members.clone();
             for slot in slots {
-                named(&mut altered, &format!("keyslots/{}", slot.name))
-                    .content
-                    .clone_from(&slot.bytes);
+                let member = named(&mut altered, &format!("keyslots/{}", slot.name));
+                member.content.clone_from(&slot.bytes);
             }
             cases.extend(forger.forms(&format!("all slots for {what}"), &altered));
         }
-        // One more slot, of a kind that the suite has.
-        let recipient = Recipient::Age(stranger().age[0].0.clone());
-        let openpgp = ContentKey::generate(Suite::Rfc9580).expect("random");
-        let slot = &write_slots(&openpgp, &[recipient]).expect("slots")[0];
-        let name = if suite == Suite::Age {
-            "keyslots/passphrase.age".to_owned()
-        } else {
-            format!("keyslots/{}", slot.name)
-        };
-        let after = members
-            .iter()
-            .rposition(|member| member.name.starts_with("keyslots/"))
-            .expect("slots")
-            + 1;
-        let mut altered = members.clone();
-        altered.insert(after, Member::new(&name, &slot.bytes));
-        cases.extend(forger.forms(&format!("{name} added"), &altered));
+        cases.extend(slot_added(&forger, suite));
         refuse_all(&format!("{suite}: key slots exchanged or added"), &cases);
     }
 }
@@ -321,6 +317,9 @@ fn segments_of_another_bundle() {
     }
 }
 
+/// A lie.
+type Edit = fn(&mut Manifest);
+
 #[test]
 fn manifest_rewritten_to_fit() {
     for suite in Suite::ALL {
@@ -329,17 +328,15 @@ fn manifest_rewritten_to_fit() {
         let forger = Forger::of(whole.bytes);
         let members = &forger.members;
         let mut cases = Vec::new();
-        // A manifest that tells the truth about altered members, under the signature that it had.
-        let edits: [(&str, fn(&mut Manifest)); 6] = [
+        // A manifest that says something else, under the signature that it had.
+        let edits: [(&str, Edit); 6] = [
             ("sequence", |manifest| manifest.sequence += 1),
             ("tool", |manifest| manifest.tool.push('x')),
-            ("no exceptions", |manifest| manifest.totals.exceptions += 1),
+            ("one more exception", |manifest| manifest.totals.exceptions += 1),
             ("a recipient less", |manifest| drop(manifest.keys.recipients.pop())),
-            ("retention", |manifest| {
-                manifest.policy.retention_class = Some("forever".into())
-            }),
+            ("signers removed", |manifest| manifest.keys.signers.clear()),
             ("a later time", |manifest| {
-                manifest.created = super::support::time("2026-02-01T00:00:00Z")
+                manifest.created = time("2026-02-01T00:00:00Z");
             }),
         ];
         for (what, edit) in edits {

@@ -46,84 +46,71 @@ fn packets(armored: &[u8]) -> Vec<u8> {
     STANDARD.decode(body).expect("base64")
 }
 
+const MISSING: &[Kind] = &[Kind::SignatureMissing];
+const INVALID: &[Kind] = &[Kind::SignatureInvalid];
+const UNTRUSTED: &[Kind] = &[Kind::SignerUntrusted];
+const POLICY: &[Kind] = &[Kind::KeyPolicy];
+
 #[test]
-fn signatures_missing_foreign_or_respelled() {
+fn the_surgery_itself_does_no_harm() {
+    for suite in Suite::ALL {
+        let whole = bundle(&Order::first(suite));
+        assert!(signed_by(&whole, &whole.sealed.signatures) == whole.bytes);
+    }
+}
+
+#[test]
+fn signatures_missing_or_respelled() {
+    for suite in Suite::ALL {
+        let whole = bundle(&Order::first(suite));
+        let good = whole.sealed.signatures.clone();
+        let text = String::from_utf8(good.clone()).expect("ASCII");
+        let empty = "-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n";
+        let comment = text.replacen("\n\n", "\nComment: harmless\n\n", 1);
+        let case = |what: &str, signatures: &[u8], kinds| Case::new(what, signed_by(&whole, signatures), kinds);
+        let cases = [
+            case("no signature", b"", MISSING),
+            case("armor around nothing", empty.as_bytes(), MISSING),
+            case("no armor", &packets(&good), INVALID),
+            case("something else", b"signed, honestly\n", INVALID),
+            case("twice", &[&good[..], &good].concat(), INVALID),
+            case("with a comment", comment.as_bytes(), INVALID),
+            case("carriage returns", text.replace('\n', "\r\n").as_bytes(), INVALID),
+            case("one more line feed", format!("{text}\n").as_bytes(), INVALID),
+            case("as a message", text.replace("SIGNATURE", "MESSAGE").as_bytes(), INVALID),
+        ];
+        refuse_all(&format!("{suite}: signatures missing or in another spelling"), &cases);
+    }
+}
+
+#[test]
+fn signatures_by_others_or_of_others() {
+    let root = SoftwareSigner::new(own().root.cert.clone(), None, time(BEGIN)).expect("roots sign too");
+    let nobody = new_key(Role::Signer, "Nobody", SuiteFeatures::Rfc9580);
+    let nobody = SoftwareSigner::new(nobody.cert, None, time(BEGIN)).expect("a signer");
+    let (signer, theirs) = (&own().signer, &stranger().signer);
     for suite in Suite::ALL {
         let whole = bundle(&Order::first(suite));
         let other = bundle(&Order {
             bytes: 17,
             ..Order::first(suite)
         });
-        let good = whole.sealed.signatures.clone();
-        assert!(
-            signed_by(&whole, &good) == whole.bytes,
-            "the surgery itself does no harm"
-        );
-        let text = String::from_utf8(good.clone()).expect("ASCII");
-        let both =
-            seal::canonical(&[packets(&good), packets(&other.sealed.signatures)].concat()).expect("two signatures");
-        let root = SoftwareSigner::new(own().root.cert.clone(), None, time(BEGIN)).expect("roots sign too");
-        let nobody = SoftwareSigner::new(
-            new_key(Role::Signer, "Nobody", SuiteFeatures::Rfc9580).cert,
-            None,
-            time(BEGIN),
-        )
-        .expect("a signer");
+        let of_other = &other.sealed.signatures;
+        let both = [packets(&whole.sealed.signatures), packets(of_other)].concat();
+        let both = seal::canonical(&both).expect("two signatures");
         let case = |what: &str, signatures: &[u8], kinds| Case::new(what, signed_by(&whole, signatures), kinds);
-        let (invalid, untrusted): (&'static [Kind], &'static [Kind]) =
-            (&[Kind::SignatureInvalid], &[Kind::SignerUntrusted]);
+        let by = |what: &str, signers: &[&dyn Signer], kinds| case(what, &sign(&whole, signers), kinds);
         let cases = [
-            case("no signature", b"", &[Kind::SignatureMissing]),
-            case(
-                "armor around nothing",
-                b"-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n",
-                &[Kind::SignatureMissing],
-            ),
-            case("no armor", &packets(&good), invalid),
-            case("something else", b"signed, honestly\n", invalid),
-            case("the signature of another bundle", &other.sealed.signatures, invalid),
-            case("that of another bundle beside the right one", &both, invalid),
-            case("by a signer without a root", &sign(&whole, &[&nobody]), untrusted),
-            case(
-                "by a signer without a root beside the right one",
-                &sign(&whole, &[&own().signer, &nobody]),
-                untrusted,
-            ),
-            case(
-                "by a certified signer of another root",
-                &sign(&whole, &[&stranger().signer]),
-                untrusted,
-            ),
-            case(
-                "by a certified signer of another root beside the right one",
-                &sign(&whole, &[&own().signer, &stranger().signer]),
-                untrusted,
-            ),
-            case(
-                "by a trusted key that the manifest does not name",
-                &sign(&whole, &[&root]),
-                &[Kind::KeyPolicy],
-            ),
-            case(
-                "by one more trusted key than the manifest names",
-                &sign(&whole, &[&own().signer, &root]),
-                &[Kind::KeyPolicy],
-            ),
-            case("twice", &[&good[..], &good].concat(), invalid),
-            case(
-                "with a comment",
-                text.replacen("\n\n", "\nComment: harmless\n\n", 1).as_bytes(),
-                invalid,
-            ),
-            case("with carriage returns", text.replace('\n', "\r\n").as_bytes(), invalid),
-            case(
-                "with one more line feed",
-                [&good[..], b"\n"].concat().as_slice(),
-                invalid,
-            ),
-            case("as a message", text.replace("SIGNATURE", "MESSAGE").as_bytes(), invalid),
+            case("of another bundle", of_other, INVALID),
+            case("of another bundle, beside the right one", &both, INVALID),
+            by("no root", &[&nobody], UNTRUSTED),
+            by("no root, beside the right one", &[signer, &nobody], UNTRUSTED),
+            by("another root", &[theirs], UNTRUSTED),
+            by("another root, beside the right one", &[signer, theirs], UNTRUSTED),
+            by("a trusted key that the manifest does not name", &[&root], POLICY),
+            by("one more trusted key than it names", &[signer, &root], POLICY),
         ];
-        refuse_all(&format!("{suite}: signatures"), &cases);
+        refuse_all(&format!("{suite}: signatures by others, and of other bundles"), &cases);
     }
 }
 

@@ -206,14 +206,14 @@ fn links_removed() {
             }
         }
         // The chain cut short at its begin: only what is left behind.
-        for kept in 2..=4 {
-            let gone: Vec<ObjectName> = (1..kept)
+        for kept in 2..=4_usize {
+            let gone: Vec<ObjectName> = (1..kept as u64)
                 .flat_map(link)
-                .chain(ids[..kept as usize - 1].iter().map(object))
+                .chain(ids[..kept - 1].iter().map(object))
                 .collect();
             let altered = without(&store, &gone);
             let what = format!("a chain that begins at {kept}");
-            trial.refused(&what, &altered, &ids[kept as usize - 1], None);
+            trial.refused(&what, &altered, &ids[kept - 1], None);
             trial.walked(&what, &altered);
         }
         report(&format!("{suite}: links removed"), trial.tried, &trial.slips);
