@@ -98,7 +98,8 @@ pub fn read_frame(input: &mut impl Read, block_bytes: u32, frame: &mut Vec<u8>) 
         PREFIX_BYTES => {}
         _ => return Err(Error::Damaged("it ends in the middle of a prefix")),
     }
-    let word = |begin: usize| u32::from_le_bytes([prefix[begin], prefix[begin + 1], prefix[begin + 2], prefix[begin + 3]]);
+    let word =
+        |begin: usize| u32::from_le_bytes([prefix[begin], prefix[begin + 1], prefix[begin + 2], prefix[begin + 3]]);
     if word(0) != SKIPPABLE_MAGIC || word(4) != 4 {
         return Err(Error::Damaged("there is no prefix where one must be"));
     }
@@ -153,8 +154,15 @@ impl Decompressor {
         }
         block.clear();
         block.reserve(usize::try_from(size).expect("checked against a u32"));
-        let got = self.0.decompress_to_buffer(frame, block).map_err(|_| Error::Damaged("its checksum or its form is wrong"))?;
-        if got as u64 == size { Ok(()) } else { Err(Error::Damaged("it holds less than it says")) }
+        let got = self
+            .0
+            .decompress_to_buffer(frame, block)
+            .map_err(|_| Error::Damaged("its checksum or its form is wrong"))?;
+        if got as u64 == size {
+            Ok(())
+        } else {
+            Err(Error::Damaged("it holds less than it says"))
+        }
     }
 }
 
@@ -206,7 +214,10 @@ mod tests {
             let mut bad = stored.clone();
             bad[at] ^= 1;
             // Some bits of a frame header mean nothing; none may change the content.
-            assert!(read_back(&bad).is_ok_and(|got| got == plain) || read_back(&bad).is_err(), "flip at {at}");
+            assert!(
+                read_back(&bad).is_ok_and(|got| got == plain) || read_back(&bad).is_err(),
+                "flip at {at}"
+            );
         }
     }
 
@@ -215,9 +226,18 @@ mod tests {
         use std::process::Command;
         use std::process::Stdio;
         let stored = stored(&[b"one\n", b"two\n"]);
-        let mut child =
-            Command::new("zstd").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("zstd is installed");
-        child.stdin.take().expect("piped").write_all(&stored).expect("zstd reads");
+        let mut child = Command::new("zstd")
+            .arg("-dc")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("zstd is installed");
+        child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(&stored)
+            .expect("zstd reads");
         let output = child.wait_with_output().expect("zstd ends");
         assert!(output.status.success());
         assert_eq!(output.stdout, b"one\ntwo\n");

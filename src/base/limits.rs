@@ -85,6 +85,9 @@ pub const CONFIG_FINDINGS_MAX: usize = 10_000;
 /// Most places with a secret that an error names: a screenful.
 pub const CONFIG_FINDINGS_SHOWN: usize = 40;
 
+/// Most places with a secret that the index of a bundle names for one source: a fact is one line of the index.
+pub const CONFIG_FINDINGS_STORED: usize = 1000;
+
 /// How much of the standard error of a command is kept for the error message: its end.
 pub const COMMAND_STDERR_BYTES: usize = 64 << 10;
 

@@ -59,8 +59,18 @@ impl Desk<'_> {
         if let Some((_, message)) = &deed.failure {
             let _none = details.insert("error".into(), message.clone());
         }
-        let outcome = deed.failure.map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
-        let draft = audit::Draft { at: now, actor: self.actor.clone(), act: deed.act, outcome, set: deed.set, bundle: deed.bundle, details };
+        let outcome = deed
+            .failure
+            .map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
+        let draft = audit::Draft {
+            at: now,
+            actor: self.actor.clone(),
+            act: deed.act,
+            outcome,
+            set: deed.set,
+            bundle: deed.bundle,
+            details,
+        };
         let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now).map_err(SignError::new);
         let sign: Option<Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };
         audit::chain::append(store, &draft, sign).map(drop)

@@ -19,7 +19,7 @@ pub mod profile;
 pub mod recipients;
 pub mod revoke;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod trust;
 pub mod unlock;
 
