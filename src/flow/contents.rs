@@ -59,7 +59,6 @@ impl Fault for Error {
                 "The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into(),
             ),
             Self::Damage(error) => error.hint(),
-            Self::Commitment => Some("The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into()),
             Self::Index(_) | Self::Misfit(_) => None,
         }
     }
