@@ -170,21 +170,21 @@ pub fn bundles(store: &dyn Store, set: &SetName) -> Result<BTreeSet<BundleId>, E
     Ok(ids.map(|(_, id)| id).collect())
 }
 
-/// Bundles that no link names, oldest first, to be verified and adopted. Reads links from the newest backwards until every bundle is
-/// accounted for: the whole chain when there is one.
+/// Bundles that no link names, oldest first. Reads links from the newest backwards until every bundle is accounted for:
+/// the whole chain when there is such a bundle.
 ///
 /// # Errors
 /// As for [`at`].
 pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
-    let mut unlinked = bundles(store, set)?;
-    forget_linked(store, set, &mut unlinked)?;
-    Ok(unlinked.into_iter().collect())
+    unlinked_of(store, set, bundles(store, set)?)
 }
 
-/// What a run that died before its link can have left, oldest first: bundles that no link names and that were begun no earlier than
-/// the head's, and the bundle of a claimed place. Where there is none, this reads one manifest besides the head, so every run can
-/// ask; it reads links until each such bundle is accounted for, for clocks are set back, and of the bundles of one second
-/// none is the first by name. A bundle that a clock set back hides from it is found by [`unlinked_bundles`].
+/// What a run that died before its link can have left, oldest first: unlinked bundles no older than the head's, and the
+/// bundle of a claimed place. Reads the head alone when there is nothing, so every run can ask. A bundle that a clock set
+/// back hides from it is found by [`unlinked_bundles`].
+///
+/// The caller verifies each and appends it when its manifest follows the head. One that does not is no link: it is told,
+/// as [`walk`](super::walk::walk) tells it, and left where it is.
 ///
 /// # Errors
 /// As for [`at`].
@@ -193,9 +193,9 @@ pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, 
     let present = bundles(store, set)?;
     let mut fresh = present.clone();
     if let Some(head) = &head {
+        // Of the bundles that were begun in one second, none is the first by name.
         let newest = &head.manifest.bundle;
         fresh.retain(|id| id.begun() >= newest.begun() && id != newest);
-        forget_linked(store, set, &mut fresh)?;
     }
     let next = head.as_ref().map_or(0, |head| head.sequence).saturating_add(1);
     let claim = names::manifest(set, next);
@@ -203,13 +203,14 @@ pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, 
         let bundle = parse(&claim, &bytes)?.bundle;
         fresh.extend(present.contains(&bundle).then_some(bundle));
     }
-    Ok(fresh.into_iter().collect())
+    // Newer than the head's and linked all the same: the clock was set back since.
+    unlinked_of(store, set, fresh)
 }
 
-/// Takes the bundles out that a link names. Reads links from the newest backwards, as long as a bundle is left.
-fn forget_linked(store: &dyn Store, set: &SetName, bundles: &mut BTreeSet<BundleId>) -> Result<(), Error> {
+/// Those of `bundles` that no link names.
+fn unlinked_of(store: &dyn Store, set: &SetName, mut bundles: BTreeSet<BundleId>) -> Result<Vec<BundleId>, Error> {
     if bundles.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     for link in links(store, set)? {
         bundles.remove(&link?.manifest.bundle);
@@ -217,7 +218,7 @@ fn forget_linked(store: &dyn Store, set: &SetName, bundles: &mut BTreeSet<Bundle
             break;
         }
     }
-    Ok(())
+    Ok(bundles.into_iter().collect())
 }
 
 /// The places of a list, by one kind of name.

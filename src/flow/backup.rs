@@ -272,13 +272,11 @@ fn collect_source(source: &mut dyn Source, packer: &mut Packer<'_>, cancel: &Can
         kind: kind.clone(),
     }));
     let exceptions_before = packer.exceptions();
-    let learnt = source.collect(packer, cancel).map_err(|error| match error {
-        source::Error::Collect {
-            source: CollectError::Interrupted(_),
-            ..
-        } => Error::Interrupted,
-        other => Error::Source(other),
-    })?;
+    let learnt = source.collect(packer, cancel);
+    if cancel.is_set() {
+        return Err(Error::Interrupted);
+    }
+    let learnt = learnt?;
     packer.note(Record::Facts(Facts {
         label: label.clone(),
         facts: learnt.private,

@@ -14,7 +14,6 @@ use crate::base::fault::Kind;
 use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
-use crate::base::parallel::Stopped;
 use crate::base::progress::Progress;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Location;
@@ -222,10 +221,10 @@ fn read_frames(
         if !compress::read_frame(&mut payload, block_bytes, &mut frame)? {
             return Ok(());
         }
-        let Ok(()) = feed.send(frame) else {
-            let _ended: Stopped = Stopped;
+        if feed.send(frame).is_err() {
+            // The consumer has ended; its own error says why.
             return Ok(());
-        };
+        }
     }
 }
 
@@ -386,8 +385,14 @@ impl Unpacking<'_, '_> {
                 Record::Exception(exception) if self.selection.wants(&exception.path) => {
                     restored.exceptions.push((exception.path, exception.reason));
                 }
-                Record::Part(_) | Record::Stream(_) | Record::Exception(_) => {}
-                Record::Begin(_) | Record::Source(_) | Record::Facts(_) | Record::End(_) => {}
+                // What is not wanted, and what has no member.
+                Record::Part(_)
+                | Record::Stream(_)
+                | Record::Exception(_)
+                | Record::Begin(_)
+                | Record::Source(_)
+                | Record::Facts(_)
+                | Record::End(_) => {}
             }
         }
         if self.selection.is_all() {

@@ -207,8 +207,14 @@ pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Select
         match record {
             Record::Entry(entry) if selection.wants(&entry.path) => wanted.push(Wanted::Entry(entry)),
             Record::Stream(stream) if selection.wants(&stream.path) => wanted.push(Wanted::Stream(stream)),
-            Record::Entry(_) | Record::Stream(_) | Record::Begin(_) | Record::Source(_) | Record::Part(_) => {}
-            Record::Exception(_) | Record::Facts(_) | Record::End(_) => {}
+            Record::Entry(_)
+            | Record::Stream(_)
+            | Record::Begin(_)
+            | Record::Source(_)
+            | Record::Part(_)
+            | Record::Exception(_)
+            | Record::Facts(_)
+            | Record::End(_) => {}
         }
     }
     selection.finish()?;

@@ -43,7 +43,7 @@ impl Sink for Discard {
 }
 
 fn drain(content: &mut dyn Read) -> io::Result<()> {
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     loop {
         match content.read(&mut buffer) {
             Ok(0) => return Ok(()),
