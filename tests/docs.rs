@@ -243,9 +243,7 @@ fn places() -> Regex {
 
 /// Discussions elsewhere, homes of people, and what is not done yet: in a page for readers none of it has a place.
 fn asides() -> Regex {
-    regex(
-        r"(?i)\b(issue|pull request|ticket) #?\d+|\b[\w.-]+/[\w.-]+#\d+|/home/[a-z]+/|\b(todo|fixme)\b",
-    )
+    regex(r"(?i)\b(issue|pull request|ticket) #?\d+|\b[\w.-]+/[\w.-]+#\d+|/home/[a-z]+/|\b(todo|fixme)\b")
 }
 
 #[test]

@@ -123,7 +123,9 @@ impl<'a> Opened<'a> {
 /// Takes out what the reader of the segments has found: a bundle that changed after it was verified is damaged, whoever notices.
 fn unwrapped(error: encrypt::Error) -> Error {
     if let encrypt::Error::Io(source) = error {
-        return source.downcast::<Damage>().map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
+        return source
+            .downcast::<Damage>()
+            .map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
     }
     error.into()
 }
