@@ -510,3 +510,89 @@ fn modes_beyond_permissions_are_kept() {
     let (collected, _) = collect(folder.path(), ConfigOptions::default());
     assert_eq!(collected.files["cfg/a.env"].0.mode, 0o4755);
 }
+
+mod any_text {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces whose joints are where finders stumble: quotes, escapes, brackets, line ends, wide letters, halves of secrets.
+    const PIECES: &[&str] = &[
+        "password",
+        "_token",
+        ": ",
+        "=",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "\r\n",
+        "  ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "#",
+        "|",
+        ">-",
+        "&a ",
+        "*a",
+        "!vault ",
+        "hunter2",
+        "ä",
+        "💾",
+        "\u{feff}",
+        "\u{0}",
+        "https://u:",
+        "@h",
+        "${X}",
+        "${X:-",
+        "{{",
+        "}}",
+        "AKIAFAKEFAKEFAKEFAKE",
+        "<key>",
+        "</key>",
+        "name: ",
+        "value: ",
+        "data:\n",
+        "kind: Secret\n",
+        "-----BEGIN PRIVATE KEY-----",
+        "QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD",
+        "-----END PRIVATE KEY-----",
+        "\\u0041",
+        "\"\"\"",
+        "'''",
+        "--",
+        "export ",
+        "Authorization: Bearer abcdefgh1",
+        "1234567",
+        ":",
+        "---\n",
+        "?",
+        "\t",
+        "true",
+    ];
+
+    fn texts() -> impl Strategy<Value = String> {
+        proptest::collection::vec(proptest::sample::select(PIECES), 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn is_searched_and_what_is_redacted_is_clean(text in texts()) {
+            for format in [Format::Json, Format::Toml, Format::Yaml, Format::Lines, Format::Pgpass] {
+                let scan = guard::scan(&text, format);
+                if let Ok((redacted, found)) = guard::redact(&text, format, &|_| false) {
+                    prop_assert_eq!(&found.findings, &scan.findings);
+                    let again = guard::scan(&redacted, format);
+                    prop_assert!(again.findings.is_empty(), "{:?} {}", again.findings, redacted);
+                    prop_assert_eq!(scan.findings.is_empty(), redacted == text);
+                }
+            }
+        }
+    }
+}

@@ -21,7 +21,7 @@ static ABOUT: LazyLock<HashSet<&str>> = LazyLock::new(|| {
      names namespace param parameter path paths pattern placeholder policy port prefix prompt property protocol \
      provider proxy quality rate realm ref refresh refs regex region required reset resource reuse role rotate \
      rotation rule rules schema scheme scope scopes script seconds selector server service set size socket \
-     source spec store strategy strength style suffix template text threshold timeout title tries ttl type \
+     source spec stdin store strategy strength style suffix template text threshold timeout title tries ttl type \
      types uri url urls usage use user username users validation validator validity var variable vault version \
      volume volumes warning window",
     )
@@ -55,7 +55,9 @@ static OTHER_PASSES: LazyLock<HashSet<&str>> =
 
 /// Words beside `token` that make it a unit of text.
 static TEXT_TOKENS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    words_of("bos completion eos input mask max min num output pad per prompt sep special stop total unk")
+    words_of(
+        "bos completion continuation cursor eos input mask max min next num output pad page per prompt sep special stop total unk",
+    )
 });
 
 /// How surely the value of the key `name` is a secret; `None` when its name says nothing of one.
@@ -88,8 +90,10 @@ pub(super) fn strength(name: &str) -> Option<Strength> {
 /// How surely the values below the key `name` are secrets, whatever they are called: `passwords: {alice: …}`.
 pub(super) fn strength_below(name: &str, child: &str) -> Option<Strength> {
     let child_is_about = words(child).last().is_some_and(|last| ABOUT.contains(last.as_str()));
-    match words(name).last()?.as_str() {
-        _ if child_is_about => None,
+    let words = words(name);
+    match words.last()?.as_str() {
+        // A long name is that of a function or a chapter.
+        _ if child_is_about || words.len() > 2 => None,
         "passwords" | "passphrases" | "tokens" | "secrets" => strength(name),
         _ => None,
     }

@@ -51,8 +51,8 @@ static ELEMENT: LazyLock<Regex> =
 static ATTRIBUTES: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"\b(?:key|name)="(?P<key>[^"]+)"\s+value="(?P<value>[^"]*)""#));
 
-/// Pairs within a line: `Server=x;Password=y`, `{"password": "y"}`, `{user: x, password: y}`.
-static PAIRS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+/// Pairs within a line: `Server=x;Password=y`, `{"password": "y"}`, `{user: x, password: y}`, `--password y`.
+static PAIRS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
     [
         compile(
             r#"(?:^|[\s,;{(&?|"'\[])-{0,2}(?P<key>[A-Za-z_][\w.-]*(?: [Kk]ey)?)=(?P<value>\\?"[^"\\]*|'[^']*|(?:\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|\[[^\s\]]*\]|[^\s,;&|"')}\]\\])+)"#,
@@ -62,6 +62,9 @@ static PAIRS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
         ),
         compile(
             r#"[{,]\s*(?P<key>[A-Za-z_][\w.-]*)\s*:\s+(?P<value>"(?:[^"\\]|\\.)*|'[^']*|(?:\$\{[^}]*\}|\{\{[^}]*\}\}|[^,}"'])+)"#,
+        ),
+        compile(
+            r#"\B--(?P<key>[A-Za-z][\w-]*)\s+(?P<value>"[^"]*|'[^']*|(?:\$\{[^}]*\}|\$\([^)]*\)|[^\s"'=-])[^\s"'=]*=*)(?:\s|["']|$)"#,
         ),
     ]
 });
@@ -175,7 +178,7 @@ impl<'t> Finder<'t, '_> {
         if let Some(section) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
             && !section.contains(['"', ',', '{'])
         {
-            self.section = Some(section);
+            self.section = Some(section.trim());
         }
         if let Some(found) = ASSIGNMENT.captures(line.text) {
             self.assignment(line, &found);
@@ -236,13 +239,13 @@ impl<'t> Finder<'t, '_> {
         let at = self.value(line, rest);
         let value = &self.text[at.clone()];
         match key.as_str().to_lowercase().as_str() {
-            "name" | "key" => self.name = Some((value, line.offset)),
+            "name" | "key" if !value.contains([' ', '{']) => self.name = Some((value, line.offset)),
             "value" => self.value_of_name(at.clone()),
             _ => {}
         }
         // `password: ask the owner` explains; `password = my long phrase` sets.
         let is_quoted = rest.as_str().starts_with(['"', '\'', '|', '>']);
-        if sign.as_str() == ":" && !is_quoted && is_prose(value) {
+        if sign.as_str() == ":" && !is_quoted && values::is_prose(value) {
             return;
         }
         self.judge(key.as_str(), at);
@@ -327,6 +330,9 @@ fn end_of_quote(text: &str, quote: char) -> Option<usize> {
 
 /// A value without quotes: up to a comment, without the signs that end a statement.
 fn unquoted(begin: usize, text: &str) -> Range<usize> {
+    if text.starts_with("# ") || text.starts_with("; ") {
+        return begin..begin;
+    }
     let end = [" #", "\t#", " ;", " //"]
         .iter()
         .filter_map(|sign| text.find(sign))
@@ -352,14 +358,4 @@ fn without_quotes(begin: usize, text: &str) -> Range<usize> {
         rest
     };
     start..start + rest.trim_end().len()
-}
-
-/// Several words of letters alone.
-fn is_prose(value: &str) -> bool {
-    let is_word = |word: &str| {
-        word.trim_matches(['.', ',', ':', ';', '!', '?', '(', ')', '"', '\'', '`'])
-            .chars()
-            .all(char::is_alphabetic)
-    };
-    value.contains(' ') && value.split_whitespace().all(is_word)
 }

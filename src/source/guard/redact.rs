@@ -101,12 +101,21 @@ fn replacement(group: &[&Hit]) -> String {
 
 /// Takes out what repeats a secret elsewhere, in a comment for example.
 fn without_copies(mut text: String, hits: &Hits) -> String {
-    for secret in distinctive(hits).map(|(secret, _)| secret) {
-        if text.contains(secret) {
-            text = text.replace(secret, REDACTED);
+    for (secret, _) in distinctive(hits) {
+        let copies: Vec<usize> = copies(&text, secret).collect();
+        for copy in copies.into_iter().rev() {
+            text.replace_range(copy..copy + secret.len(), REDACTED);
         }
     }
     text
+}
+
+/// Where the secret stands in the text, on its own and not within a longer word.
+fn copies<'t>(text: &'t str, secret: &'t str) -> impl Iterator<Item = usize> + 't {
+    let is_part = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    text.match_indices(secret).map(|(at, _)| at).filter(move |at| {
+        !is_part(text[..*at].chars().next_back()) && !is_part(text[at + secret.len()..].chars().next())
+    })
 }
 
 /// The secrets that are no common words, by their texts.
@@ -133,7 +142,7 @@ fn check(
 }
 
 fn check_texts(text: &str, result: &str, hits: &Hits) -> Result<(), NotRedacted> {
-    let Some((_, hit)) = distinctive(hits).find(|(secret, _)| result.contains(secret)) else {
+    let Some((_, hit)) = distinctive(hits).find(|(secret, _)| copies(result, secret).next().is_some()) else {
         return Ok(());
     };
     let list = vec![hit.clone()];

@@ -46,7 +46,7 @@ pub enum Rule {
     AzureKey,
     /// A token of another service whose tokens have a form of their own.
     ServiceToken,
-    /// The credentials of an HTTP header.
+    /// The credentials of an HTTP request.
     AuthorizationHeader,
     /// A password in a URL.
     UrlPassword,
@@ -144,6 +144,9 @@ static HEADER: LazyLock<Regex> = LazyLock::new(|| {
     compile(r#"(?i)\bauthorization["']?\s*[:=]?\s*["']?(?:basic|bearer|token)\s+([0-9A-Za-z+/=._~-]{8,}|\$\{[^}]*\})"#)
 });
 
+static CURL_USER: LazyLock<Regex> =
+    LazyLock::new(|| compile(r#"\bcurl\b[^\n]*?\s(?:-u|--user)[ =]["']?[^\s:"']+:([^\s"'\\]+)"#));
+
 static KEY_BEGIN: LazyLock<Regex> =
     LazyLock::new(|| compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-[23]: "));
 
@@ -186,6 +189,13 @@ pub(super) fn places(text: &str) -> Vec<(Range<usize>, Rule)> {
     }
     guarded(&URL, text, Rule::UrlPassword, Strength::Password, &mut places);
     guarded(&HEADER, text, Rule::AuthorizationHeader, Strength::Secret, &mut places);
+    guarded(
+        &CURL_USER,
+        text,
+        Rule::AuthorizationHeader,
+        Strength::Secret,
+        &mut places,
+    );
     for found in BASE64_KEY.find_iter(text) {
         if is_private_key(found.as_str()) {
             places.push((found.range(), Rule::PrivateKey));

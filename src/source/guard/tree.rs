@@ -126,6 +126,7 @@ impl<'t> Walker<'t> {
             return;
         }
         self.judge(&scalar);
+        self.judge_argument(&scalar);
         self.remember(scalar);
         if let Some(list) = self.frames.last_mut().filter(|frame| frame.is_list) {
             list.index += 1;
@@ -193,7 +194,7 @@ impl<'t> Walker<'t> {
         }
         let value = scalar.value.as_ref();
         for (range, rule) in rules::places(value) {
-            self.push_part(scalar, &value[range], rule, None);
+            self.push_part(scalar, range, rule, None);
         }
         let mut found = Hits::default();
         if value.contains('\n') || value.starts_with(['{', '[']) {
@@ -202,7 +203,7 @@ impl<'t> Walker<'t> {
             lines::find_pairs(value, &mut found);
         }
         for hit in found.list {
-            self.push_part(scalar, hit.secret.expose(), hit.rule, hit.key.as_deref());
+            self.push_part(scalar, hit.at, hit.rule, hit.key.as_deref());
         }
     }
 
@@ -224,23 +225,26 @@ impl<'t> Walker<'t> {
         });
     }
 
-    fn push_part(&mut self, scalar: &Scalar<'t>, part: &str, rule: Rule, key: Option<&str>) {
+    /// Reports the stretch `part` of the value.
+    fn push_part(&mut self, scalar: &Scalar<'t>, part: Range<usize>, rule: Rule, key: Option<&str>) {
         let mut path = self.path();
         if let Some(key) = key {
             push_key(&mut path, key);
         }
-        let verbatim = self.text[scalar.at.clone()].find(part);
+        let value = scalar.value.as_ref();
+        // Without escapes, the value stands in the text as it is.
+        let verbatim = self.text[scalar.at.clone()].find(value);
         let (at, put) = match verbatim {
             Some(offset) if scalar.style == Style::Quoted => {
                 let begin = scalar.at.start + offset;
-                (begin..begin + part.len(), Put::Mark)
+                (begin + part.start..begin + part.end, Put::Mark)
             }
             Some(_) | None => {
-                let rest = scalar.value.replace(part, REDACTED);
+                let rest = [&value[..part.start], REDACTED, &value[part.end..]].concat();
                 (scalar.at.clone(), Put::Value(SecretText::new(rest)))
             }
         };
-        let secret = SecretText::new(part.to_owned());
+        let secret = SecretText::new(value[part].to_owned());
         let key = Some(path);
         self.hits.push(Hit {
             at,
@@ -260,14 +264,33 @@ impl<'t> Walker<'t> {
         let Some(frame) = self.frames.last_mut().filter(|frame| !frame.is_list) else {
             return;
         };
+        if is_data && frame.held.len() < limits::CONFIG_FINDINGS_MAX {
+            frame.held.push((frame.key.clone(), scalar.clone()));
+        }
         match frame.key.to_lowercase().as_str() {
-            _ if is_data && frame.held.len() < limits::CONFIG_FINDINGS_MAX => {
-                frame.held.push((frame.key.clone(), scalar));
-            }
             "kind" => frame.is_secret_object = scalar.value == "Secret",
             "name" | "key" | "variable" => frame.name = Some(scalar.value.into_owned()),
             "value" => frame.value = Some(scalar),
             _ => {}
+        }
+    }
+
+    /// `["--password", "…"]`: in a list of arguments, an option is the key of what follows it.
+    fn judge_argument(&mut self, scalar: &Scalar<'t>) {
+        let Some(list) = self.frames.last_mut().filter(|frame| frame.is_list) else {
+            return;
+        };
+        let option = list.name.take();
+        list.name = scalar.value.strip_prefix("--").map(str::to_owned);
+        let Some(option) = option.filter(|_| list.name.is_none()) else {
+            return;
+        };
+        if !scalar.is_reference
+            && keys::strength(&option).is_some_and(|strength| values::is_secret(&scalar.value, strength))
+        {
+            let mut key = self.path();
+            push_key(&mut key, &option);
+            self.push_whole(scalar, Rule::KeyName, key);
         }
     }
 

@@ -107,6 +107,7 @@ const REFERENCES: &[&str] = &[
     "/config/",
     "/dev/",
     "/proc/",
+    "/path/",
     "ssh-rsa ",
     "ssh-ed25519 ",
     "ecdsa-sha2-",
@@ -148,7 +149,7 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
 
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"^[+-]?\d[\d_,]*(?:\.\d+)?(?:[eE][+-]?\d+)?\s*(?:%|ms|s|m|h|d|w|y|[kKMG]i?B?|sec|min|hours?|days?|minutes?|seconds?)?$",
+        r"^[+-]?\d[\d_,]*(?:\.\d+)?(?:[eE][+-]?\d+)?\s*(?:%|ms|s|m|h|d|w|y|[kKMG]i?B?|sec|min|hours?|days?|minutes?|seconds?|/tcp|/udp)?$",
     )
 });
 
@@ -159,27 +160,62 @@ static VERSION: LazyLock<Regex> =
 /// `regcred`, `my-db.secret`: the name of something, in the way of Kubernetes and Compose.
 static NAME: LazyLock<Regex> = LazyLock::new(|| compile(r"^[a-z]+(?:[-_.][a-z0-9]+)*$"));
 
+/// The path of a file with a key in it.
+static FILE: LazyLock<Regex> = LazyLock::new(|| {
+    compile(r"^[\w./~$@{}-]+\.(?:pem|key|crt|cer|der|p12|pfx|jks|txt|json|ya?ml|toml|env|asc|gpg|age|pub|kdbx)$")
+});
+
 /// Words of lower-case letters and digits, joined: `scram-sha-256`.
 static JOINED: LazyLock<Regex> = LazyLock::new(|| compile(r"^[a-z0-9]+(?:[-_. ][a-z0-9]+)*$"));
 
 /// Whether `value` is a secret, given that its key is named after one.
 pub(super) fn is_secret(value: &str, strength: Strength) -> bool {
     let value = without_scheme(value.trim());
-    if value.is_empty() || is_switch(value) || VERSION.is_match(value) || is_reference(value) {
+    if is_filler(value) || is_switch(value) || VERSION.is_match(value) || is_reference(value) {
         return false;
     }
     let is_number = NUMBER.is_match(value);
     match strength {
         Strength::Password => !is_number || is_digits(value),
-        Strength::Secret => !is_number,
-        Strength::Names => !is_number && !NAME.is_match(value),
-        Strength::Weak => !is_number && is_no_word(value),
+        // A pass phrase is made of words; no key and no token is.
+        Strength::Secret => !is_number && !is_sentence(value),
+        Strength::Names => !is_number && !is_sentence(value) && !NAME.is_match(value),
+        Strength::Weak => !is_number && !is_sentence(value) && is_no_word(value),
     }
+}
+
+/// Nothing, or a sign or two that stand for something.
+fn is_filler(value: &str) -> bool {
+    value.len() < 4 && !value.chars().any(char::is_alphanumeric)
 }
 
 /// Four digits or more can be a password; fewer are a count.
 fn is_digits(value: &str) -> bool {
     value.len() >= 4 && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Several words of letters alone.
+pub(super) fn is_prose(value: &str) -> bool {
+    let is_word = |word: &str| {
+        word.trim_matches(|letter: char| letter.is_ascii_punctuation())
+            .chars()
+            .all(char::is_alphabetic)
+    };
+    value.contains(' ') && value.split_whitespace().all(is_word)
+}
+
+/// Documentation: "The token that the server gave you."
+fn is_sentence(value: &str) -> bool {
+    let small = [
+        "a", "an", "and", "are", "be", "by", "for", "from", "if", "in", "is", "not", "of", "on", "or", "that", "the",
+        "this", "to", "with", "your",
+    ];
+    let begins_so = value.starts_with(|letter: char| letter.is_uppercase());
+    begins_so
+        && is_prose(value)
+        && value
+            .split_whitespace()
+            .any(|word| small.contains(&word.to_lowercase().as_str()))
 }
 
 fn without_scheme(value: &str) -> &str {
@@ -198,7 +234,10 @@ fn is_switch(value: &str) -> bool {
 /// Whether the value says where a secret is rather than what it is.
 fn is_reference(value: &str) -> bool {
     let begin: String = value.chars().take(32).collect::<String>().to_lowercase();
-    if REFERENCES.iter().any(|reference| begin.starts_with(reference)) || PLACEHOLDER.is_match(value) {
+    if REFERENCES.iter().any(|reference| begin.starts_with(reference))
+        || PLACEHOLDER.is_match(value)
+        || FILE.is_match(value)
+    {
         return true;
     }
     let mut is_filled_in = false;
