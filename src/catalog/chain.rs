@@ -179,7 +179,7 @@ pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId
     unlinked_of(store, set, bundles(store, set)?)
 }
 
-/// What a run that died before its link can have left, oldest first: unlinked bundles newer than the head's, and the
+/// What a run that died before its link can have left, oldest first: unlinked bundles no older than the head's, and the
 /// bundle of a claimed place. Reads the head alone when there is nothing, so every run can ask. A bundle that a clock set
 /// back hides from it is found by [`unlinked_bundles`].
 ///
@@ -191,8 +191,12 @@ pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId
 pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
     let head = head(store, set)?;
     let present = bundles(store, set)?;
-    let newest = head.as_ref().map(|head| &head.manifest.bundle);
-    let mut fresh: BTreeSet<BundleId> = present.iter().filter(|id| Some(*id) > newest).cloned().collect();
+    let mut fresh = present.clone();
+    if let Some(head) = &head {
+        // Of the bundles that were begun in one second, none is the first by name.
+        let newest = &head.manifest.bundle;
+        fresh.retain(|id| id.begun() >= newest.begun() && id != newest);
+    }
     let next = head.as_ref().map_or(0, |head| head.sequence).saturating_add(1);
     let claim = names::manifest(set, next);
     if let Some(bytes) = get_if_any(store, &claim, limits::MANIFEST_BYTES_MAX)? {
