@@ -8,7 +8,7 @@ pub const SEGMENT_BYTES: u32 = 4 << 20;
 pub const SEGMENT_BYTES_MAX: u32 = 64 << 20;
 
 /// Payload bytes that one block holds before compression, by default: measured, smaller costs ratio, larger costs memory.
-pub const BLOCK_BYTES: u32 = 1 << 20;
+pub const BLOCK_BYTES: u32 = 3 << 19;
 
 /// Largest block size that a reader accepts: a block is held in memory in both forms.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
@@ -33,6 +33,12 @@ pub const RECOVER_BYTES_MAX: u64 = 64 << 10;
 
 /// Most segments in one container: digests of 32 bytes each are held while a bundle is read (4 MiB segments: 16 TiB and 128 MiB of digests).
 pub const SEGMENTS_MAX: u64 = 1 << 22;
+
+/// Largest `SHA256SUMS`: a line of less than 128 bytes for each segment of both containers.
+pub const SUMS_BYTES_MAX: u64 = 1 << 30;
+
+/// Largest file: what a file offset in Linux can name. Sums of it with a header and its padding do not overflow.
+pub const FILE_BYTES_MAX: u64 = i64::MAX as u64;
 
 /// Longest line of the index: one entry with its longest path, its extents and its extended attributes.
 pub const INDEX_LINE_BYTES_MAX: usize = 4 << 20;

@@ -2,9 +2,15 @@
 //!
 //! Jobs take plain values and give reports; they read no settings, no environment and no clock but the one given, and write to no terminal.
 
+pub mod audit_log;
 pub mod backup;
 pub mod bundles;
+pub mod checkpoint;
 pub mod error;
+pub mod init;
+pub mod keyfiles;
+pub mod keys;
+pub mod listing;
 pub mod restore;
 pub mod setup;
 pub mod verify;

@@ -10,6 +10,7 @@
 
 pub mod algorithm;
 pub mod certify;
+pub mod describe;
 mod error;
 pub mod facts;
 pub mod identities;

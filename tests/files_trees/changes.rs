@@ -180,7 +180,7 @@ fn a_hole_that_is_filled_while_the_file_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path().join("sparse");
     let file = File::create(&at).expect("new");
-    file.write_all_at(&[1; 65536], 0).expect("room");
+    file.write_all_at(&vec![1; 65536], 0).expect("room");
     file.set_len(1 << 20).expect("room");
     let mut memory = Memory {
         midway: Some(Box::new(move |_| file.write_all_at(b"X", 1 << 19).expect("room"))),
@@ -237,9 +237,8 @@ fn an_interrupt_ends_in_the_middle_of_a_file() {
     };
     let result = source(folder.path(), FilesOptions::default()).collect(&mut memory, &cancel);
     let error = result.expect_err("told to stop");
-    let source = match error {
-        Error::Collect { source, .. } => source,
-        other => panic!("{other}"),
+    let Error::Collect { source, .. } = error else {
+        panic!("{error}")
     };
     assert!(matches!(source, CollectError::Interrupted(_)), "{source}");
     assert_eq!(memory.paths(), ["src"]);

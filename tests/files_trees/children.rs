@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::chown;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use hub_backup::base::fault::Fault as _;
@@ -15,8 +16,11 @@ use hub_backup::source;
 use hub_backup::source::Source as _;
 use hub_backup::source::files::FilesOptions;
 
+use crate::roundtrip::dig;
+use crate::roundtrip::rm;
 use crate::support::Memory;
 use crate::support::assert_child;
+use crate::support::collect;
 use crate::support::collect_into;
 use crate::support::file;
 use crate::support::folder;
@@ -52,14 +56,14 @@ fn open_folder() -> tempfile::TempDir {
 fn child_full_disk() {
     assert_child();
     mount("tmpfs", "size=2m", "disk");
-    let small: Vec<_> = (0..40).map(|n| file(&format!("x/{n}"), &[1; 100_000])).collect();
+    let small: Vec<_> = (0..40).map(|n| file(&format!("x/{n}"), &vec![1; 100_000])).collect();
     let large = vec![file("x/large", &vec![1; 5 << 20])];
     for bundle in [small, large] {
         let error = restore(&bundle, Path::new("disk/to"), stripped()).expect_err("it does not fit");
-        match &error {
-            sink::Error::Write { source, .. } => assert_eq!(source.kind(), std::io::ErrorKind::StorageFull),
-            other => panic!("{other}"),
-        }
+        let sink::Error::Write { source, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("disk/to/"), "{error}");
         assert_eq!(fs::read_dir("disk").expect("a folder").count(), 0);
     }
@@ -149,9 +153,8 @@ fn child_permissions() {
                 ..FilesOptions::default()
             };
             let error = collect_into(&mut Memory::default(), Path::new(root), options).expect_err("not permitted");
-            let path = match &error {
-                source::Error::Read { path, .. } => path,
-                other => panic!("{other}"),
+            let source::Error::Read { path, .. } = &error else {
+                panic!("{error}")
             };
             assert_eq!(path, &Path::new(root).join("secret"));
             assert_eq!(error.kind(), Kind::Incomplete);
@@ -175,7 +178,7 @@ fn what_may_not_be_read_is_an_error() {
         fs::write(at(name), "x").expect("new");
     }
     for name in ["unreadable-folder/secret", "unreadable-file/secret"] {
-        fs::set_permissions(at(name), fs::Permissions::from_mode(0)).expect("own");
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o0)).expect("own");
     }
     run_child("children::child_permissions", &NOBODY, place.path());
 }
@@ -251,4 +254,47 @@ fn the_umask_changes_nothing() {
         let place = tempfile::tempdir().expect("a folder");
         run_child("children::child_umask", &["sh", "-c", umask, "sh"], place.path());
     }
+}
+
+#[test]
+#[ignore = "run as a child by `a_tree_may_be_deeper_and_wider_than_there_are_descriptors`"]
+fn child_few_descriptors() {
+    assert_child();
+    let (root, target) = (Path::new("from").to_owned(), Path::new("to").to_owned());
+    fs::create_dir(&root).expect("new");
+    drop(dig(&root, 800));
+    // A name in each of some folders that sorts after the way down, so that it is read on the way up.
+    for depth in [0, 1, 63, 64, 65, 500, 799] {
+        let at: PathBuf = std::iter::once(root.as_path())
+            .chain((0..depth).map(|_| Path::new("d")))
+            .collect();
+        fs::write(at.join("e"), depth.to_string()).expect("new");
+    }
+    for wide in 0..300 {
+        fs::create_dir(root.join(format!("wide-{wide}"))).expect("new");
+        fs::write(root.join(format!("wide-{wide}/file")), "x").expect("new");
+    }
+    let memory = collect(&root);
+    assert_eq!(memory.entries.len(), 801 + 7 + 600);
+    let mut abandoned = sink::files::FilesSink::new(&target, stripped()).expect("free");
+    for (entry, content) in &memory.entries {
+        sink::Sink::entry(&mut abandoned, entry, &mut &content[..]).expect("taken");
+    }
+    drop(abandoned);
+    assert_eq!(leftovers(Path::new(".")), [""; 0]);
+    drop(restore(&memory.entries, &target, stripped()).expect("restored"));
+    assert_eq!(look(&target), look(&root));
+    rm(Path::new("from"));
+    rm(Path::new("to"));
+}
+
+#[test]
+fn a_tree_may_be_deeper_and_wider_than_there_are_descriptors() {
+    let place = tempfile::tempdir().expect("a folder");
+    let few = "ulimit -n 200; exec \"$@\"";
+    run_child(
+        "children::child_few_descriptors",
+        &["sh", "-c", few, "sh"],
+        place.path(),
+    );
 }

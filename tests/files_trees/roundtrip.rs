@@ -11,12 +11,9 @@ use std::os::unix::fs::chown;
 use std::os::unix::fs::lchown;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::path::PathBuf;
 
 use hub_backup::bundle::entry::Extent;
 use hub_backup::bundle::entry::Node;
-use hub_backup::sink::Sink as _;
-use hub_backup::sink::files::FilesSink;
 use hub_backup::sink::files::FilesSinkOptions;
 use hub_backup::source::Error;
 use hub_backup::source::files::FilesOptions;
@@ -32,7 +29,7 @@ use crate::support::look;
 use crate::support::restore;
 use crate::support::stripped;
 
-/// `struct vfs_cap_data` of version 2 with CAP_NET_RAW, effective.
+/// `struct vfs_cap_data` of version 2 with `CAP_NET_RAW`, effective.
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A POSIX access list: owner rw, user 1234 r, group r, mask r, others none.
@@ -232,10 +229,10 @@ fn the_index_knows_holes_and_the_digest_reads_them_as_zeros() {
             .iter()
             .find(|(entry, _)| entry.path.to_string() == name)
             .expect("stored");
-        match &found.0.node {
-            Node::File { extents, sha256, .. } => (extents.clone(), *sha256),
-            other => panic!("{other:?}"),
-        }
+        let Node::File { extents, sha256, .. } = &found.0.node else {
+            panic!("{name} is no file")
+        };
+        (extents.clone(), *sha256)
     };
     let (holes, sha256) = extents("src/holes");
     let length = 8192;
@@ -295,7 +292,7 @@ fn the_order_is_that_of_bytes_with_a_folder_before_its_content() {
 }
 
 /// Makes folders named `d` in each other, deeper than any path; gives the deepest.
-fn dig(folder: &Path, depth: usize) -> OwnedFd {
+pub(crate) fn dig(folder: &Path, depth: usize) -> OwnedFd {
     let mut deepest = OwnedFd::from(File::open(folder).expect("a folder"));
     for _ in 0..depth {
         rustix::fs::mkdirat(&deepest, "d", rustix::fs::Mode::from_raw_mode(0o755)).expect("new");
@@ -306,35 +303,9 @@ fn dig(folder: &Path, depth: usize) -> OwnedFd {
 }
 
 /// Removes what is deeper than the standard library can remove.
-fn rm(folder: &Path) {
+pub(crate) fn rm(folder: &Path) {
     let status = std::process::Command::new("rm").arg("-rf").arg(folder).status();
     assert!(status.expect("rm runs").success());
-}
-
-#[test]
-fn a_tree_may_be_deeper_than_there_are_descriptors() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (root, target) = (folder.path().join("from"), folder.path().join("to"));
-    fs::create_dir(&root).expect("new");
-    drop(dig(&root, 1900));
-    // A name in each of some folders that sorts after the way down, so that it is read on the way up.
-    for depth in [0, 1, 63, 64, 65, 500, 1899] {
-        let at: PathBuf = std::iter::once(root.as_path())
-            .chain((0..depth).map(|_| Path::new("d")))
-            .collect();
-        fs::write(at.join("e"), depth.to_string()).expect("new");
-    }
-    let memory = collect(&root);
-    assert_eq!(memory.entries.len(), 1901 + 7);
-    let mut abandoned = FilesSink::new(&target, stripped()).expect("free");
-    for (entry, content) in &memory.entries {
-        abandoned.entry(entry, &mut &content[..]).expect("taken");
-    }
-    drop(abandoned);
-    assert_eq!(leftovers(folder.path()), [""; 0]);
-    drop(restore(&memory.entries, &target, stripped()).expect("restored"));
-    assert_eq!(look(&target), look(&root));
-    rm(folder.path());
 }
 
 #[test]

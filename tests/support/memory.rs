@@ -30,10 +30,12 @@ impl Memory {
             .entries
             .iter()
             .map(|entry| format!("{} {}", kind(&entry.node), describe(entry)));
-        let streams = self
-            .streams
-            .iter()
-            .map(|stream| format!("stream {:04o} {} {}", stream.mode, stream.path, stream.size));
+        let streams = self.streams.iter().map(|stream| {
+            format!(
+                "stream {:04o} {} {} {}",
+                stream.mode, stream.path, stream.size, stream.sha256
+            )
+        });
         entries.chain(streams).map(|line| line + "\n").collect()
     }
 
@@ -76,7 +78,9 @@ fn describe(entry: &Entry) -> String {
         Node::Symlink { target } => format!(" -> {target}"),
         Node::Hardlink { target } => format!(" = {target}"),
     };
-    let xattrs = xattrs.iter().map(|xattr| format!(" {}={}", xattr.name, xattr.value));
+    let xattrs = xattrs
+        .iter()
+        .map(|xattr| format!(" {}={}", xattr.name, hex::encode(&xattr.value.0)));
     let xattrs = xattrs.collect::<String>();
     let (path, time) = (&entry.path, format!("{}.{:09}", mtime.seconds, mtime.nanos));
     format!("{mode:04o} {uid}:{gid} {time} {path}{more}{xattrs}")
