@@ -126,7 +126,9 @@ pub fn write_new(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 pub fn rename_new(from: &Path, target: &Path) -> io::Result<()> {
     let rename = |from, to| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
     rename(from, target)?;
-    sync_folder(parent(target)).inspect_err(|_| drop(rename(target, from)))
+    sync_folder(parent(target)).inspect_err(|_| {
+        let _: rustix::io::Result<()> = rename(target, from);
+    })
 }
 
 /// Creates a folder and its parents, and syncs each parent of a new one.
