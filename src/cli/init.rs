@@ -88,7 +88,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let report = Report::new(&job, &made);
     context.printer.show("init", &report, |out| report.write(out))?;
     if args.no_passphrase {
-        context.printer.warn("the secret keys are not locked: whoever reads their files has them");
+        context
+            .printer
+            .warn("the secret keys are not locked: whoever reads their files has them");
     }
     Ok(())
 }
@@ -159,7 +161,11 @@ impl Report {
         writeln!(out, "made       {}, store {}", words::path(&self.dir), self.repository)?;
         for key in &self.keys {
             let expires = words::expiry(key.expires);
-            writeln!(out, "key        {:<21} {} {}, {expires}", key.name, key.fingerprint, key.algorithm)?;
+            writeln!(
+                out,
+                "key        {:<21} {} {}, {expires}",
+                key.name, key.fingerprint, key.algorithm
+            )?;
         }
         writeln!(out, "\nstays on this host:")?;
         for file in self.files.iter().filter(|file| !file.leaves_this_host) {
@@ -199,6 +205,8 @@ fn next(dir: &Path, set: &SetName) -> Vec<String> {
         format!("name the sources of set {set} in {settings}, then: hub-backup config check --config {settings}"),
         format!("hub-backup backup {set} --config {settings}"),
         format!("hub-backup verify latest --set {set} --config {settings}"),
-        format!("hub-backup checkpoint create --config {settings} --out FILE, on a disk that this host cannot change later"),
+        format!(
+            "hub-backup checkpoint create --config {settings} --out FILE, on a disk that this host cannot change later"
+        ),
     ]
 }

@@ -168,9 +168,7 @@ pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store)
     };
     let checkpoint = Checkpoint::parse(&bytes).map_err(not_a_checkpoint)?;
     let signed = match setup::read_public(&signatures_path(path)) {
-        Ok(signatures) => {
-            seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(error::Error::Seal)?
-        }
+        Ok(signatures) => seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(error::Error::Seal)?,
         Err(error::Error::OpenFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             if !unsigned {
                 return Err(Error::Unsigned { path: path.to_owned() });
@@ -179,7 +177,8 @@ pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store)
         }
         Err(error) => return Err(error.into()),
     };
-    let deviations = checkpoint::compare(&checkpoint, store).map_err(|error: catalog::Error| error::Error::from(error))?;
+    let deviations =
+        checkpoint::compare(&checkpoint, store).map_err(|error: catalog::Error| error::Error::from(error))?;
     Ok(Checked {
         checkpoint,
         signed,

@@ -196,7 +196,13 @@ pub fn revoked(revocation: &Revocation<'_>, now: Timestamp) -> Result<Cert, Erro
         Revocation::Prepared { certificate, revoked } => merged(certificate, revoked, now),
         Revocation::Root { certificate, root, why } => {
             let passphrase = root.passphrase.as_ref();
-            Ok(revoke::revoke_certification(&root.key, passphrase, certificate, *why, now)?)
+            Ok(revoke::revoke_certification(
+                &root.key,
+                passphrase,
+                certificate,
+                *why,
+                now,
+            )?)
         }
     }
 }

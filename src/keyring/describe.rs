@@ -174,9 +174,7 @@ fn key_line(key: &ErasedKeyAmalgamation<PublicParts>, at: Timestamp) -> KeyLine 
         algorithm: algorithm::name(key.key()),
         uses,
         created: key.key().creation_time().into(),
-        expires: valid
-            .and_then(|valid| valid.key_expiration_time())
-            .map(Into::into),
+        expires: valid.and_then(|valid| valid.key_expiration_time()).map(Into::into),
         secret_locked: key.key().optional_secret().map(|secret| secret.is_encrypted()),
     }
 }

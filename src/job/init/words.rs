@@ -8,7 +8,11 @@ use super::Placed;
 /// The settings of a new store. Relative paths begin at the folder of the file.
 pub(super) fn settings(set: &SetName, suite: SuiteChoice) -> String {
     // A dot would begin a table within the table.
-    let key = if set.as_str().contains('.') { format!("\"{set}\"") } else { set.to_string() };
+    let key = if set.as_str().contains('.') {
+        format!("\"{set}\"")
+    } else {
+        set.to_string()
+    };
     format!(
         r#"# Settings of hub-backup. Relative paths begin at the folder of this file.
 # `hub-backup config check` lists what is wrong, `hub-backup config show` what is in effect.

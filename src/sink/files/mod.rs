@@ -129,7 +129,7 @@ impl FilesSink {
     /// Where an entry is until the commit. It is written once [`settle`](Self::settle) has returned.
     #[must_use]
     pub fn staged(&self, path: &EntryPath) -> PathBuf {
-        self.staging.path().join(folders::as_path(self.maker.relative(path)))
+        self.staging.path().join(maker::as_path(self.maker.relative(path)))
     }
 
     /// Waits until everything that was taken is written, so that it can be looked at before the commit. The attributes of folders
