@@ -164,7 +164,7 @@ fn numbers(seed: &[u8]) -> impl Iterator<Item = (usize, usize)> {
     std::iter::successors(number_after(seed, 0), |(_, end)| number_after(seed, end + 1))
 }
 
-fn replaced<'s>(seed: &'s [u8], (begin, end): (usize, usize)) -> impl Iterator<Item = Vec<u8>> + use<'s> {
+fn replaced(seed: &[u8], (begin, end): (usize, usize)) -> impl Iterator<Item = Vec<u8>> + use<'_> {
     WORDS
         .iter()
         .map(move |word| [&seed[..begin], word, &seed[end..]].concat())
@@ -203,7 +203,7 @@ fn run(
         let begin = Instant::now();
         match panic::catch_unwind(AssertUnwindSafe(|| body(&dressed))) {
             Ok(is_accepted) => accepted += usize::from(is_accepted),
-            Err(_) => panic!("{target}: input {number} panics: {}", show(&bytes)),
+            Err(_panic) => panic!("{target}: input {number} panics: {}", show(&bytes)),
         }
         assert!(
             begin.elapsed() < CASE_TIME_MAX,
