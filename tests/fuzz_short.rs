@@ -201,10 +201,11 @@ fn run(
     for (number, bytes) in systematic.chain(random).take(count).enumerate() {
         let dressed = dress(bytes.clone());
         let begin = Instant::now();
-        match panic::catch_unwind(AssertUnwindSafe(|| body(&dressed))) {
-            Ok(is_accepted) => accepted += usize::from(is_accepted),
-            Err(_panic) => panic!("{target}: input {number} panics: {}", show(&bytes)),
-        }
+        let result = panic::catch_unwind(AssertUnwindSafe(|| body(&dressed)));
+        let Ok(is_accepted) = result else {
+            panic!("{target}: input {number} panics: {}", show(&bytes))
+        };
+        accepted += usize::from(is_accepted);
         assert!(
             begin.elapsed() < CASE_TIME_MAX,
             "{target}: input {number} takes {:?}: {}",
