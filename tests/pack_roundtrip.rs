@@ -51,7 +51,12 @@ fn pack(fill: impl FnOnce(&mut Packer<'_>) -> Result<(), CollectError>) -> Packe
     let mut packer = Packer::new(BLOCK, SECONDS, Pool::new(4), &cancel, &Silent, &mut hand_out);
     fill(&mut packer).expect("nothing fails");
     let totals = packer.finish().expect("nothing fails");
-    Packed { tar, records, totals, begins }
+    Packed {
+        tar,
+        records,
+        totals,
+        begins,
+    }
 }
 
 fn path(text: &str) -> EntryPath {
@@ -59,7 +64,13 @@ fn path(text: &str) -> EntryPath {
 }
 
 fn attributes(mode: u32, seconds: i64, nanos: u32) -> Attributes {
-    Attributes { mode, uid: 0, gid: 0, mtime: Mtime { seconds, nanos }, xattrs: Vec::new() }
+    Attributes {
+        mode,
+        uid: 0,
+        gid: 0,
+        mtime: Mtime { seconds, nanos },
+        xattrs: Vec::new(),
+    }
 }
 
 /// Reads everything back: content by path.
@@ -67,12 +78,15 @@ fn unpack(packed: &Packed) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut unpacker = Unpacker::new(packed.tar.as_slice(), SECONDS);
     for record in &packed.records {
-        let mut append = |name: String, content: &mut dyn Read| {
-            content.read_to_end(contents.entry(name).or_default()).map(drop)
-        };
+        let mut append =
+            |name: String, content: &mut dyn Read| content.read_to_end(contents.entry(name).or_default()).map(drop);
         match record {
-            Record::Entry(entry) => unpacker.entry(entry, |content| append(entry.path.to_string(), content))?.expect("a Vec"),
-            Record::Part(part) => unpacker.part(part, |content| append(part.path.to_string(), content))?.expect("a Vec"),
+            Record::Entry(entry) => unpacker
+                .entry(entry, |content| append(entry.path.to_string(), content))?
+                .expect("a Vec"),
+            Record::Part(part) => unpacker
+                .part(part, |content| append(part.path.to_string(), content))?
+                .expect("a Vec"),
             Record::Stream(stream) => unpacker.stream(stream)?,
             Record::Begin(_) | Record::Source(_) | Record::Exception(_) | Record::Facts(_) | Record::End(_) => {}
         }
@@ -90,19 +104,74 @@ fn sparse_data() -> Vec<u8> {
 fn awkward(packer: &mut Packer<'_>) -> Result<(), CollectError> {
     packer.node(path("s"), attributes(0o755, 1, 0), NodeWithoutContent::Directory)?;
     let long = format!("s/{}", "long-name-".repeat(20));
-    packer.file(path(&long), attributes(0o640, 1_700_000_000, 123_456_789), 5, None, &mut &b"hello"[..])?;
-    packer.file(path("s/old"), attributes(0o600, -2, 500_000_000), 3, None, &mut &b"old"[..])?;
+    packer.file(
+        path(&long),
+        attributes(0o640, 1_700_000_000, 123_456_789),
+        5,
+        None,
+        &mut &b"hello"[..],
+    )?;
+    packer.file(
+        path("s/old"),
+        attributes(0o600, -2, 500_000_000),
+        3,
+        None,
+        &mut &b"old"[..],
+    )?;
     let mut owned = attributes(0o644, 1, 0);
     (owned.uid, owned.gid) = (3_000_000, 4_000_000_000);
-    owned.xattrs = vec![Xattr { name: RawBytes(b"user.note".to_vec()), value: RawBytes(b"a\0=\n\xff".to_vec()) }];
+    owned.xattrs = vec![Xattr {
+        name: RawBytes(b"user.note".to_vec()),
+        value: RawBytes(b"a\0=\n\xff".to_vec()),
+    }];
     packer.file(path("s/owned"), owned, 0, None, &mut &b""[..])?;
-    packer.node(path("s/link"), attributes(0o777, 1, 0), NodeWithoutContent::Symlink { target: RawBytes(vec![b'x'; 150]) })?;
-    packer.node(path("s/hard"), attributes(0o640, 1, 0), NodeWithoutContent::Hardlink { target: path(&long) })?;
-    let extents = vec![Extent { offset: 1 << 20, length: 512 }, Extent { offset: 3 << 20, length: 1024 }];
-    packer.file(path("s/sparse"), attributes(0o644, 1, 0), 4 << 20, Some(extents), &mut sparse_data().as_slice())?;
-    let extents = vec![Extent { offset: 1 << 20, length: 100 }];
-    packer.file(path("s/tail"), attributes(0o644, 1, 0), (1 << 20) + 100, Some(extents), &mut &[b't'; 100][..])?;
-    packer.file(path("s/hole"), attributes(0o644, 1, 0), 1 << 20, Some(Vec::new()), &mut &b""[..])?;
+    packer.node(
+        path("s/link"),
+        attributes(0o777, 1, 0),
+        NodeWithoutContent::Symlink {
+            target: RawBytes(vec![b'x'; 150]),
+        },
+    )?;
+    packer.node(
+        path("s/hard"),
+        attributes(0o640, 1, 0),
+        NodeWithoutContent::Hardlink { target: path(&long) },
+    )?;
+    let extents = vec![
+        Extent {
+            offset: 1 << 20,
+            length: 512,
+        },
+        Extent {
+            offset: 3 << 20,
+            length: 1024,
+        },
+    ];
+    packer.file(
+        path("s/sparse"),
+        attributes(0o644, 1, 0),
+        4 << 20,
+        Some(extents),
+        &mut sparse_data().as_slice(),
+    )?;
+    let extents = vec![Extent {
+        offset: 1 << 20,
+        length: 100,
+    }];
+    packer.file(
+        path("s/tail"),
+        attributes(0o644, 1, 0),
+        (1 << 20) + 100,
+        Some(extents),
+        &mut &[b't'; 100][..],
+    )?;
+    packer.file(
+        path("s/hole"),
+        attributes(0o644, 1, 0),
+        1 << 20,
+        Some(Vec::new()),
+        &mut &b""[..],
+    )?;
     packer.stream(path("s/stream"), 0o600, &mut std::io::repeat(b'z').take(150_000))?;
     packer.stream(path("s/nothing"), 0o600, &mut std::io::empty())?;
     packer.exception(path("s/gone"), "vanished".into())
@@ -131,13 +200,31 @@ fn every_flip_of_the_tar_is_seen() {
             let mut tar = packed.tar.clone();
             tar[at] ^= 1 << bit;
             let records = packed.records.clone();
-            assert!(unpack(&Packed { tar, records, begins: Vec::new(), ..packed }).is_err(), "bit {bit} of byte {at}");
+            assert!(
+                unpack(&Packed {
+                    tar,
+                    records,
+                    begins: Vec::new(),
+                    ..packed
+                })
+                .is_err(),
+                "bit {bit} of byte {at}"
+            );
         }
     }
     for length in 0..packed.tar.len() {
         let tar = packed.tar[..length].to_vec();
         let records = packed.records.clone();
-        assert!(unpack(&Packed { tar, records, begins: Vec::new(), ..packed }).is_err(), "cut at {length}");
+        assert!(
+            unpack(&Packed {
+                tar,
+                records,
+                begins: Vec::new(),
+                ..packed
+            })
+            .is_err(),
+            "cut at {length}"
+        );
     }
 }
 
@@ -157,7 +244,15 @@ fn locations_name_the_headers() {
 
 fn extract_with_gnu_tar(tar: &[u8], folder: &Path) {
     let mut child = Command::new("tar")
-        .args(["--extract", "--numeric-owner", "--same-owner", "--xattrs", "--xattrs-include=*", "--file=-", "--directory"])
+        .args([
+            "--extract",
+            "--numeric-owner",
+            "--same-owner",
+            "--xattrs",
+            "--xattrs-include=*",
+            "--file=-",
+            "--directory",
+        ])
         .arg(folder)
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::piped())
@@ -168,7 +263,10 @@ fn extract_with_gnu_tar(tar: &[u8], folder: &Path) {
     let output = child.wait_with_output().expect("tar ends");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     // GNU tar finds times before 1970 remarkable, and keeps them.
-    let unexpected = errors.lines().filter(|line| !line.contains("implausibly old time stamp")).count();
+    let unexpected = errors
+        .lines()
+        .filter(|line| !line.contains("implausibly old time stamp"))
+        .count();
     assert!(output.status.success() && unexpected == 0, "{errors}");
 }
 
@@ -180,8 +278,14 @@ fn gnu_tar_reads_it() {
     let root = folder.path().join("s");
     let long = root.join("long-name-".repeat(20));
     let metadata = std::fs::metadata(&long).expect("there");
-    assert_eq!((metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()), (0o640, 1_700_000_000, 123_456_789));
-    assert_eq!(metadata.ino(), std::fs::metadata(root.join("hard")).expect("there").ino());
+    assert_eq!(
+        (metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()),
+        (0o640, 1_700_000_000, 123_456_789)
+    );
+    assert_eq!(
+        metadata.ino(),
+        std::fs::metadata(root.join("hard")).expect("there").ino()
+    );
     let old = std::fs::metadata(root.join("old")).expect("there");
     assert_eq!((old.mtime(), old.mtime_nsec()), (-2, 500_000_000));
     let sparse = std::fs::read(root.join("sparse")).expect("there");
@@ -190,11 +294,19 @@ fn gnu_tar_reads_it() {
     assert_eq!(&sparse[3 << 20..(3 << 20) + 1024], [b'2'; 1024]);
     assert_eq!(sparse.iter().filter(|byte| **byte != 0).count(), 1536);
     assert_eq!(std::fs::read(root.join("tail")).expect("there")[1 << 20..], [b't'; 100]);
-    assert!(std::fs::metadata(root.join("sparse")).expect("there").blocks() * 512 < 1 << 20, "it has holes again");
+    assert!(
+        std::fs::metadata(root.join("sparse")).expect("there").blocks() * 512 < 1 << 20,
+        "it has holes again"
+    );
     assert_eq!(std::fs::metadata(root.join("hole")).expect("there").len(), 1 << 20);
-    let parts: Vec<u8> = (0..3).flat_map(|n| std::fs::read(root.join(format!("stream.part-{n:08}"))).unwrap_or_default()).collect();
+    let parts: Vec<u8> = (0..3)
+        .flat_map(|n| std::fs::read(root.join(format!("stream.part-{n:08}"))).unwrap_or_default())
+        .collect();
     assert_eq!(parts, vec![b'z'; 150_000]);
-    assert_eq!(std::fs::read_link(root.join("link")).expect("a link").as_os_str().len(), 150);
+    assert_eq!(
+        std::fs::read_link(root.join("link")).expect("a link").as_os_str().len(),
+        150
+    );
 }
 
 #[test]
@@ -210,7 +322,12 @@ fn pythons_tarfile_reads_it() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("python3 is installed");
-    child.stdin.take().expect("piped").write_all(&packed.tar).expect("python reads");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(&packed.tar)
+        .expect("python reads");
     let output = child.wait_with_output().expect("python ends");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success());

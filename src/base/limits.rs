@@ -8,7 +8,7 @@ pub const SEGMENT_BYTES: u32 = 4 << 20;
 pub const SEGMENT_BYTES_MAX: u32 = 64 << 20;
 
 /// Payload bytes that one block holds before compression, by default: measured, smaller costs ratio, larger costs memory.
-pub const BLOCK_BYTES: u32 = 1 << 20;
+pub const BLOCK_BYTES: u32 = 3 << 19;
 
 /// Largest block size that a reader accepts: a block is held in memory in both forms.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
@@ -90,6 +90,9 @@ pub const CONFIG_FINDINGS_MAX: usize = 10_000;
 
 /// Most places with a secret that an error names: a screenful.
 pub const CONFIG_FINDINGS_SHOWN: usize = 40;
+
+/// Most places with a secret that the index of a bundle names for one source: a fact is one line of the index.
+pub const CONFIG_FINDINGS_STORED: usize = 1000;
 
 /// How much of the standard error of a command is kept for the error message: its end.
 pub const COMMAND_STDERR_BYTES: usize = 64 << 10;

@@ -64,7 +64,7 @@ pub fn parse<R: Record>(bytes: &[u8]) -> Result<R, BadRecord> {
 #[derive(Debug, thiserror::Error)]
 pub enum BadRecord {
     /// Not such a record at all.
-    #[error("not a {what}")]
+    #[error("not a {what} record")]
     NotOne {
         /// The format that was expected.
         what: &'static str,
@@ -73,7 +73,7 @@ pub enum BadRecord {
         source: serde_json::Error,
     },
     /// A record of another version.
-    #[error("version {found} of a {what} is unknown; this program reads version {known}")]
+    #[error("version {found} of the {what} record is unknown; this program reads version {known}")]
     Version {
         /// The format.
         what: &'static str,
@@ -83,7 +83,7 @@ pub enum BadRecord {
         known: u32,
     },
     /// Values that do not fit each other.
-    #[error("the {what} contradicts itself: {reason}")]
+    #[error("the {what} record contradicts itself: {reason}")]
     Contradiction {
         /// The format.
         what: &'static str,
@@ -133,7 +133,11 @@ mod tests {
         }
 
         fn check(&self) -> Result<(), &'static str> {
-            if self.even % 2 == 0 { Ok(()) } else { Err("odd") }
+            if self.even.is_multiple_of(2) {
+                Ok(())
+            } else {
+                Err("odd")
+            }
         }
     }
 
@@ -156,7 +160,7 @@ mod tests {
         let later = refusal(r#"{"format":"hub-backup sample","version":2,"new":1}"#);
         assert_eq!(
             later,
-            "version 2 of a hub-backup sample is unknown; this program reads version 1"
+            "version 2 of the hub-backup sample record is unknown; this program reads version 1"
         );
         for text in [
             r#"{"format":"hub-backup sample","version":1,"even":2,"more":0}"#,
@@ -166,7 +170,7 @@ mod tests {
             r#"{"format":"hub-backup sample","version":1,"even":2} x"#,
             "",
         ] {
-            assert_eq!(refusal(text), "not a hub-backup sample", "{text}");
+            assert_eq!(refusal(text), "not a hub-backup sample record", "{text}");
         }
         let other = refusal(r#"{"format":"hub-backup manifest","version":1,"even":2}"#);
         assert!(other.ends_with("the field 'format' names something else"), "{other}");

@@ -1,5 +1,12 @@
 //! `backup`: one new bundle of a set.
 
+use std::io;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::base::digest::Digest;
+use crate::bundle::manifest::KeyFacts;
 use crate::bundle::name::SetName;
 use crate::cli::args;
 use crate::cli::args::JobsArgs;
@@ -7,13 +14,21 @@ use crate::cli::args::RecipientArgs;
 use crate::cli::args::SignerArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::output::visible;
+use crate::cli::work;
 use crate::config::layer::Layer;
 use crate::config::origin::Setting;
 use crate::config::value;
 use crate::config::value::SuiteChoice;
+use crate::job::Desk;
+use crate::job::backup;
+use crate::job::backup::Backup;
+use crate::job::backup::Done;
+use crate::job::backup::Stray;
+use crate::job::setup;
+use crate::source::Source;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -123,7 +138,181 @@ impl Args {
 /// When nothing was published.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(args.layer())?;
-    let _set = settings.set(args.set_name())?;
-    let _store = settings.store_path()?;
-    Err(Error::NotBuilt("backup").into())
+    let set = settings.set(args.set_name())?;
+    let store = setup::store(&settings)?;
+    let now = context.clock.now();
+    let signers = work::signers(&settings, context)?;
+    let signers = work::as_signers(&signers);
+    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    let suite = setup::suite(&set, &recipients)?;
+    let keys = setup::key_policy(&settings);
+    let mut sources = setup::sources(&set, &context.environment, &context.clock)?;
+    let desk = Desk {
+        clock: context.clock.as_ref(),
+        actor: setup::actor(&context.environment),
+        signers: &signers,
+    };
+    let job = Backup {
+        store: &store,
+        set: set.name.clone(),
+        signers: &signers,
+        trust: &setup::trust_of_signers(&settings, &signers)?,
+        keys: &keys,
+        suite,
+        level: set.level.value,
+        jobs: settings.threads(),
+        block_bytes: settings.block_bytes.value,
+        retention_class: set.retention_class.as_ref().map(|class| class.value.clone()),
+        recipients,
+    };
+    backup::check_keys(&job, now)?;
+    if args.dry_run {
+        return dry_run(&job, &mut sources, context);
+    }
+    let done = backup::run(
+        &job,
+        &mut sources,
+        &desk,
+        context.progress().as_ref(),
+        &context.cancel()?,
+    )?;
+    for stray in &done.strays {
+        let Stray { bundle, reason } = stray;
+        context.printer.warn(&format!(
+            "bundle {bundle} lies in the store and is not in the chain: {reason}"
+        ));
+    }
+    let report = Report::new(&job, &done);
+    context.printer.show("backup", &report, |out| report.write(out))
+}
+
+/// What was made.
+#[derive(Serialize)]
+struct Report {
+    bundle: String,
+    set: String,
+    sequence: u64,
+    object: String,
+    suite: String,
+    manifest_sha256: String,
+    entries: u64,
+    content_bytes: u64,
+    stored_bytes: u64,
+    exceptions: u64,
+    sources: Vec<String>,
+    recipients: Vec<String>,
+    signers: Vec<String>,
+    adopted: Vec<String>,
+    strays: Vec<String>,
+    swept: u64,
+}
+
+impl Report {
+    fn new(job: &Backup<'_>, done: &Done) -> Self {
+        let manifest = &done.sealed.manifest;
+        let ids = |keys: &[KeyFacts]| keys.iter().map(|key| key.id.clone()).collect();
+        Self {
+            bundle: manifest.bundle.to_string(),
+            set: manifest.set.to_string(),
+            sequence: manifest.sequence,
+            object: format!("{}/{}", job.store.describe(), done.object),
+            suite: manifest.suite.to_string(),
+            manifest_sha256: Digest::of(&done.sealed.bytes).to_string(),
+            entries: manifest.totals.entries,
+            content_bytes: manifest.totals.content_bytes,
+            stored_bytes: done.stored_bytes,
+            exceptions: manifest.totals.exceptions,
+            sources: manifest
+                .sources
+                .iter()
+                .map(|source| format!("{} ({})", source.label, source.kind))
+                .collect(),
+            recipients: ids(&manifest.keys.recipients),
+            signers: ids(&manifest.keys.signers),
+            adopted: done.adopted.iter().map(ToString::to_string).collect(),
+            strays: done.strays.iter().map(|stray| stray.bundle.to_string()).collect(),
+            swept: done.swept,
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for id in &self.adopted {
+            writeln!(out, "adopted    {id}, whole, left by a run that ended before its time")?;
+        }
+        if self.swept > 0 {
+            writeln!(
+                out,
+                "swept      {} leftovers of runs that ended before their time",
+                self.swept
+            )?;
+        }
+        writeln!(
+            out,
+            "bundle     {} of set {}, number {} of its chain",
+            self.bundle, self.set, self.sequence
+        )?;
+        writeln!(out, "sources    {}", self.sources.join(", "))?;
+        writeln!(
+            out,
+            "contents   {} entries, {}",
+            self.entries,
+            work::size(self.content_bytes)
+        )?;
+        if self.exceptions > 0 {
+            writeln!(
+                out,
+                "EXCEPTIONS {} entries are missing or may be inconsistent; `hub-backup verify --deep` names them",
+                self.exceptions
+            )?;
+        }
+        writeln!(
+            out,
+            "encrypted  {} for {} recipients",
+            self.suite,
+            self.recipients.len()
+        )?;
+        writeln!(out, "signed     by {}", self.signers.join(", "))?;
+        writeln!(
+            out,
+            "stored     {}, {}",
+            visible(&self.object),
+            work::size(self.stored_bytes)
+        )
+    }
+}
+
+/// What was checked without writing anything.
+#[derive(Serialize)]
+struct DryRunReport {
+    set: String,
+    store: String,
+    suite: String,
+    sources: Vec<String>,
+    recipients: usize,
+}
+
+fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context) -> Result<(), CliError> {
+    let mut names = Vec::new();
+    for source in sources {
+        source.check()?;
+        names.push(format!("{} ({})", source.label(), source.kind()));
+    }
+    let (store, suite) = (job.store.describe(), job.suite.to_string());
+    let report = DryRunReport {
+        set: job.set.to_string(),
+        store,
+        suite,
+        sources: names,
+        recipients: job.recipients.len(),
+    };
+    context.printer.show("backup-dry-run", &report, |out| {
+        writeln!(out, "sources    {}: there and readable", report.sources.join(", "))?;
+        writeln!(out, "store      {}", visible(&report.store))?;
+        writeln!(
+            out,
+            "keys       {} recipients, suite {}",
+            report.recipients, report.suite
+        )?;
+        writeln!(out, "nothing was written")
+    })
 }

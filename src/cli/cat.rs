@@ -5,10 +5,11 @@ use crate::cli::args::BundleChoice;
 use crate::cli::args::IdentityArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::work::Proven;
 use crate::config::layer::Layer;
+use crate::job::restore;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -47,6 +48,15 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     context.refuse_json("cat", "the bytes of a file")?;
     let mut layer = Layer::default();
     args.identities.add_to(&mut layer);
-    let _settings = context.settings(layer)?;
-    Err(Error::NotBuilt("cat").into())
+    let settings = context.settings(layer)?;
+    let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
+    let mut out = std::io::stdout();
+    restore::cat(
+        &opened.verified,
+        &opened.identities,
+        &args.path,
+        &mut out,
+        &context.cancel()?,
+    )?;
+    Ok(())
 }

@@ -42,6 +42,12 @@ impl<F: Fault + Send + Sync + 'static> From<F> for CliError {
 /// What fails in the face itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A chain of a store is broken.
+    #[error("{problem}")]
+    Chain {
+        /// What is wrong.
+        problem: String,
+    },
     /// The arguments contradict each other in a way that only shows with the settings.
     #[error("{message}")]
     Usage {
@@ -101,6 +107,7 @@ impl Fault for Error {
             Self::Usage { .. } | Self::NoTerminal { .. } | Self::Passphrase { .. } => Kind::Usage,
             Self::Prompt { source, .. } if source.kind() == io::ErrorKind::Interrupted => Kind::Incomplete,
             Self::Prompt { .. } | Self::Stdout(_) | Self::Write { .. } => Kind::Failed,
+            Self::Chain { .. } => Kind::ChainBroken,
             Self::NotBuilt(_) | Self::Panicked => Kind::Internal,
         }
     }
@@ -111,6 +118,9 @@ impl Fault for Error {
             Self::NoTerminal { options, .. } => Some(format!("Give it with {options}.")),
             Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                 Some("Nothing is overwritten: name a new file or folder, or move the old one away.".into())
+            }
+            Self::Chain { .. } => {
+                Some("Compare the store with another copy and with a checkpoint kept elsewhere.".into())
             }
             Self::Panicked => Some("Please report it with the line above; it holds no data of yours.".into()),
             Self::Prompt { .. }

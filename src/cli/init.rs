@@ -1,15 +1,30 @@
 //! `init`: a new store, with keys and settings to begin with.
 
+use std::io;
+use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use crate::base::clock::Timestamp;
 use crate::bundle::name::SetName;
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::keys::words;
+use crate::cli::keys::words::NewPassphrase;
+use crate::cli::output::visible;
+use crate::config::locate;
 use crate::config::value::SuiteChoice;
+use crate::job::init;
+use crate::job::init::Init;
+use crate::job::init::Initialized;
+use crate::job::init::Placed;
+use crate::job::setup;
+use crate::keyring::facts;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -24,9 +39,9 @@ const EXAMPLES: [Example; 2] = [
 
 /// Make a store, a root key, a signing key, recipients' keys and a settings file
 ///
-/// DIR gets `store/`, `keys/` with the public certificates, `secrets/` with the secret keys, and `hub-backup.toml`.
-/// Afterwards, move the secret keys of the root and of the recipients away from this host: making backups needs only
-/// the signing key.
+/// DIR gets `hub-backup.toml`, `store/`, `keys/` with the public certificates, `secrets/` with the signing key, and
+/// `move-offline/` with the secret keys of the root and of two recipients and the revocations of all keys. Move that
+/// folder away from this host: making backups needs only the signing key, which therefore is not locked.
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
 pub struct Args {
@@ -39,13 +54,13 @@ pub struct Args {
     /// Make keys of this algorithm
     #[arg(long, value_name = "ALGORITHM", value_parser = args::algorithm(), default_value = "ecdsa-p384")]
     pub algorithm: String,
-    /// Make keys for this suite, and set it
+    /// Make keys for this suite, and write it into the settings
     #[arg(long, value_name = "SUITE", value_parser = args::suite(), default_value = "auto")]
     pub suite: SuiteChoice,
-    /// Lock the secret keys with the passphrase in FILE
+    /// Lock the secret keys that leave this host with the passphrase in FILE
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
     pub passphrase_file: Option<PathBuf>,
-    /// Leave the secret keys unlocked: whoever reads their files has them
+    /// Leave all secret keys unlocked: whoever reads their files has them
     #[arg(long)]
     pub no_passphrase: bool,
 }
@@ -54,6 +69,136 @@ pub struct Args {
 ///
 /// # Errors
 /// When the store, its keys or its settings cannot be made.
-pub fn run(_args: &Args, _context: &Context) -> Result<(), CliError> {
-    Err(Error::NotBuilt("init").into())
+pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
+    init::check(&args.dir, args.suite)?;
+    let passphrase = NewPassphrase {
+        of: "the passphrase of the keys that leave this host".into(),
+        file: args.passphrase_file.as_deref(),
+        none: args.no_passphrase,
+    };
+    let job = Init {
+        dir: args.dir.clone(),
+        set: args.name.clone(),
+        algorithm: words::algorithm(&args.algorithm)?,
+        suite: args.suite,
+        passphrase: passphrase.get(context)?,
+        actor: setup::actor(&context.environment),
+    };
+    let made = init::run(&job, context.clock.as_ref())?;
+    let report = Report::new(&job, &made);
+    context.printer.show("init", &report, |out| report.write(out))?;
+    if args.no_passphrase {
+        context.printer.warn("the secret keys are not locked: whoever reads their files has them");
+    }
+    Ok(())
+}
+
+/// What was made.
+#[derive(Serialize)]
+struct Report {
+    dir: PathBuf,
+    repository: String,
+    set: String,
+    keys: Vec<JsonKey>,
+    files: Vec<JsonFile>,
+    next: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct JsonKey {
+    name: &'static str,
+    role: &'static str,
+    fingerprint: String,
+    algorithm: String,
+    expires: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct JsonFile {
+    path: String,
+    secret: bool,
+    locked: bool,
+    leaves_this_host: bool,
+    keeper: &'static str,
+    if_lost: &'static str,
+}
+
+impl From<&Placed> for JsonFile {
+    fn from(file: &Placed) -> Self {
+        Self {
+            path: file.path.clone(),
+            secret: file.secret,
+            locked: file.locked,
+            leaves_this_host: file.leaves,
+            keeper: file.keeper,
+            if_lost: file.if_lost,
+        }
+    }
+}
+
+impl Report {
+    fn new(job: &Init, made: &Initialized) -> Self {
+        let keys = made.keys.iter().map(|(part, facts)| JsonKey {
+            name: part.stem(),
+            role: facts::role_name(facts.role),
+            fingerprint: facts.id.clone(),
+            algorithm: facts.algorithm.clone(),
+            expires: facts.expires,
+        });
+        Self {
+            dir: job.dir.clone(),
+            repository: made.repository.clone(),
+            set: job.set.to_string(),
+            keys: keys.collect(),
+            files: made.files.iter().map(JsonFile::from).collect(),
+            next: next(&job.dir, &job.set),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "made       {}, store {}", words::path(&self.dir), self.repository)?;
+        for key in &self.keys {
+            let expires = words::expiry(key.expires);
+            writeln!(out, "key        {:<21} {} {}, {expires}", key.name, key.fingerprint, key.algorithm)?;
+        }
+        writeln!(out, "\nstays on this host:")?;
+        for file in self.files.iter().filter(|file| !file.leaves_this_host) {
+            file.write(out)?;
+        }
+        writeln!(out, "\nmust leave this host:")?;
+        for file in self.files.iter().filter(|file| file.leaves_this_host) {
+            file.write(out)?;
+        }
+        writeln!(out, "\nnext:")?;
+        for (number, step) in self.next.iter().enumerate() {
+            writeln!(out, "  {}. {}", number + 1, visible(step))?;
+        }
+        Ok(())
+    }
+}
+
+impl JsonFile {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let kind = match (self.secret, self.locked) {
+            (true, true) => "SECRET, locked: ",
+            (true, false) => "SECRET: ",
+            (false, _) => "",
+        };
+        writeln!(out, "  {:<40} {kind}{}", self.path, self.keeper)?;
+        writeln!(out, "  {:<40}   if lost: {}", "", self.if_lost)
+    }
+}
+
+/// What to do now, with the commands.
+fn next(dir: &Path, set: &SetName) -> Vec<String> {
+    let shell = |path: PathBuf| words::shell(&path);
+    let settings = shell(dir.join(locate::FILE_NAME));
+    let offline = shell(dir.join(init::MOVE_OFFLINE));
+    vec![
+        format!("move what is in {offline} to its keepers (its README.txt says who), check the copies, then remove it"),
+        format!("name the sources of set {set} in {settings}, then: hub-backup config check --config {settings}"),
+        format!("hub-backup backup {set} --config {settings}"),
+        format!("hub-backup verify latest --set {set} --config {settings}"),
+        format!("hub-backup checkpoint create --config {settings} --out FILE, on a disk that this host cannot change later"),
+    ]
 }

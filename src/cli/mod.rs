@@ -35,6 +35,7 @@ pub mod restore;
 pub mod show;
 pub mod signals;
 pub mod verify;
+pub mod work;
 
 use std::ffi::OsString;
 

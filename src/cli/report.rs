@@ -73,6 +73,18 @@ impl Failure {
     }
 }
 
+/// An error and its causes on one line, for a row of a table.
+#[must_use]
+pub fn chain(fault: &dyn Fault) -> String {
+    let failure = Failure::of(fault);
+    let mut line = failure.message;
+    for cause in failure.causes {
+        line.push_str(": ");
+        line.push_str(&cause);
+    }
+    line
+}
+
 /// Tells of an error and gives the exit code.
 #[must_use]
 pub fn report(error: &CliError, printer: Printer) -> u8 {

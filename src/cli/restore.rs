@@ -1,18 +1,37 @@
 //! `restore`: verify a bundle, open it, and put its content where it is wanted.
 
+use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
+use crate::bundle::path::EntryPath;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::IdentityArgs;
 use crate::cli::args::JobsArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::ls::Row;
+use crate::cli::output::visible;
+use crate::cli::work;
+use crate::cli::work::ProofReport;
 use crate::config::layer::Layer;
+use crate::job;
+use crate::job::Desk;
+use crate::job::bundles;
+use crate::job::bundles::Found;
+use crate::job::restore;
+use crate::job::restore::Done;
+use crate::job::restore::Restore;
+use crate::job::setup;
+use crate::policy::selection::Selection;
+use crate::sink::sqlite::Check;
+use crate::source::uri::TargetUri;
+use crate::store::Store;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -79,7 +98,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// Check restored SQLite databases
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Quick)]
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Full)]
     pub sqlite_check: SqliteCheck,
     /// How many threads.
     #[command(flatten)]
@@ -105,6 +124,172 @@ impl Args {
 /// # Errors
 /// When nothing was restored.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
-    let _settings = context.settings(args.layer())?;
-    Err(Error::NotBuilt("restore").into())
+    let settings = context.settings(args.layer())?;
+    let trust = if args.unsafe_skip_verification {
+        setup::trust(&settings)?
+    } else {
+        setup::pinned_trust(&settings)?
+    };
+    let keys = setup::key_policy(&settings);
+    let checkpoint = work::checkpoint(args.checkpoint.as_ref(), &trust)?;
+    let store = work::store_for(&args.bundle.bundle, &settings)?;
+    let targets = args
+        .to
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<TargetUri>, _>>()
+        .map_err(job::error::Error::Uri)?;
+    let identities = work::identities(&settings, context)?;
+    let signers = work::audit_signers(&settings, context);
+    let signers = work::as_signers(&signers);
+    let desk = Desk {
+        clock: context.clock.as_ref(),
+        actor: setup::actor(&context.environment),
+        signers: &signers,
+    };
+    let job = Restore {
+        store: store.as_ref().map(|store| store as &dyn Store),
+        trust: &trust,
+        keys: &keys,
+        checkpoint: checkpoint.as_ref(),
+        unsafe_skip_verification: args.unsafe_skip_verification,
+        identities: &identities,
+        targets: &targets,
+        sqlite_check: args.sqlite_check.into(),
+        same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
+        jobs: settings.threads(),
+    };
+    if args.unsafe_skip_verification {
+        context
+            .printer
+            .warn("verification is switched off: whoever could write to this bundle decides what is restored");
+    }
+    let found = bundles::find(&(&args.bundle.bundle).into(), job.store, args.bundle.set.as_ref())?;
+    let mut selection = Selection::new(&args.only).map_err(job::error::Error::Selection)?;
+    if args.plan {
+        plan(&job, found, &mut selection, context)
+    } else {
+        act(&job, found, &mut selection, &desk, context)
+    }
+}
+
+fn act(
+    job: &Restore<'_>,
+    found: Found,
+    selection: &mut Selection,
+    desk: &Desk<'_>,
+    context: &Context,
+) -> Result<(), CliError> {
+    let done = restore::run(
+        job,
+        found,
+        selection,
+        desk,
+        context.progress().as_ref(),
+        &context.cancel()?,
+    )?;
+    if job.store.is_some() && !done.recorded {
+        context
+            .printer
+            .warn("the audit log of the store could not be written, so this restore is not on record");
+    }
+    let report = Report::new(&done);
+    context.printer.show("restore", &report, |out| report.write(out))
+}
+
+/// What was restored.
+#[derive(Serialize)]
+struct Report {
+    #[serde(rename = "result")]
+    proof: ProofReport,
+    entries: u64,
+    bytes: u64,
+    databases_checked: u64,
+    exceptions: Vec<ExceptionReport>,
+    targets: Vec<String>,
+    recorded: bool,
+}
+
+/// Something that the bundle says is missing or may be inconsistent.
+#[derive(Serialize)]
+struct ExceptionReport {
+    path: String,
+    reason: String,
+}
+
+impl Report {
+    fn new(done: &Done) -> Self {
+        let exception = |(path, reason): &(EntryPath, String)| ExceptionReport {
+            path: path.to_string(),
+            reason: reason.clone(),
+        };
+        Self {
+            proof: ProofReport::new(&done.verified),
+            entries: done.restored.entries,
+            bytes: done.restored.bytes,
+            databases_checked: done.databases_checked,
+            exceptions: done.restored.exceptions.iter().map(exception).collect(),
+            targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
+            recorded: done.recorded,
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.proof.write(out)?;
+        writeln!(
+            out,
+            "contents   {} entries, {}, each equal to its digest",
+            self.entries,
+            work::size(self.bytes)
+        )?;
+        if self.databases_checked > 0 {
+            writeln!(out, "databases  {} checked by SQLite, sound", self.databases_checked)?;
+        }
+        for exception in &self.exceptions {
+            writeln!(
+                out,
+                "exception  {}: {}",
+                visible(&exception.path),
+                visible(&exception.reason)
+            )?;
+        }
+        for target in &self.targets {
+            writeln!(out, "restored   {}", visible(target))?;
+        }
+        Ok(())
+    }
+}
+
+/// What would be restored.
+#[derive(Serialize)]
+struct PlanReport {
+    #[serde(rename = "result")]
+    proof: ProofReport,
+    entries: Vec<Row>,
+    targets: Vec<String>,
+}
+
+fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
+    let (verified, wanted) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
+    let targets = job.targets.iter().map(ToString::to_string).collect();
+    let report = PlanReport {
+        proof: ProofReport::new(&verified),
+        entries: wanted.into_iter().map(Row::new).collect(),
+        targets,
+    };
+    context.printer.show("restore-plan", &report, |out| {
+        report.proof.write(out)?;
+        report.entries.iter().try_for_each(|row| row.write(out))?;
+        writeln!(out, "nothing was written; {} entries would be", report.entries.len())
+    })
+}
+
+impl From<SqliteCheck> for Check {
+    fn from(check: SqliteCheck) -> Self {
+        match check {
+            SqliteCheck::None => Self::None,
+            SqliteCheck::Quick => Self::Quick,
+            SqliteCheck::Full => Self::Full,
+        }
+    }
 }

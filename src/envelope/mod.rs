@@ -88,7 +88,9 @@ impl Fault for Damage {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Interrupted(_) | Self::NoSignature => None,
-            Self::Header(BadHeader::Version(_)) => Some("Use a version of hub-backup that reads it; docs/format.md lists them.".into()),
+            Self::Header(BadHeader::Version(_)) => {
+                Some("Use a version of hub-backup that reads it; docs/format.md lists them.".into())
+            }
             Self::Read(_)
             | Self::Trailer(_)
             | Self::Header(_)
@@ -96,9 +98,10 @@ impl Fault for Damage {
             | Self::Frame(_)
             | Self::Length { .. }
             | Self::Digest { .. }
-            | Self::Layout(_) => {
-                Some("Fetch the bundle again or take another copy; `hub-backup verify --all` tells which bundles are whole.".into())
-            }
+            | Self::Layout(_) => Some(
+                "Fetch the bundle again or take another copy; `hub-backup verify --all` tells which bundles are whole."
+                    .into(),
+            ),
         }
     }
 }
@@ -139,7 +142,13 @@ impl Layout {
         let data = Span::new(&members.data, segment_bytes, at)?;
         let index = Span::new(&members.index, segment_bytes, data.end())?;
         let sums = index.end();
-        Ok(Self { segment_bytes, data, index, sums, manifest: sums + outer::member_bytes(members.sums.bytes) })
+        Ok(Self {
+            segment_bytes,
+            data,
+            index,
+            sums,
+            manifest: sums + outer::member_bytes(members.sums.bytes),
+        })
     }
 
     /// The length of the whole file, with signatures of `signatures_bytes`.
@@ -174,7 +183,11 @@ impl Layout {
     fn segment(&self, container: Container, number: u64) -> (u64, u64) {
         let span = self.span(container);
         let begin = span.begin + number * (outer::TAR_BLOCK + self.segment_bytes);
-        let length = if number + 1 == span.segments { span.bytes - number * self.segment_bytes } else { self.segment_bytes };
+        let length = if number + 1 == span.segments {
+            span.bytes - number * self.segment_bytes
+        } else {
+            self.segment_bytes
+        };
         (begin, length)
     }
 }
@@ -187,9 +200,15 @@ impl Span {
         // Bounded by SEGMENTS_MAX * SEGMENT_BYTES_MAX, so nothing here overflows.
         let full = (facts.segments - 1) * segment_bytes;
         if facts.bytes <= full || facts.bytes > full + segment_bytes {
-            return Err(Damage::Layout("the number of segments does not fit the bytes of a container"));
+            return Err(Damage::Layout(
+                "the number of segments does not fit the bytes of a container",
+            ));
         }
-        Ok(Self { begin, segments: facts.segments, bytes: facts.bytes })
+        Ok(Self {
+            begin,
+            segments: facts.segments,
+            bytes: facts.bytes,
+        })
     }
 
     fn end(&self) -> u64 {
@@ -207,14 +226,21 @@ fn small_members(manifest: &Manifest) -> Result<Vec<&Member>, Damage> {
         || !fits(&members.sums, outer::SUMS, limits::SUMS_BYTES_MAX)
         || members.keyslots.len() > limits::SLOTS_MAX
     {
-        return Err(Damage::Layout("a member has another name or size than this version knows"));
+        return Err(Damage::Layout(
+            "a member has another name or size than this version knows",
+        ));
     }
     for slot in &members.keyslots {
         let name = slot.name.strip_prefix("keyslots/").unwrap_or_default();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) || slot.bytes > limits::SLOT_BYTES_MAX {
-            return Err(Damage::Layout("a key slot has a name or size that this version does not know"));
+            return Err(Damage::Layout(
+                "a key slot has a name or size that this version does not know",
+            ));
         }
     }
-    Ok([&members.recover, &members.header].into_iter().chain(&members.keyslots).collect())
+    Ok([&members.recover, &members.header]
+        .into_iter()
+        .chain(&members.keyslots)
+        .collect())
 }

@@ -55,19 +55,36 @@ pub struct Checked {
 /// # Errors
 /// See [`Damage`].
 pub fn ends(object: &dyn ReadAt) -> Result<Ends, Damage> {
-    let trailer_offset = object.len().checked_sub(TRAILER_FROM_END).ok_or(crate::bundle::trailer::BadTrailer)?;
+    let trailer_offset = object
+        .len()
+        .checked_sub(TRAILER_FROM_END)
+        .ok_or(crate::bundle::trailer::BadTrailer)?;
     let mut bytes = [0; TRAILER_BYTES];
     object.read_exact_at(&mut bytes, trailer_offset).map_err(Damage::Read)?;
     let trailer = Trailer::parse(&bytes)?;
     if trailer.version != FORMAT_VERSION {
         return Err(Damage::Header(BadHeader::Version(u64::from(trailer.version))));
     }
-    let manifest = tail(object, trailer.manifest_offset, trailer.manifest_bytes, limits::MANIFEST_BYTES_MAX)?;
-    let signatures = tail(object, trailer.signatures_offset, trailer.signatures_bytes, limits::SIGNATURES_BYTES_MAX)?;
+    let manifest = tail(
+        object,
+        trailer.manifest_offset,
+        trailer.manifest_bytes,
+        limits::MANIFEST_BYTES_MAX,
+    )?;
+    let signatures = tail(
+        object,
+        trailer.signatures_offset,
+        trailer.signatures_bytes,
+        limits::SIGNATURES_BYTES_MAX,
+    )?;
     if signatures.is_empty() {
         return Err(Damage::NoSignature);
     }
-    Ok(Ends { trailer, manifest, signatures })
+    Ok(Ends {
+        trailer,
+        manifest,
+        signatures,
+    })
 }
 
 fn tail(object: &dyn ReadAt, offset: u64, length: u64, most: u64) -> Result<Vec<u8>, Damage> {
@@ -110,13 +127,27 @@ pub fn check(
     for member in small_members(manifest)? {
         sums.add(&member.name, &member.sha256);
     }
-    let pass = Pass { object, layout: &layout, jobs, progress, cancel };
+    let pass = Pass {
+        object,
+        layout: &layout,
+        jobs,
+        progress,
+        cancel,
+    };
     let data = pass.container(Container::Payload, &manifest.members.data.chain, &mut sums)?;
     let index = pass.container(Container::Index, &manifest.members.index.chain, &mut sums)?;
     check_sums(object, &manifest.members.sums, layout.sums, sums)?;
     let slots = manifest.members.keyslots.iter().zip(small.into_iter().skip(2));
-    let slots = slots.map(|(member, bytes)| (member.name.trim_start_matches("keyslots/").to_owned(), bytes)).collect();
-    Ok(Checked { header, slots, layout, data, index })
+    let slots = slots
+        .map(|(member, bytes)| (member.name.trim_start_matches("keyslots/").to_owned(), bytes))
+        .collect();
+    Ok(Checked {
+        header,
+        slots,
+        layout,
+        data,
+        index,
+    })
 }
 
 /// The members before the containers: their contents in order, and the offset after them.
@@ -142,11 +173,23 @@ fn check_frame(object: &dyn ReadAt, name: &str, offset: u64, bytes: u64) -> Resu
     let header = read(object, offset, outer::TAR_BLOCK)?;
     let padding = read(object, offset + outer::TAR_BLOCK + bytes, outer::padding(bytes))?;
     let whole = header == outer::tar_header(name, bytes) && padding.iter().all(|byte| *byte == 0);
-    if whole { Ok(()) } else { Err(Damage::Frame(name.to_owned())) }
+    if whole {
+        Ok(())
+    } else {
+        Err(Damage::Frame(name.to_owned()))
+    }
 }
 
 fn same(member: &str, expected: Digest, actual: Digest) -> Result<(), Damage> {
-    if expected == actual { Ok(()) } else { Err(Damage::Digest { member: member.to_owned(), expected, actual }) }
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Damage::Digest {
+            member: member.to_owned(),
+            expected,
+            actual,
+        })
+    }
 }
 
 fn check_header(header: &Header, manifest: &Manifest) -> Result<(), Damage> {
@@ -169,27 +212,42 @@ fn check_ends(object: &dyn ReadAt, ends: &Ends, layout: &Layout) -> Result<(), D
     let (manifest_bytes, signatures_bytes) = (ends.manifest.len() as u64, ends.signatures.len() as u64);
     let expected = layout.total_bytes(manifest_bytes, signatures_bytes);
     if object.len() != expected {
-        return Err(Damage::Length { expected, actual: object.len() });
+        return Err(Damage::Length {
+            expected,
+            actual: object.len(),
+        });
     }
     let signatures = layout.manifest + outer::member_bytes(manifest_bytes);
     let trailer = signatures + outer::member_bytes(signatures_bytes);
-    if ends.trailer.manifest_offset != layout.manifest + outer::TAR_BLOCK || ends.trailer.signatures_offset != signatures + outer::TAR_BLOCK
+    if ends.trailer.manifest_offset != layout.manifest + outer::TAR_BLOCK
+        || ends.trailer.signatures_offset != signatures + outer::TAR_BLOCK
     {
         return Err(crate::bundle::trailer::BadTrailer.into());
     }
     check_frame(object, outer::MANIFEST, layout.manifest, manifest_bytes)?;
     check_frame(object, outer::SIGNATURES, signatures, signatures_bytes)?;
     check_frame(object, outer::TRAILER, trailer, TRAILER_BYTES as u64)?;
-    same(outer::SIGNATURES, ends.trailer.signatures_sha256, Digest::of(&ends.signatures))?;
+    same(
+        outer::SIGNATURES,
+        ends.trailer.signatures_sha256,
+        Digest::of(&ends.signatures),
+    )?;
     let zeros = read(object, object.len() - outer::END_BYTES, outer::END_BYTES)?;
-    if zeros.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(Damage::Frame("the end".into())) }
+    if zeros.iter().all(|byte| *byte == 0) {
+        Ok(())
+    } else {
+        Err(Damage::Frame("the end".into()))
+    }
 }
 
 /// `SHA256SUMS` is what the digests read make it.
 fn check_sums(object: &dyn ReadAt, member: &Member, offset: u64, sums: SumsCheck) -> Result<(), Damage> {
     let (rebuilt, bytes) = sums.finish();
     if bytes != member.bytes {
-        return Err(Damage::Length { expected: member.bytes, actual: bytes });
+        return Err(Damage::Length {
+            expected: member.bytes,
+            actual: bytes,
+        });
     }
     same(&member.name, member.sha256, rebuilt)?;
     check_frame(object, &member.name, offset, member.bytes)?;
@@ -236,14 +294,23 @@ impl Pass<'_> {
                 Ok::<(), Damage>(())
             },
         )?;
-        same(if container == Container::Payload { "data" } else { "index" }, *chain, running.value())?;
+        same(
+            if container == Container::Payload {
+                "data"
+            } else {
+                "index"
+            },
+            *chain,
+            running.value(),
+        )?;
         Ok(digests)
     }
 
     /// Reads one segment with its frame; gives its digest and length.
     fn segment(&self, container: Container, number: u64, buffer: &mut Vec<u8>) -> Result<(Digest, u64), Damage> {
         let (offset, bytes) = self.layout.segment(container, number);
-        let whole = usize::try_from(outer::member_bytes(bytes)).map_err(|_| Damage::Layout("a segment is too large"))?;
+        let whole =
+            usize::try_from(outer::member_bytes(bytes)).map_err(|_| Damage::Layout("a segment is too large"))?;
         buffer.resize(whole, 0);
         self.object.read_exact_at(buffer, offset).map_err(Damage::Read)?;
         let name = container.segment_name(number);

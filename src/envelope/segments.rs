@@ -35,7 +35,15 @@ impl<'a> SegmentReader<'a> {
             Container::Payload => checked.data.as_slice(),
             Container::Index => checked.index.as_slice(),
         };
-        Self { object, layout: &checked.layout, container, digests, position: 0, loaded: None, buffer: Vec::new() }
+        Self {
+            object,
+            layout: &checked.layout,
+            container,
+            digests,
+            position: 0,
+            loaded: None,
+            buffer: Vec::new(),
+        }
     }
 
     /// The bytes of the whole container.
@@ -54,7 +62,14 @@ impl<'a> SegmentReader<'a> {
         let expected = self.digests[index];
         if actual != expected {
             let member = self.container.segment_name(number);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, Damage::Digest { member, expected, actual }));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                Damage::Digest {
+                    member,
+                    expected,
+                    actual,
+                },
+            ));
         }
         self.loaded = Some(number);
         Ok(())

@@ -40,7 +40,11 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What the writer reports.
     pub fn begin(out: W, header: &Header, recover: &str, slots: &[(&str, &[u8])]) -> io::Result<Self> {
-        let nothing = Member { name: String::new(), bytes: 0, sha256: Digest::from_octets([0; 32]) };
+        let nothing = Member {
+            name: String::new(),
+            bytes: 0,
+            sha256: Digest::from_octets([0; 32]),
+        };
         let mut writer = Self {
             out,
             offset: 0,
@@ -62,7 +66,14 @@ impl<W: Write> Writer<W> {
     /// A writer for the bytes of a container, which cuts them into segments.
     pub fn container(&mut self, container: Container) -> SegmentWriter<'_, W> {
         let segment = Vec::with_capacity(self.segment_bytes);
-        SegmentWriter { writer: self, container, segment, segments: 0, bytes: 0, chain: SegmentChain::default() }
+        SegmentWriter {
+            writer: self,
+            container,
+            segment,
+            segments: 0,
+            bytes: 0,
+            chain: SegmentChain::default(),
+        }
     }
 
     /// Writes `SHA256SUMS`.
@@ -73,8 +84,19 @@ impl<W: Write> Writer<W> {
         let text = std::mem::take(&mut self.sums);
         let sums = self.member(outer::SUMS.to_owned(), text.as_bytes())?;
         let (recover, header, keyslots) = (self.recover, self.header, self.keyslots);
-        let members = Members { recover, header, keyslots, data, index, sums };
-        Ok(Unsealed { out: self.out, offset: self.offset, members })
+        let members = Members {
+            recover,
+            header,
+            keyslots,
+            data,
+            index,
+            sums,
+        };
+        Ok(Unsealed {
+            out: self.out,
+            offset: self.offset,
+            members,
+        })
     }
 
     fn summed(&mut self, name: String, content: &[u8]) -> io::Result<Member> {
@@ -86,7 +108,11 @@ impl<W: Write> Writer<W> {
     fn member(&mut self, name: String, content: &[u8]) -> io::Result<Member> {
         let (_, next) = put(&mut self.out, self.offset, &name, content)?;
         self.offset = next;
-        Ok(Member { bytes: content.len() as u64, sha256: Digest::of(content), name })
+        Ok(Member {
+            bytes: content.len() as u64,
+            sha256: Digest::of(content),
+            name,
+        })
     }
 }
 
@@ -119,7 +145,11 @@ impl<W: Write> SegmentWriter<'_, W> {
         if !self.segment.is_empty() {
             self.cut()?;
         }
-        Ok(ContainerFacts { segments: self.segments, bytes: self.bytes, chain: self.chain.value() })
+        Ok(ContainerFacts {
+            segments: self.segments,
+            bytes: self.bytes,
+            chain: self.chain.value(),
+        })
     }
 
     fn cut(&mut self) -> io::Result<()> {

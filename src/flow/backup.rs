@@ -124,7 +124,9 @@ impl Fault for Error {
             Self::Encrypt(error) => error.hint(),
             Self::Seal(error) => error.hint(),
             Self::Interrupted => Some("Run the backup again; what was written so far was removed.".into()),
-            Self::Index(_) | Self::Write(_) => Some("Make room in the store or repair it, and run the backup again; nothing was published.".into()),
+            Self::Index(_) | Self::Write(_) => {
+                Some("Make room in the store or repair it, and run the backup again; nothing was published.".into())
+            }
             Self::Pack(_) | Self::Compress(_) => None,
         }
     }
@@ -144,14 +146,20 @@ pub fn backup<W: Write>(
     // A new key for this bundle alone, wrapped for each recipient.
     let key = ContentKey::generate(plan.header.suite)?;
     let slots = slots::write_slots(&key, plan.recipients)?;
-    let slots: Vec<(&str, &[u8])> = slots.iter().map(|slot| (slot.name.as_str(), slot.bytes.as_slice())).collect();
+    let slots: Vec<(&str, &[u8])> = slots
+        .iter()
+        .map(|slot| (slot.name.as_str(), slot.bytes.as_slice()))
+        .collect();
     let names: Vec<&str> = slots.iter().map(|(name, _)| *name).collect();
     let recover = recover::text(&plan.header, &names);
     let mut writer = Writer::begin(out, &plan.header, &recover, &slots).map_err(Error::Write)?;
 
     // The payload, and beside it the index of what is in it.
     let mut index = IndexWriter::new(&key, plan.header.block_bytes, plan.level)?;
-    index.add(Record::Begin(Begin { version: crate::bundle::index::VERSION, bundle: plan.header.bundle.clone() }))?;
+    index.add(Record::Begin(Begin {
+        version: crate::bundle::index::VERSION,
+        bundle: plan.header.bundle.clone(),
+    }))?;
     let container = encrypt::encryptor(&key, Container::Payload, writer.container(Container::Payload))?;
     let (collected, data) = payload(plan, sources, container, &mut index, progress, cancel)?;
 
@@ -167,7 +175,11 @@ pub fn backup<W: Write>(
     let bytes = manifest.to_bytes();
     let signatures = seal::seal(&bytes, plan.signers, plan.header.created)?;
     let _out = unsealed.seal(&bytes, &signatures).map_err(Error::Write)?;
-    Ok(Sealed { manifest, bytes, signatures })
+    Ok(Sealed {
+        manifest,
+        bytes,
+        signatures,
+    })
 }
 
 type Collected = (Vec<SourceFacts>, Totals);
@@ -210,14 +222,25 @@ fn payload<W: Write>(
             Ok::<(), Error>(())
         },
     )??;
-    let data = container.finish().and_then(crate::envelope::write::SegmentWriter::finish).map_err(Error::Write)?;
+    let data = container
+        .finish()
+        .and_then(crate::envelope::write::SegmentWriter::finish)
+        .map_err(Error::Write)?;
     Ok((collected, data))
 }
 
-fn compress_block(compressor: &mut Result<Compressor, compress::Error>, block: Block, mut frame: Vec<u8>) -> Result<Compressed, Error> {
+fn compress_block(
+    compressor: &mut Result<Compressor, compress::Error>,
+    block: Block,
+    mut frame: Vec<u8>,
+) -> Result<Compressed, Error> {
     match compressor {
         Ok(compressor) => compressor.compress(&block.bytes, &mut frame)?,
-        Err(_) => return Err(Error::Compress(compress::Error::Compress(io::ErrorKind::OutOfMemory.into()))),
+        Err(_) => {
+            return Err(Error::Compress(compress::Error::Compress(
+                io::ErrorKind::OutOfMemory.into(),
+            )));
+        }
     }
     Ok(Compressed { frame, block })
 }
@@ -244,15 +267,28 @@ fn collect(
 
 fn collect_source(source: &mut dyn Source, packer: &mut Packer<'_>, cancel: &Cancel) -> Result<SourceFacts, Error> {
     let (label, kind) = (source.label().clone(), source.kind().to_owned());
-    packer.note(Record::Source(SourceRecord { label: label.clone(), kind: kind.clone() }));
+    packer.note(Record::Source(SourceRecord {
+        label: label.clone(),
+        kind: kind.clone(),
+    }));
     let exceptions_before = packer.exceptions();
-    let learnt = source.collect(packer, cancel).map_err(|error| match error {
-        source::Error::Collect { source: CollectError::Interrupted(_), .. } => Error::Interrupted,
-        other => Error::Source(other),
-    })?;
-    packer.note(Record::Facts(Facts { label: label.clone(), facts: learnt.private }));
+    let learnt = source.collect(packer, cancel);
+    if cancel.is_set() {
+        return Err(Error::Interrupted);
+    }
+    let learnt = learnt?;
+    packer.note(Record::Facts(Facts {
+        label: label.clone(),
+        facts: learnt.private,
+    }));
     let exceptions = packer.exceptions() - exceptions_before;
-    Ok(SourceFacts { label, kind, data_time: learnt.data_time, facts: learnt.public, exceptions })
+    Ok(SourceFacts {
+        label,
+        kind,
+        data_time: learnt.data_time,
+        facts: learnt.public,
+        exceptions,
+    })
 }
 
 fn stopped(error: CollectError) -> Error {
@@ -263,7 +299,13 @@ fn stopped(error: CollectError) -> Error {
 }
 
 /// The statement about a bundle whose members are written.
-fn state(plan: &Plan<'_>, sources: Vec<SourceFacts>, totals: Totals, members: manifest::Members, key: &ContentKey) -> Manifest {
+fn state(
+    plan: &Plan<'_>,
+    sources: Vec<SourceFacts>,
+    totals: Totals,
+    members: manifest::Members,
+    key: &ContentKey,
+) -> Manifest {
     let header = &plan.header;
     let at: Timestamp = header.created;
     Manifest {
@@ -282,7 +324,11 @@ fn state(plan: &Plan<'_>, sources: Vec<SourceFacts>, totals: Totals, members: ma
         key_commitment: key.commitment(&header.bundle),
         keys: Keys {
             signers: plan.signers.iter().map(|signer| signer.facts()).collect(),
-            recipients: plan.recipients.iter().map(|recipient| keyring::openpgp::recipient_facts(recipient, at)).collect(),
+            recipients: plan
+                .recipients
+                .iter()
+                .map(|recipient| keyring::openpgp::recipient_facts(recipient, at))
+                .collect(),
         },
         policy: plan.policy.clone(),
     }

@@ -55,8 +55,10 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Encrypt(error) => error.hint(),
+            Self::Commitment => Some(
+                "The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into(),
+            ),
             Self::Damage(error) => error.hint(),
-            Self::Commitment => Some("The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into()),
             Self::Index(_) | Self::Misfit(_) => None,
         }
     }
@@ -109,14 +111,21 @@ impl<'a> Opened<'a> {
             Some(Record::Begin(Begin { bundle, .. })) if bundle == self.verified.manifest().bundle => {}
             _ => return Err(Error::Misfit("it does not begin with the id of the bundle")),
         }
-        Ok(Records { reader, verified: self.verified, sources: 0, ended: false })
+        Ok(Records {
+            reader,
+            verified: self.verified,
+            sources: 0,
+            ended: false,
+        })
     }
 }
 
 /// Takes out what the reader of the segments has found: a bundle that changed after it was verified is damaged, whoever notices.
 fn unwrapped(error: encrypt::Error) -> Error {
     if let encrypt::Error::Io(source) = error {
-        return source.downcast::<Damage>().map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
+        return source
+            .downcast::<Damage>()
+            .map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
     }
     error.into()
 }
@@ -137,7 +146,11 @@ impl Records<'_> {
     /// See [`Error`].
     pub fn next_record(&mut self) -> Result<Option<Record>, Error> {
         let Some(record) = self.reader.next_record()? else {
-            return if self.ended { Ok(None) } else { Err(Error::Misfit("it has no end")) };
+            return if self.ended {
+                Ok(None)
+            } else {
+                Err(Error::Misfit("it has no end"))
+            };
         };
         if self.ended {
             return Err(Error::Misfit("it goes on after its end"));
@@ -153,13 +166,21 @@ impl Records<'_> {
             Record::End(totals) => {
                 self.ended = true;
                 let fits = *totals == manifest.totals && self.sources == manifest.sources.len();
-                return if fits { Ok(()) } else { Err(Error::Misfit("its totals differ from the manifest")) };
+                return if fits {
+                    Ok(())
+                } else {
+                    Err(Error::Misfit("its totals differ from the manifest"))
+                };
             }
             Record::Source(source) => {
                 let stated = manifest.sources.get(self.sources);
                 self.sources += 1;
                 let fits = stated.is_some_and(|stated| stated.label == source.label && stated.kind == source.kind);
-                return if fits { Ok(()) } else { Err(Error::Misfit("its sources differ from the manifest")) };
+                return if fits {
+                    Ok(())
+                } else {
+                    Err(Error::Misfit("its sources differ from the manifest"))
+                };
             }
             Record::Facts(_) => return Ok(()),
             Record::Entry(entry) => &entry.path,
@@ -167,8 +188,15 @@ impl Records<'_> {
             Record::Stream(stream) => &stream.path,
             Record::Exception(exception) => &exception.path,
         };
-        let current = self.sources.checked_sub(1).and_then(|current| manifest.sources.get(current));
+        let current = self
+            .sources
+            .checked_sub(1)
+            .and_then(|current| manifest.sources.get(current));
         let own = current.is_some_and(|source| source.label == path.label());
-        if own { Ok(()) } else { Err(Error::Misfit("an entry belongs to another source")) }
+        if own {
+            Ok(())
+        } else {
+            Err(Error::Misfit("an entry belongs to another source"))
+        }
     }
 }

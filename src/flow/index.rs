@@ -91,7 +91,12 @@ impl IndexWriter {
         match &mut record {
             Record::Entry(entry) => entry.at.block = self.offset(entry.at.block),
             Record::Part(part) => part.at.block = self.offset(part.at.block),
-            Record::Begin(_) | Record::Source(_) | Record::Stream(_) | Record::Exception(_) | Record::Facts(_) | Record::End(_) => {}
+            Record::Begin(_)
+            | Record::Source(_)
+            | Record::Stream(_)
+            | Record::Exception(_)
+            | Record::Facts(_)
+            | Record::End(_) => {}
         }
         let before = self.lines.len();
         record.append_to(&mut self.lines);
@@ -105,7 +110,10 @@ impl IndexWriter {
     }
 
     fn offset(&self, number: u64) -> u64 {
-        *self.offsets.get(&number).expect("the packer names a block until the last record in it")
+        *self
+            .offsets
+            .get(&number)
+            .expect("the packer names a block until the last record in it")
     }
 
     fn flush(&mut self, bytes: usize) -> Result<(), Error> {
@@ -148,7 +156,15 @@ impl<R: Read> IndexReader<R> {
     pub fn new(input: R, block_bytes: u32) -> Result<Self, Error> {
         let decompressor = Decompressor::new()?;
         let (frame, block, lines) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { input, block_bytes, decompressor, frame, block, lines, used: 0 })
+        Ok(Self {
+            input,
+            block_bytes,
+            decompressor,
+            frame,
+            block,
+            lines,
+            used: 0,
+        })
     }
 
     /// The next record; none at the end.
@@ -171,9 +187,14 @@ impl<R: Read> IndexReader<R> {
                 return Err(BadRecord::TooLong.into());
             }
             if !compress::read_frame(&mut self.input, self.block_bytes, &mut self.frame)? {
-                return if self.lines.is_empty() { Ok(None) } else { Err(Error::Cut) };
+                return if self.lines.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(Error::Cut)
+                };
             }
-            self.decompressor.decompress(&self.frame, self.block_bytes, &mut self.block)?;
+            self.decompressor
+                .decompress(&self.frame, self.block_bytes, &mut self.block)?;
             self.lines.extend_from_slice(&self.block);
         }
     }

@@ -14,7 +14,6 @@ use crate::base::fault::Kind;
 use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
-use crate::base::parallel::Stopped;
 use crate::base::progress::Progress;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Location;
@@ -106,13 +105,22 @@ pub fn restore(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Restored, Error> {
-    let total = selection.is_all().then_some(opened.verified().manifest().totals.tar_bytes);
+    let total = selection
+        .is_all()
+        .then_some(opened.verified().manifest().totals.tar_bytes);
     progress.begin("restoring", total);
     let restored = if selection.is_all() {
         everything(opened, selection, jobs, sink, progress, cancel)
     } else {
         let input = Seeker::new(opened)?;
-        Unpacking { opened, selection, sink, cancel, progress }.run(input)
+        Unpacking {
+            opened,
+            selection,
+            sink,
+            cancel,
+            progress,
+        }
+        .run(input)
     };
     progress.end();
     restored
@@ -134,8 +142,20 @@ fn everything(
     thread::scope(|scope| {
         let blocks = pool.clone();
         let reading = scope.spawn(move || read_blocks(payload, block_bytes, jobs, &blocks, &give));
-        let input = Blocks { take, pool, block: Vec::new(), used: 0 };
-        let unpacked = Unpacking { opened, selection, sink, cancel, progress }.run(input);
+        let input = Blocks {
+            take,
+            pool,
+            block: Vec::new(),
+            used: 0,
+        };
+        let unpacked = Unpacking {
+            opened,
+            selection,
+            sink,
+            cancel,
+            progress,
+        }
+        .run(input);
         // The reader's error is the cause when both failed: the unpacker only saw its stream end.
         match reading.join() {
             Ok(Err(error)) => Err(error),
@@ -146,7 +166,13 @@ fn everything(
 }
 
 /// Reads, decrypts and decompresses all blocks, in order, into `give`. Ends quietly when nobody takes them any more.
-fn read_blocks(payload: Plaintext<'_>, block_bytes: u32, jobs: usize, pool: &Pool, give: &Sender<Vec<u8>>) -> Result<(), Error> {
+fn read_blocks(
+    payload: Plaintext<'_>,
+    block_bytes: u32,
+    jobs: usize,
+    pool: &Pool,
+    give: &Sender<Vec<u8>>,
+) -> Result<(), Error> {
     let frames = Pool::new(jobs + 2);
     let result = parallel::ordered(
         jobs,
@@ -195,10 +221,10 @@ fn read_frames(
         if !compress::read_frame(&mut payload, block_bytes, &mut frame)? {
             return Ok(());
         }
-        let Ok(()) = feed.send(frame) else {
-            let _ended: Stopped = Stopped;
+        if feed.send(frame).is_err() {
+            // The consumer has ended; its own error says why.
             return Ok(());
-        };
+        }
     }
 }
 
@@ -254,17 +280,29 @@ impl<'a, 'b> Seeker<'a, 'b> {
     fn new(opened: &'a Opened<'b>) -> Result<Self, Error> {
         let decompressor = Decompressor::new()?;
         let (frame, block) = (Vec::new(), Vec::new());
-        Ok(Self { opened, payload: None, decompressor, frame, block, begin: None, next: 0, used: 0 })
+        Ok(Self {
+            opened,
+            payload: None,
+            decompressor,
+            frame,
+            block,
+            begin: None,
+            next: 0,
+            used: 0,
+        })
     }
 
     /// Reads the next block; `false` at the end.
     fn advance(&mut self) -> Result<bool, Error> {
         let block_bytes = self.opened.verified().header().block_bytes;
-        let Some(payload) = &mut self.payload else { return Ok(false) };
+        let Some(payload) = &mut self.payload else {
+            return Ok(false);
+        };
         if !compress::read_frame(payload, block_bytes, &mut self.frame)? {
             return Ok(false);
         }
-        self.decompressor.decompress(&self.frame, block_bytes, &mut self.block)?;
+        self.decompressor
+            .decompress(&self.frame, block_bytes, &mut self.block)?;
         self.begin = Some(self.next);
         self.next += (compress::PREFIX_BYTES + self.frame.len()) as u64;
         self.used = 0;
@@ -347,8 +385,14 @@ impl Unpacking<'_, '_> {
                 Record::Exception(exception) if self.selection.wants(&exception.path) => {
                     restored.exceptions.push((exception.path, exception.reason));
                 }
-                Record::Part(_) | Record::Stream(_) | Record::Exception(_) => {}
-                Record::Begin(_) | Record::Source(_) | Record::Facts(_) | Record::End(_) => {}
+                // What is not wanted, and what has no member.
+                Record::Part(_)
+                | Record::Stream(_)
+                | Record::Exception(_)
+                | Record::Begin(_)
+                | Record::Source(_)
+                | Record::Facts(_)
+                | Record::End(_) => {}
             }
         }
         if self.selection.is_all() {
@@ -366,7 +410,8 @@ struct Parents(Vec<Entry>);
 impl Parents {
     fn remember(&mut self, entry: Entry) {
         if entry.node == Node::Directory {
-            self.0.retain(|folder| entry.path.as_path().starts_with(folder.path.as_path()));
+            self.0
+                .retain(|folder| entry.path.as_path().starts_with(folder.path.as_path()));
             self.0.push(entry);
         }
     }

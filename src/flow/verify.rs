@@ -183,10 +183,20 @@ impl Fault for Error {
 ///
 /// # Errors
 /// See [`Error`]; the first thing that is wrong, in the order of the checks.
-pub fn verify(object: Arc<dyn ReadAt>, measure: &Measure<'_>, progress: &dyn Progress, cancel: &Cancel) -> Result<Verified, Error> {
+pub fn verify(
+    object: Arc<dyn ReadAt>,
+    measure: &Measure<'_>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Verified, Error> {
     // The statement: its signatures, and the trust in each signer when it signed.
     let ends = read::ends(object.as_ref())?;
-    let signatures = seal::open(&ends.manifest, &ends.signatures, measure.trust, claimed_time(&ends.manifest))?;
+    let signatures = seal::open(
+        &ends.manifest,
+        &ends.signatures,
+        measure.trust,
+        claimed_time(&ends.manifest),
+    )?;
     let manifest = Manifest::parse(&ends.manifest).map_err(Error::Manifest)?;
 
     // What the statement says about keys, and where it stands.
@@ -200,15 +210,25 @@ pub fn verify(object: Arc<dyn ReadAt>, measure: &Measure<'_>, progress: &dyn Pro
     let checked = read::check(object.as_ref(), &ends, &manifest, measure.jobs, progress, cancel);
     progress.end();
     let proof = Some(Proof { signatures, position });
-    Ok(Verified { object, manifest, manifest_digest: digest, checked: checked?, proof })
+    Ok(Verified {
+        object,
+        manifest,
+        manifest_digest: digest,
+        checked: checked?,
+        proof,
+    })
 }
 
 /// When a manifest that nobody has vouched for says that it was made: the moment at which its signatures are judged. A manifest that says
 /// nothing of the kind is judged at the beginning of time, when no signer was valid.
 fn claimed_time(manifest: &[u8]) -> Timestamp {
     let value = serde_json::from_slice::<serde_json::Value>(manifest).ok();
-    let text = value.as_ref().and_then(|value| value.get("created")).and_then(serde_json::Value::as_str);
-    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| Timestamp::from_unix(0).expect("1970 is a year"))
+    let text = value
+        .as_ref()
+        .and_then(|value| value.get("created"))
+        .and_then(serde_json::Value::as_str);
+    text.and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| Timestamp::from_unix(0).expect("1970 is a year"))
 }
 
 /// Checks the bytes of a bundle against its own manifest, and nothing else: no signature, no trust, no chain. Whoever could write to the
@@ -216,14 +236,25 @@ fn claimed_time(manifest: &[u8]) -> Timestamp {
 ///
 /// # Errors
 /// `Damage` and `Manifest` alone.
-pub fn unsafe_without_proof(object: Arc<dyn ReadAt>, jobs: usize, progress: &dyn Progress, cancel: &Cancel) -> Result<Verified, Error> {
+pub fn unsafe_without_proof(
+    object: Arc<dyn ReadAt>,
+    jobs: usize,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Verified, Error> {
     let ends = read::ends(object.as_ref())?;
     let manifest = Manifest::parse(&ends.manifest).map_err(Error::Manifest)?;
     let manifest_digest = Digest::of(&ends.manifest);
     progress.begin("checking", Some(object.len()));
     let checked = read::check(object.as_ref(), &ends, &manifest, jobs, progress, cancel);
     progress.end();
-    Ok(Verified { object, manifest, manifest_digest, checked: checked?, proof: None })
+    Ok(Verified {
+        object,
+        manifest,
+        manifest_digest,
+        checked: checked?,
+        proof: None,
+    })
 }
 
 /// The place of a manifest: its name, its neighbours in the chain, and what a checkpoint remembers.
@@ -231,21 +262,36 @@ fn place(manifest: &Manifest, digest: Digest, measure: &Measure<'_>) -> Result<P
     if let Some((set, bundle)) = &measure.name
         && (*set != manifest.set || *bundle != manifest.bundle)
     {
-        let (expected, actual) = (format!("{set}/{bundle}"), format!("{}/{}", manifest.set, manifest.bundle));
+        let (expected, actual) = (
+            format!("{set}/{bundle}"),
+            format!("{}/{}", manifest.set, manifest.bundle),
+        );
         return Err(ChainError::Misnamed { expected, actual }.into());
     }
     if let Some(checkpoint) = measure.checkpoint {
         remembered(manifest, digest, checkpoint, measure.chain)?;
     }
-    let Some(store) = measure.chain else { return Ok(Position::NoChain) };
+    let Some(store) = measure.chain else {
+        return Ok(Position::NoChain);
+    };
     let (set, sequence) = (manifest.set.clone(), manifest.sequence);
-    let Some(link) = chain::at(store, &set, sequence)? else { return Err(ChainError::Missing { set, sequence }.into()) };
+    let Some(link) = chain::at(store, &set, sequence)? else {
+        return Err(ChainError::Missing { set, sequence }.into());
+    };
     if link.digest != digest {
-        return Err(ChainError::Replaced { set, sequence, expected: link.digest, actual: digest }.into());
+        return Err(ChainError::Replaced {
+            set,
+            sequence,
+            expected: link.digest,
+            actual: digest,
+        }
+        .into());
     }
     if let Some(previous) = manifest.previous {
         let before = sequence - 1;
-        let Some(link) = chain::at(store, &set, before)? else { return Err(ChainError::Missing { set, sequence: before }.into()) };
+        let Some(link) = chain::at(store, &set, before)? else {
+            return Err(ChainError::Missing { set, sequence: before }.into());
+        };
         if link.digest != previous {
             return Err(ChainError::Predecessor { set, sequence }.into());
         }
@@ -255,9 +301,17 @@ fn place(manifest: &Manifest, digest: Digest, measure: &Measure<'_>) -> Result<P
 }
 
 /// What a checkpoint says about the bundle itself, and about the whole store where there is one.
-fn remembered(manifest: &Manifest, digest: Digest, checkpoint: &Checkpoint, chain: Option<&dyn Store>) -> Result<(), Error> {
+fn remembered(
+    manifest: &Manifest,
+    digest: Digest,
+    checkpoint: &Checkpoint,
+    chain: Option<&dyn Store>,
+) -> Result<(), Error> {
     let created = checkpoint.created;
-    let own = checkpoint.heads.iter().find(|head| head.set == manifest.set && head.sequence == manifest.sequence);
+    let own = checkpoint
+        .heads
+        .iter()
+        .find(|head| head.set == manifest.set && head.sequence == manifest.sequence);
     if own.is_some_and(|head| head.digest != digest) {
         let what = format!("set {} had another manifest at {}", manifest.set, manifest.sequence);
         return Err(ChainError::Checkpoint { created, what }.into());
@@ -265,7 +319,11 @@ fn remembered(manifest: &Manifest, digest: Digest, checkpoint: &Checkpoint, chai
     if let Some(store) = chain {
         let deviations = catalog::checkpoint::compare(checkpoint, store)?;
         if !deviations.is_empty() {
-            let what = deviations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let what = deviations
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; ");
             return Err(ChainError::Checkpoint { created, what }.into());
         }
     }
@@ -308,7 +366,14 @@ impl Verified {
     }
 
     pub(super) fn slots(&self) -> Vec<Slot> {
-        self.checked.slots.iter().map(|(name, bytes)| Slot { name: name.clone(), bytes: bytes.clone() }).collect()
+        self.checked
+            .slots
+            .iter()
+            .map(|(name, bytes)| Slot {
+                name: name.clone(),
+                bytes: bytes.clone(),
+            })
+            .collect()
     }
 
     pub(super) fn container(&self, container: Container) -> SegmentReader<'_> {

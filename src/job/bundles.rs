@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::base::read_at::FileAt;
@@ -26,19 +25,6 @@ pub enum BundleRef {
     File(PathBuf),
 }
 
-impl FromStr for BundleRef {
-    type Err = std::convert::Infallible;
-
-    /// `latest`, the form of an id, and otherwise a file.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match (text, text.parse()) {
-            ("latest", _) => Self::Latest,
-            (_, Ok(id)) => Self::Id(id),
-            _ => Self::File(text.into()),
-        })
-    }
-}
-
 /// A bundle that was found: open for reading, with the name that it must have.
 pub struct Found {
     /// Its bytes.
@@ -55,8 +41,14 @@ pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>
     match wanted {
         BundleRef::File(path) => {
             let file = File::open(path).and_then(FileAt::new);
-            let file = file.map_err(|source| Error::OpenFile { path: path.clone(), source })?;
-            Ok(Found { object: Arc::new(file), name: None })
+            let file = file.map_err(|source| Error::OpenFile {
+                path: path.clone(),
+                source,
+            })?;
+            Ok(Found {
+                object: Arc::new(file),
+                name: None,
+            })
         }
         BundleRef::Latest => {
             let store = store.ok_or(Error::NoStore)?;
@@ -72,7 +64,10 @@ pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>
                     return open(store, candidate, id.clone());
                 }
             }
-            Err(Error::NoSuchBundle { id: id.clone(), store: store.describe() })
+            Err(Error::NoSuchBundle {
+                id: id.clone(),
+                store: store.describe(),
+            })
         }
     }
 }
@@ -83,7 +78,10 @@ pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>
 /// What the store reports.
 pub fn open(store: &dyn Store, set: SetName, id: BundleId) -> Result<Found, Error> {
     let object = store.open(&names::bundle(&set, &id))?;
-    Ok(Found { object: Arc::from(object), name: Some((set, id)) })
+    Ok(Found {
+        object: Arc::from(object),
+        name: Some((set, id)),
+    })
 }
 
 /// The sets to look at: the given one, or all.
@@ -102,7 +100,9 @@ fn one_set(store: &dyn Store, set: Option<&SetName>) -> Result<SetName, Error> {
     let mut sets = sets(store, set)?;
     match sets.len() {
         1 => Ok(sets.remove(0)),
-        0 => Err(Error::EmptyStore { store: store.describe() }),
+        0 => Err(Error::EmptyStore {
+            store: store.describe(),
+        }),
         _ => Err(Error::AmbiguousSet { sets }),
     }
 }

@@ -14,6 +14,7 @@ use crate::config;
 use crate::encrypt;
 use crate::flow;
 use crate::keyring;
+use crate::policy;
 use crate::policy::selection;
 use crate::seal;
 use crate::sink;
@@ -47,6 +48,9 @@ pub enum Error {
     /// A secret file or a command that gives a passphrase.
     #[error(transparent)]
     Secret(#[from] config::secret::Error),
+    /// A passphrase was not given.
+    #[error("{0}")]
+    Ask(Box<dyn Fault + Send + Sync>),
     /// A source URI.
     #[error(transparent)]
     Uri(#[from] source::uri::Error),
@@ -68,6 +72,9 @@ pub enum Error {
     /// What was asked for.
     #[error(transparent)]
     Selection(#[from] selection::Error),
+    /// The keys that were named do not satisfy the policy.
+    #[error(transparent)]
+    Keys(#[from] policy::crypto::Violations),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandom),
@@ -155,6 +162,7 @@ impl Fault for Error {
             Self::Encrypt(error) => error.kind(),
             Self::Source(error) => error.kind(),
             Self::Secret(error) => error.kind(),
+            Self::Ask(error) => error.kind(),
             Self::Uri(error) => error.kind(),
             Self::Sink(error) => error.kind(),
             Self::Backup(error) => error.kind(),
@@ -162,8 +170,11 @@ impl Fault for Error {
             Self::Contents(error) => error.kind(),
             Self::Restore(error) => error.kind(),
             Self::Selection(error) => error.kind(),
+            Self::Keys(error) => error.kind(),
             Self::Random(_) | Self::WriteFile { .. } => Kind::Failed,
-            Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => Kind::NotFound,
+            Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
+                Kind::NotFound
+            }
             Self::NoStore | Self::AmbiguousSet { .. } | Self::Missing { .. } | Self::Unfit { .. } => Kind::Usage,
             Self::Stray { .. } => Kind::ChainBroken,
         }
@@ -179,6 +190,7 @@ impl Fault for Error {
             Self::Encrypt(error) => error.hint(),
             Self::Source(error) => error.hint(),
             Self::Secret(error) => error.hint(),
+            Self::Ask(error) => error.hint(),
             Self::Uri(error) => error.hint(),
             Self::Sink(error) => error.hint(),
             Self::Backup(error) => error.hint(),
@@ -186,6 +198,7 @@ impl Fault for Error {
             Self::Contents(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::Selection(error) => error.hint(),
+            Self::Keys(error) => error.hint(),
             Self::Random(_) | Self::OpenFile { .. } | Self::WriteFile { .. } => None,
             Self::NoStore => Some("Give --store DIR, or write [store] path in hub-backup.toml.".into()),
             Self::EmptyStore { .. } | Self::EmptySet { .. } => Some("Make one with `hub-backup backup`.".into()),

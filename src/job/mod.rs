@@ -2,9 +2,15 @@
 //!
 //! Jobs take plain values and give reports; they read no settings, no environment and no clock but the one given, and write to no terminal.
 
+pub mod audit_log;
 pub mod backup;
 pub mod bundles;
+pub mod checkpoint;
 pub mod error;
+pub mod init;
+pub mod keyfiles;
+pub mod keys;
+pub mod listing;
 pub mod restore;
 pub mod setup;
 pub mod verify;
@@ -59,8 +65,18 @@ impl Desk<'_> {
         if let Some((_, message)) = &deed.failure {
             let _none = details.insert("error".into(), message.clone());
         }
-        let outcome = deed.failure.map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
-        let draft = audit::Draft { at: now, actor: self.actor.clone(), act: deed.act, outcome, set: deed.set, bundle: deed.bundle, details };
+        let outcome = deed
+            .failure
+            .map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
+        let draft = audit::Draft {
+            at: now,
+            actor: self.actor.clone(),
+            act: deed.act,
+            outcome,
+            set: deed.set,
+            bundle: deed.bundle,
+            details,
+        };
         let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now).map_err(SignError::new);
         let sign: Option<Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };
         audit::chain::append(store, &draft, sign).map(drop)

@@ -1,6 +1,7 @@
 //! A restore as a whole: find, verify, open, stage, check, commit, record.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -8,10 +9,13 @@ use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::fault::Fault;
 use crate::base::progress::Progress;
+use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
+use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::Label;
+use crate::bundle::path::RawBytes;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::flow;
 use crate::flow::contents::Opened;
@@ -25,6 +29,7 @@ use crate::policy::selection::Selection;
 use crate::sink::Sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
+use crate::sink::pipe::Pipe;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
@@ -91,15 +96,27 @@ pub fn run(
     let result = restore(job, found, selection, progress, cancel);
     let mut details = BTreeMap::new();
     if job.unsafe_skip_verification {
-        let _none = details.insert("verification".to_owned(), "skipped by --unsafe-skip-verification".to_owned());
+        let _none = details.insert(
+            "verification".to_owned(),
+            "skipped by --unsafe-skip-verification".to_owned(),
+        );
     }
     let (set, bundle) = match (&result, name) {
-        (Ok(done), _) => (Some(done.verified.manifest().set.clone()), Some(done.verified.manifest().bundle.clone())),
+        (Ok(done), _) => (
+            Some(done.verified.manifest().set.clone()),
+            Some(done.verified.manifest().bundle.clone()),
+        ),
         (Err(_), Some((set, bundle))) => (Some(set), Some(bundle)),
         (Err(_), None) => (None, None),
     };
     let failure = result.as_ref().err().map(|error| (error.kind(), error.to_string()));
-    let deed = Deed { act: Act::Restore, failure, set, bundle, details };
+    let deed = Deed {
+        act: Act::Restore,
+        failure,
+        set,
+        bundle,
+        details,
+    };
     let recorded = job.store.is_some_and(|store| desk.record(store, deed).is_ok());
     result.map(|done| Done { recorded, ..done })
 }
@@ -125,15 +142,32 @@ fn restore(
     let databases_checked = router.databases();
     let sink: Box<dyn Sink> = Box::new(router);
     sink.commit()?;
-    Ok(Done { restored, targets: plan.targets, databases_checked, recorded: false, verified })
+    Ok(Done {
+        restored,
+        targets: plan.targets,
+        databases_checked,
+        recorded: false,
+        verified,
+    })
 }
 
 fn prove(job: &Restore<'_>, found: Found, progress: &dyn Progress, cancel: &Cancel) -> Result<Verified, Error> {
     if job.unsafe_skip_verification {
-        return Ok(flow::verify::unsafe_without_proof(found.object, job.jobs, progress, cancel)?);
+        return Ok(flow::verify::unsafe_without_proof(
+            found.object,
+            job.jobs,
+            progress,
+            cancel,
+        )?);
     }
-    let measure =
-        Measure { trust: job.trust, keys: job.keys, name: found.name, chain: job.store, checkpoint: job.checkpoint, jobs: job.jobs };
+    let measure = Measure {
+        trust: job.trust,
+        keys: job.keys,
+        name: found.name,
+        chain: job.store,
+        checkpoint: job.checkpoint,
+        jobs: job.jobs,
+    };
     Ok(flow::verify::verify(found.object, &measure, progress, cancel)?)
 }
 
@@ -173,12 +207,60 @@ pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Select
         match record {
             Record::Entry(entry) if selection.wants(&entry.path) => wanted.push(Wanted::Entry(entry)),
             Record::Stream(stream) if selection.wants(&stream.path) => wanted.push(Wanted::Stream(stream)),
-            Record::Entry(_) | Record::Stream(_) | Record::Begin(_) | Record::Source(_) | Record::Part(_) => {}
-            Record::Exception(_) | Record::Facts(_) | Record::End(_) => {}
+            Record::Entry(_)
+            | Record::Stream(_)
+            | Record::Begin(_)
+            | Record::Source(_)
+            | Record::Part(_)
+            | Record::Exception(_)
+            | Record::Facts(_)
+            | Record::End(_) => {}
         }
     }
     selection.finish()?;
     Ok(wanted)
+}
+
+/// Writes the content of one file or stream to `out`.
+///
+/// # Errors
+/// `Selection` when there is no such path; see [`Error`].
+pub fn cat(
+    verified: &Verified,
+    identities: &[Identity],
+    path: &str,
+    out: &mut (dyn Write + Send),
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let opened = Opened::open(verified, identities)?;
+    // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
+    let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
+    let mut wanted = list(verified, identities, &mut Selection::exactly(raw.clone()))?;
+    let raw = match wanted.pop() {
+        Some(Wanted::Entry(Entry {
+            node: Node::Hardlink { target },
+            ..
+        })) => RawBytes::from(target),
+        Some(Wanted::Entry(Entry {
+            node: Node::Directory | Node::Symlink { .. },
+            ..
+        })) => {
+            return Err(unfit(format!("{raw} is no file"), "`hub-backup ls` shows what is."));
+        }
+        Some(
+            Wanted::Entry(Entry {
+                node: Node::File { .. },
+                ..
+            })
+            | Wanted::Stream(_),
+        )
+        | None => raw,
+    };
+    let mut selection = Selection::exactly(raw);
+    let mut pipe = Pipe::new(out);
+    let _restored = flow::restore::restore(&opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
+    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
+    Ok(pipe.commit()?)
 }
 
 /// Which source goes where.
@@ -195,8 +277,18 @@ struct Routes {
 impl Routes {
     /// Fits the targets to the sources of the bundle.
     fn plan(job: &Restore<'_>, manifest: &Manifest) -> Result<Self, Error> {
-        let databases = manifest.sources.iter().filter(|source| source.kind == "sqlite").map(|source| source.label.clone()).collect();
-        let mut routes = Self { folder: None, own: Vec::new(), databases, targets: Vec::new() };
+        let databases = manifest
+            .sources
+            .iter()
+            .filter(|source| source.kind == "sqlite")
+            .map(|source| source.label.clone())
+            .collect();
+        let mut routes = Self {
+            folder: None,
+            own: Vec::new(),
+            databases,
+            targets: Vec::new(),
+        };
         for uri in job.targets {
             routes.targets.push(path(&uri.place).to_owned());
             match (&uri.label, &uri.place) {
@@ -204,21 +296,32 @@ impl Routes {
                 (label, place) => {
                     let label = source_for(label.as_ref(), place, manifest)?;
                     if routes.own.iter().any(|(other, _)| *other == label) {
-                        return Err(unfit(format!("source {label} has two targets"), "Give each source one --to."));
+                        return Err(unfit(
+                            format!("source {label} has two targets"),
+                            "Give each source one --to.",
+                        ));
                     }
                     routes.own.push((label, place.clone()));
                 }
             }
         }
         if routes.targets.is_empty() {
-            return Err(Error::Missing { what: "no target was given".into(), hint: "Give --to DIR, a folder that does not exist yet.".into() });
+            return Err(Error::Missing {
+                what: "no target was given".into(),
+                hint: "Give --to DIR, a folder that does not exist yet.".into(),
+            });
         }
         Ok(routes)
     }
 
     fn router(&self, job: &Restore<'_>) -> Result<Router, Error> {
         let mut router = Router::new();
-        let options = |strip_label| FilesSinkOptions { strip_label, same_owner: job.same_owner, jobs: job.jobs, ..FilesSinkOptions::default() };
+        let options = |strip_label| FilesSinkOptions {
+            strip_label,
+            same_owner: job.same_owner,
+            jobs: job.jobs,
+            ..FilesSinkOptions::default()
+        };
         for (label, place) in &self.own {
             let sink: Box<dyn Sink> = match place {
                 Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
@@ -240,7 +343,14 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
         Place::Sqlite(_) => kind == "sqlite",
         Place::Files(_) | Place::Folder(_) => true,
     };
-    let known = || manifest.sources.iter().map(|source| format!("{} ({})", source.label, source.kind)).collect::<Vec<_>>().join(", ");
+    let known = || {
+        manifest
+            .sources
+            .iter()
+            .map(|source| format!("{} ({})", source.label, source.kind))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let mut candidates = manifest.sources.iter().filter(|source| match label {
         Some(label) => source.label == *label,
         None => match place {
@@ -250,9 +360,21 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
     });
     match (candidates.next(), candidates.next()) {
         (Some(source), None) if fits(&source.kind) => Ok(source.label.clone()),
-        (Some(source), None) => Err(unfit(format!("source {} is {}, and cannot be restored there", source.label, source.kind), "Choose another kind of target.")),
-        (None, _) => Err(unfit(format!("the bundle has no source for this target; it has {}", known()), "Name the source: --to LABEL=URI.")),
-        (Some(_), Some(_)) => Err(unfit(format!("several sources fit this target: {}", known()), "Name the source: --to LABEL=URI.")),
+        (Some(source), None) => Err(unfit(
+            format!(
+                "source {} is {}, and cannot be restored there",
+                source.label, source.kind
+            ),
+            "Choose another kind of target.",
+        )),
+        (None, _) => Err(unfit(
+            format!("the bundle has no source for this target; it has {}", known()),
+            "Name the source: --to LABEL=URI.",
+        )),
+        (Some(_), Some(_)) => Err(unfit(
+            format!("several sources fit this target: {}", known()),
+            "Name the source: --to LABEL=URI.",
+        )),
     }
 }
 
@@ -263,5 +385,8 @@ fn path(place: &Place) -> &Path {
 }
 
 fn unfit(what: String, hint: &str) -> Error {
-    Error::Unfit { what, hint: hint.to_owned() }
+    Error::Unfit {
+        what,
+        hint: hint.to_owned(),
+    }
 }

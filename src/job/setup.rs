@@ -11,6 +11,7 @@ use sequoia_openpgp::Cert;
 use crate::audit::Actor;
 use crate::base::clock::Clock;
 use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::bundle::manifest::Role;
@@ -31,6 +32,7 @@ use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
 use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
+use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
 use crate::source::Source;
 use crate::source::command;
@@ -49,6 +51,9 @@ use crate::source::uri::What;
 use crate::store::local::LocalStore;
 
 use super::error::Error;
+
+/// Asks somebody for the passphrase of a locked key file.
+pub type Ask<'a> = &'a dyn Fn(&Path) -> Result<SecretText, Box<dyn Fault + Send + Sync>>;
 
 /// Opens the store of the settings.
 ///
@@ -92,16 +97,33 @@ pub fn pinned_trust(settings: &Settings) -> Result<TrustStore, Error> {
     Ok(trust)
 }
 
+/// As [`trust`], with the signers themselves pinned: what they made before may be taken up again after a crash.
+///
+/// # Errors
+/// As [`trust`].
+pub fn trust_of_signers(settings: &Settings, signers: &[&dyn Signer]) -> Result<TrustStore, Error> {
+    let mut trust = trust(settings)?;
+    trust
+        .pinned
+        .extend(signers.iter().map(|signer| signer.certificate().clone()));
+    Ok(trust)
+}
+
 /// A file, or the files `*.asc`, `*.pgp` and `*.gpg` of a folder, in order.
 fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |source| Error::OpenFile { path: path.to_owned(), source };
+    let unreadable = |source| Error::OpenFile {
+        path: path.to_owned(),
+        source,
+    };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        let named = file.extension().is_some_and(|extension| ["asc", "pgp", "gpg"].iter().any(|known| extension == *known));
+        let named = file
+            .extension()
+            .is_some_and(|extension| ["asc", "pgp", "gpg"].iter().any(|known| extension == *known));
         if named && file.is_file() {
             files.push(file);
         }
@@ -123,9 +145,16 @@ pub fn read_public(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(limits::KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     let fits = read.and_then(|count| {
-        if count as u64 > limits::KEY_FILE_BYTES_MAX { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(()) }
+        if count as u64 > limits::KEY_FILE_BYTES_MAX {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(())
+        }
     });
-    fits.map_err(|source| Error::OpenFile { path: path.to_owned(), source })?;
+    fits.map_err(|source| Error::OpenFile {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(bytes)
 }
 
@@ -143,20 +172,27 @@ pub fn signers(
     settings: &Settings,
     environment: &Environment,
     now: Timestamp,
-    ask: &dyn Fn(&Path) -> Option<SecretText>,
+    ask: Ask<'_>,
 ) -> Result<Vec<SoftwareSigner>, Error> {
     let given = read_passphrase(settings.keys.signer_passphrase.as_ref(), environment)?;
     let mut signers = Vec::new();
     for path in &settings.keys.signers.value {
         let key = openpgp::read_secret(read_secret(path)?.expose())?;
         let locked = key.keys().secret().any(|key| !key.key().has_unencrypted_secret());
-        let passphrase = if given.is_none() && locked { ask(path) } else { given.clone() };
+        let passphrase = if given.is_none() && locked {
+            Some(ask(path).map_err(Error::Ask)?)
+        } else {
+            given.clone()
+        };
         signers.push(SoftwareSigner::new(key, passphrase, now)?);
     }
     Ok(signers)
 }
 
-fn read_passphrase(source: Option<&Setting<SecretSource>>, environment: &Environment) -> Result<Option<SecretText>, Error> {
+fn read_passphrase(
+    source: Option<&Setting<SecretSource>>,
+    environment: &Environment,
+) -> Result<Option<SecretText>, Error> {
     Ok(source.map(|setting| setting.value.read(environment)).transpose()?)
 }
 
@@ -184,15 +220,18 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn identities(settings: &Settings, environment: &Environment, ask: &dyn Fn(&Path) -> Option<SecretText>) -> Result<Vec<Identity>, Error> {
+pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
         let mut identity = read_identity(read_secret(path)?.expose(), given.clone())?;
-        if let Identity::OpenPgp { key, passphrase: passphrase @ None } = &mut identity
+        if let Identity::OpenPgp {
+            key,
+            passphrase: passphrase @ None,
+        } = &mut identity
             && key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
         {
-            *passphrase = ask(path);
+            *passphrase = Some(ask(path).map_err(Error::Ask)?);
         }
         identities.push(identity);
     }
@@ -221,39 +260,68 @@ pub fn suite(set: &SetSettings, recipients: &[Recipient]) -> Result<Suite, Error
 #[must_use]
 pub fn key_policy(settings: &Settings) -> KeyPolicy {
     let recipients_min = usize::try_from(settings.recipients_min.value).unwrap_or(usize::MAX);
-    KeyPolicy { recipients_min, ..KeyPolicy::default() }
+    KeyPolicy {
+        recipients_min,
+        ..KeyPolicy::default()
+    }
 }
 
 /// Facts about recipients, as the manifest will have them.
 #[must_use]
 pub fn recipient_facts(recipients: &[Recipient], at: Timestamp) -> Vec<crate::bundle::manifest::KeyFacts> {
     let facts = recipients.iter().map(|recipient| facts::recipient_facts(recipient, at));
-    facts.inspect(|facts| debug_assert_eq!(facts.role, Role::Recipient)).collect()
+    facts
+        .inspect(|facts| debug_assert_eq!(facts.role, Role::Recipient))
+        .collect()
 }
 
 /// Makes the sources of a set.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
-pub fn sources(set: &SetSettings, environment: &Environment, clock: &std::sync::Arc<dyn Clock>) -> Result<Vec<Box<dyn Source>>, Error> {
-    let uris = set.sources.value.iter().map(|text| text.parse()).collect::<Result<Vec<SourceUri>, _>>()?;
+pub fn sources(
+    set: &SetSettings,
+    environment: &Environment,
+    clock: &std::sync::Arc<dyn Clock>,
+) -> Result<Vec<Box<dyn Source>>, Error> {
+    let uris = set
+        .sources
+        .value
+        .iter()
+        .map(|text| text.parse())
+        .collect::<Result<Vec<SourceUri>, _>>()?;
     let labels = uri::assign_labels(&uris)?;
     let resolve = |path: &Path| set.sources.origin.resolve(path);
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     for (uri, label) in uris.into_iter().zip(labels) {
         sources.push(match uri.what {
             What::Sqlite(path) => {
-                let options = SqliteOptions { check: set.check_sources.value, ..SqliteOptions::default() };
+                let options = SqliteOptions {
+                    check: set.check_sources.value,
+                    ..SqliteOptions::default()
+                };
                 Box::new(SqliteSource::new(label, resolve(&path), options).timed_by(std::sync::Arc::clone(clock)))
             }
             What::Files(path) => {
-                let options =
-                    FilesOptions { exclude: set.exclude.value.clone(), allow_changed: set.allow_changed.value, ..FilesOptions::default() };
+                let options = FilesOptions {
+                    exclude: set.exclude.value.clone(),
+                    allow_changed: set.allow_changed.value,
+                    ..FilesOptions::default()
+                };
                 Box::new(FilesSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
             What::Config(path) => {
-                let secrets = if set.redact_secrets.value { SecretRule::Redact } else { SecretRule::Refuse };
-                Box::new(ConfigSource::new(label, resolve(&path), ConfigOptions { secrets }))
+                let secrets = if set.redact_secrets.value {
+                    SecretRule::Redact
+                } else {
+                    SecretRule::Refuse
+                };
+                let options = ConfigOptions {
+                    secrets,
+                    exclude: set.exclude.value.clone(),
+                    ..ConfigOptions::default()
+                };
+                Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
             What::Command { command, .. } => {
                 let options = CommandOptions {
@@ -268,20 +336,34 @@ pub fn sources(set: &SetSettings, environment: &Environment, clock: &std::sync::
     Ok(sources)
 }
 
-fn bad(error: &dyn crate::base::fault::Fault) -> Error {
-    Error::Unfit { what: error.to_string(), hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()) }
+fn bad(error: &dyn Fault) -> Error {
+    Error::Unfit {
+        what: error.to_string(),
+        hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
+    }
 }
 
 /// The variables that commands may see.
 fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)> {
-    environment.all().filter(|(name, _)| command::keep(name, extra)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    environment
+        .all()
+        .filter(|(name, _)| command::keep(name, extra))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Who works here, for the audit log.
 #[must_use]
 pub fn actor(environment: &Environment) -> Actor {
     let user = environment.get("LOGNAME").or_else(|| environment.get("USER"));
-    let user = user.map_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()), |user| user.to_string_lossy().into_owned());
+    let user = user.map_or_else(
+        || format!("uid {}", rustix::process::getuid().as_raw()),
+        |user| user.to_string_lossy().into_owned(),
+    );
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Actor { user, host, tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned() }
+    Actor {
+        user,
+        host,
+        tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
 }

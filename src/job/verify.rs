@@ -69,7 +69,13 @@ pub struct Row {
 ///
 /// # Errors
 /// See [`Error`].
-pub fn one(job: &Verify<'_>, found: Found, desk: &Desk<'_>, progress: &dyn Progress, cancel: &Cancel) -> Result<Outcome, Error> {
+pub fn one(
+    job: &Verify<'_>,
+    found: Found,
+    desk: &Desk<'_>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Outcome, Error> {
     let name = found.name.clone();
     let result = prove(job, found, progress, cancel);
     if let (Some(store), Some((set, bundle))) = (job.store, name) {
@@ -81,19 +87,38 @@ pub fn one(job: &Verify<'_>, found: Found, desk: &Desk<'_>, progress: &dyn Progr
 /// Verification is of use without the right to write: a store that cannot be written keeps no note of it.
 fn note(store: &dyn Store, desk: &Desk<'_>, set: SetName, bundle: BundleId, error: Option<&Error>) {
     let failure: Option<(Kind, String)> = error.map(|error| (error.kind(), error.to_string()));
-    let deed = Deed { act: Act::Verify, failure, set: Some(set), bundle: Some(bundle), details: BTreeMap::new() };
+    let deed = Deed {
+        act: Act::Verify,
+        failure,
+        set: Some(set),
+        bundle: Some(bundle),
+        details: BTreeMap::new(),
+    };
     let _unwritable = desk.record(store, deed);
 }
 
 fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cancel) -> Result<Outcome, Error> {
-    let measure =
-        Measure { trust: job.trust, keys: job.keys, name: found.name, chain: job.store, checkpoint: job.checkpoint, jobs: job.jobs };
+    let measure = Measure {
+        trust: job.trust,
+        keys: job.keys,
+        name: found.name,
+        chain: job.store,
+        checkpoint: job.checkpoint,
+        jobs: job.jobs,
+    };
     let verified = flow::verify::verify(found.object, &measure, progress, cancel)?;
     let contents = match job.deep {
         None => None,
         Some(identities) => {
             let opened = Opened::open(&verified, identities)?;
-            Some(flow::restore::restore(&opened, &mut Selection::all(), job.jobs, &mut Discard, progress, cancel)?)
+            Some(flow::restore::restore(
+                &opened,
+                &mut Selection::all(),
+                job.jobs,
+                &mut Discard,
+                progress,
+                cancel,
+            )?)
         }
     };
     Ok(Outcome { verified, contents })
@@ -123,7 +148,11 @@ pub fn all(
             cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
             let found = bundles::open(store, set.clone(), bundle.clone());
             let result = found.and_then(|found| one(job, found, desk, progress, cancel));
-            each(Row { set: set.clone(), bundle, result });
+            each(Row {
+                set: set.clone(),
+                bundle,
+                result,
+            });
         }
     }
     Ok(problems)

@@ -10,6 +10,7 @@
 
 pub mod algorithm;
 pub mod certify;
+pub mod describe;
 mod error;
 pub mod facts;
 pub mod identities;
@@ -19,7 +20,7 @@ pub mod profile;
 pub mod recipients;
 pub mod revoke;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod trust;
 pub mod unlock;
 

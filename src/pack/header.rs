@@ -35,16 +35,34 @@ pub fn of_entry(entry: &Entry) -> Vec<u8> {
     if kind == EntryType::Directory {
         name.push(b'/');
     }
-    member(&Fields { kind, name: &name, link, size: entry.stored_bytes(), extents, attributes: &entry.attributes })
+    member(&Fields {
+        kind,
+        name: &name,
+        link,
+        size: entry.stored_bytes(),
+        extents,
+        attributes: &entry.attributes,
+    })
 }
 
 /// Everything before the content of a part of a stream: `PATH.part-00000000`, mode 0600, owner 0, the given time.
 #[must_use]
 pub fn of_part(part: &Part, seconds: i64) -> Vec<u8> {
     let name = [part.path.as_bytes(), format!(".part-{:08}", part.number).as_bytes()].concat();
-    let attributes = Attributes { mode: 0o600, mtime: Mtime { seconds, nanos: 0 }, ..Attributes::default() };
+    let attributes = Attributes {
+        mode: 0o600,
+        mtime: Mtime { seconds, nanos: 0 },
+        ..Attributes::default()
+    };
     let kind = EntryType::Regular;
-    member(&Fields { kind, name: &name, link: None, size: part.size, extents: None, attributes: &attributes })
+    member(&Fields {
+        kind,
+        name: &name,
+        link: None,
+        size: part.size,
+        extents: None,
+        attributes: &attributes,
+    })
 }
 
 struct Fields<'a> {
@@ -59,7 +77,10 @@ struct Fields<'a> {
 }
 
 fn member(fields: &Fields<'_>) -> Vec<u8> {
-    let map = fields.extents.map(|(size, extents)| sparse_map(size, extents)).unwrap_or_default();
+    let map = fields
+        .extents
+        .map(|(size, extents)| sparse_map(size, extents))
+        .unwrap_or_default();
     let size = fields.size + map.len() as u64;
     let records = pax_records(fields, size);
     let mut out = Vec::with_capacity(512 + map.len());
@@ -69,11 +90,25 @@ fn member(fields: &Fields<'_>) -> Vec<u8> {
     let mut header = Header::new_ustar();
     header.set_entry_type(fields.kind);
     let sparse_name = fields.extents.map(|_| sparse_ustar_name(fields.name));
-    put(&mut header.as_ustar_mut().expect("made as ustar").name, sparse_name.as_deref().unwrap_or(fields.name));
-    put(&mut header.as_ustar_mut().expect("made as ustar").linkname, fields.link.unwrap_or_default());
+    put(
+        &mut header.as_ustar_mut().expect("made as ustar").name,
+        sparse_name.as_deref().unwrap_or(fields.name),
+    );
+    put(
+        &mut header.as_ustar_mut().expect("made as ustar").linkname,
+        fields.link.unwrap_or_default(),
+    );
     header.set_mode(fields.attributes.mode);
-    header.set_uid(u64::from(if fields.attributes.uid > USTAR_ID_MAX { 0 } else { fields.attributes.uid }));
-    header.set_gid(u64::from(if fields.attributes.gid > USTAR_ID_MAX { 0 } else { fields.attributes.gid }));
+    header.set_uid(u64::from(if fields.attributes.uid > USTAR_ID_MAX {
+        0
+    } else {
+        fields.attributes.uid
+    }));
+    header.set_gid(u64::from(if fields.attributes.gid > USTAR_ID_MAX {
+        0
+    } else {
+        fields.attributes.gid
+    }));
     header.set_size(if size > USTAR_NUMBER_MAX { 0 } else { size });
     header.set_mtime(ustar_seconds(fields.attributes.mtime));
     header.set_cksum();
@@ -111,7 +146,10 @@ fn pax_records(fields: &Fields<'_>, size: u64) -> Vec<u8> {
         }
     }
     let mtime = attributes.mtime;
-    if mtime.nanos != 0 || u64::try_from(mtime.seconds).is_ok_and(|seconds| seconds > USTAR_NUMBER_MAX) || mtime.seconds < 0 {
+    if mtime.nanos != 0
+        || u64::try_from(mtime.seconds).is_ok_and(|seconds| seconds > USTAR_NUMBER_MAX)
+        || mtime.seconds < 0
+    {
         record("mtime", pax_time(mtime).as_bytes(), &mut out);
     }
     for xattr in &attributes.xattrs {
@@ -159,7 +197,10 @@ fn append_pax(records: &[u8], name: &[u8], out: &mut Vec<u8>) {
     header.set_entry_type(EntryType::XHeader);
     let base = name.strip_suffix(b"/").unwrap_or(name);
     let base = base.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    put(&mut header.as_ustar_mut().expect("made as ustar").name, &[b"PaxHeaders/", base].concat());
+    put(
+        &mut header.as_ustar_mut().expect("made as ustar").name,
+        &[b"PaxHeaders/", base].concat(),
+    );
     header.set_mode(0o644);
     header.set_uid(0);
     header.set_gid(0);
@@ -181,7 +222,10 @@ fn sparse_ustar_name(name: &[u8]) -> Vec<u8> {
 /// A file that ends in a hole has an empty extent at its end, by which GNU tar sets its size.
 fn sparse_map(size: u64, extents: &[Extent]) -> Vec<u8> {
     let reached = extents.last().map_or(0, |last| last.offset + last.length);
-    let tail = (reached < size).then_some(Extent { offset: size, length: 0 });
+    let tail = (reached < size).then_some(Extent {
+        offset: size,
+        length: 0,
+    });
     let all = extents.iter().copied().chain(tail);
     let mut text = format!("{}\n", extents.len() + usize::from(tail.is_some()));
     for extent in all {
@@ -209,8 +253,20 @@ mod tests {
 
     #[test]
     fn times_before_1970_have_a_sign() {
-        assert_eq!(pax_time(Mtime { seconds: -2, nanos: 500_000_000 }), "-1.500000000");
+        assert_eq!(
+            pax_time(Mtime {
+                seconds: -2,
+                nanos: 500_000_000
+            }),
+            "-1.500000000"
+        );
         assert_eq!(pax_time(Mtime { seconds: 0, nanos: 1 }), "0.000000001");
-        assert_eq!(pax_time(Mtime { seconds: -1, nanos: 500_000_000 }), "-0.500000000");
+        assert_eq!(
+            pax_time(Mtime {
+                seconds: -1,
+                nanos: 500_000_000
+            }),
+            "-0.500000000"
+        );
     }
 }

@@ -70,7 +70,11 @@ pub struct Unpacker<R> {
 impl<R: Read> Unpacker<R> {
     /// Reads from `input`; `seconds` is the time of parts: that of the bundle.
     pub fn new(input: R, seconds: i64) -> Self {
-        Self { input, seconds, open_streams: HashMap::new() }
+        Self {
+            input,
+            seconds,
+            open_streams: HashMap::new(),
+        }
     }
 
     /// The stream, to move it between members.
@@ -82,10 +86,17 @@ impl<R: Read> Unpacker<R> {
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn entry<E>(&mut self, entry: &Entry, take: impl FnOnce(&mut dyn Read) -> Result<(), E>) -> Result<Result<(), E>, Error> {
+    pub fn entry<E>(
+        &mut self,
+        entry: &Entry,
+        take: impl FnOnce(&mut dyn Read) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Error> {
         self.compare(&header::of_entry(entry), &entry.path, "its header")?;
         let stored = entry.stored_bytes();
-        let whole = [Extent { offset: 0, length: stored }];
+        let whole = [Extent {
+            offset: 0,
+            length: stored,
+        }];
         let (size, extents, expected) = match &entry.node {
             Node::File { size, extents, sha256 } => (*size, extents.as_deref().unwrap_or(&whole), Some(*sha256)),
             Node::Directory | Node::Symlink { .. } | Node::Hardlink { .. } => (0, &whole[..0], None),
@@ -114,13 +125,23 @@ impl<R: Read> Unpacker<R> {
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn part<E>(&mut self, part: &Part, take: impl FnOnce(&mut dyn Read) -> Result<(), E>) -> Result<Result<(), E>, Error> {
+    pub fn part<E>(
+        &mut self,
+        part: &Part,
+        take: impl FnOnce(&mut dyn Read) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Error> {
         self.compare(&header::of_part(part, self.seconds), &part.path, "the header of a part")?;
         let (hasher, parts, bytes) = self.open_streams.remove(&part.path).unwrap_or_default();
         if parts != part.number {
-            return Err(Error::Differs { path: part.path.to_string(), what: "the order of its parts" });
+            return Err(Error::Differs {
+                path: part.path.to_string(),
+                what: "the order of its parts",
+            });
         }
-        let whole = [Extent { offset: 0, length: part.size }];
+        let whole = [Extent {
+            offset: 0,
+            length: part.size,
+        }];
         let mut content = Content::new(&mut self.input, &whole[..usize::from(part.size > 0)]);
         content.hasher = hasher;
         let taken = take(&mut content);
@@ -128,8 +149,12 @@ impl<R: Read> Unpacker<R> {
         if taken.is_err() {
             return Ok(taken);
         }
-        let Some(hasher) = hasher else { return Err(Error::Unread(part.path.clone())) };
-        let _none = self.open_streams.insert(part.path.clone(), (hasher, parts + 1, bytes + part.size));
+        let Some(hasher) = hasher else {
+            return Err(Error::Unread(part.path.clone()));
+        };
+        let _none = self
+            .open_streams
+            .insert(part.path.clone(), (hasher, parts + 1, bytes + part.size));
         self.compare(&[0; 512][..padding(part.size)], &part.path, "the bytes after a part")?;
         Ok(taken)
     }
@@ -141,7 +166,10 @@ impl<R: Read> Unpacker<R> {
     pub fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
         let (hasher, parts, bytes) = self.open_streams.remove(&stream.path).unwrap_or_default();
         if parts != stream.parts || bytes != stream.size {
-            return Err(Error::Differs { path: stream.path.to_string(), what: "the number of its parts" });
+            return Err(Error::Differs {
+                path: stream.path.to_string(),
+                what: "the number of its parts",
+            });
         }
         check(&stream.path, stream.sha256, hasher.finish())
     }
@@ -152,12 +180,18 @@ impl<R: Read> Unpacker<R> {
     /// See [`Error`].
     pub fn finish(mut self) -> Result<(), Error> {
         if let Some(path) = self.open_streams.keys().next() {
-            return Err(Error::Differs { path: path.to_string(), what: "a stream without its end" });
+            return Err(Error::Differs {
+                path: path.to_string(),
+                what: "a stream without its end",
+            });
         }
         compare(&mut self.input, &[0; END_BYTES], "the end", "the final zeros")?;
         match self.input.read(&mut [0]).map_err(Error::Read)? {
             0 => Ok(()),
-            _ => Err(Error::Differs { path: "the end".into(), what: "bytes that belong to nothing" }),
+            _ => Err(Error::Differs {
+                path: "the end".into(),
+                what: "bytes that belong to nothing",
+            }),
         }
     }
 
@@ -172,7 +206,10 @@ fn compare(input: &mut impl Read, mut expected: &[u8], path: &str, what: &'stati
         let step = expected.len().min(buffer.len());
         input.read_exact(&mut buffer[..step]).map_err(Error::Read)?;
         if buffer[..step] != expected[..step] {
-            return Err(Error::Differs { path: path.to_owned(), what });
+            return Err(Error::Differs {
+                path: path.to_owned(),
+                what,
+            });
         }
         expected = &expected[step..];
     }
@@ -180,7 +217,15 @@ fn compare(input: &mut impl Read, mut expected: &[u8], path: &str, what: &'stati
 }
 
 fn check(path: &EntryPath, expected: Digest, actual: Digest) -> Result<(), Error> {
-    if expected == actual { Ok(()) } else { Err(Error::Digest { path: path.clone(), expected, actual }) }
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Error::Digest {
+            path: path.clone(),
+            expected,
+            actual,
+        })
+    }
 }
 
 /// The content of one member: hashes what passes, holes included, and keeps the error of the stream for the one who can name it.
@@ -196,8 +241,19 @@ struct Content<'a, R> {
 
 impl<'a, R: Read> Content<'a, R> {
     fn new(input: &'a mut R, extents: &'a [Extent]) -> Self {
-        let extents = if extents.first().is_some_and(|first| first.length == 0) { &extents[1..] } else { extents };
-        Self { input, extents, within: 0, reached: 0, hasher: Hasher::new(), failed: None }
+        let extents = if extents.first().is_some_and(|first| first.length == 0) {
+            &extents[1..]
+        } else {
+            extents
+        };
+        Self {
+            input,
+            extents,
+            within: 0,
+            reached: 0,
+            hasher: Hasher::new(),
+            failed: None,
+        }
     }
 
     /// The hasher and the offset that it has reached; no hasher when some content was not read.
@@ -212,7 +268,9 @@ impl<'a, R: Read> Content<'a, R> {
 
 impl<R: Read> Read for Content<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(extent) = self.extents.first() else { return Ok(0) };
+        let Some(extent) = self.extents.first() else {
+            return Ok(0);
+        };
         if self.within == 0 {
             self.hasher.update_zeros(extent.offset - self.reached);
             self.reached = extent.offset;

@@ -73,7 +73,19 @@ impl<'a> Packer<'a> {
     ) -> Self {
         let block = vec![0; block_bytes as usize];
         let (records, totals) = (Vec::new(), Totals::default());
-        Self { hand_out, pool, cancel, progress, seconds, block, used: 0, number: 0, records, open_since: 0, totals }
+        Self {
+            hand_out,
+            pool,
+            cancel,
+            progress,
+            seconds,
+            block,
+            used: 0,
+            number: 0,
+            records,
+            open_since: 0,
+            totals,
+        }
     }
 
     /// Puts a record without a member into the index.
@@ -94,7 +106,11 @@ impl<'a> Packer<'a> {
     pub fn finish(mut self) -> Result<Totals, CollectError> {
         self.write(&[0; END_BYTES])?;
         let tar_bytes = self.totals.tar_bytes + self.used as u64;
-        let totals = Totals { tar_bytes, blocks: self.number + 1, ..self.totals };
+        let totals = Totals {
+            tar_bytes,
+            blocks: self.number + 1,
+            ..self.totals
+        };
         self.note(Record::End(totals));
         self.flush()?;
         Ok(totals)
@@ -114,7 +130,12 @@ impl<'a> Packer<'a> {
         self.totals.tar_bytes += bytes.len() as u64;
         let records = std::mem::take(&mut self.records);
         self.progress.advance(bytes.len() as u64);
-        let block = Block { number: self.number, bytes, records, oldest: self.open_since.min(self.number + 1) };
+        let block = Block {
+            number: self.number,
+            bytes,
+            records,
+            oldest: self.open_since.min(self.number + 1),
+        };
         self.number += 1;
         self.used = 0;
         (self.hand_out)(block).map_err(|Stopped| CollectError::Stopped)
@@ -148,7 +169,10 @@ impl<'a> Packer<'a> {
             self.flush()?;
         }
         self.open_since = self.number;
-        Ok(Location { block: self.number, skip: u32::try_from(self.used).expect("a block is shorter than 4 GiB") })
+        Ok(Location {
+            block: self.number,
+            skip: u32::try_from(self.used).expect("a block is shorter than 4 GiB"),
+        })
     }
 
     /// Ends a member: its record goes with the current block.
@@ -165,7 +189,12 @@ impl<'a> Packer<'a> {
             let room = self.room()?;
             let room_bytes = room.len().min(most);
             match content.read(&mut room[..room_bytes]) {
-                Ok(0) => return Err(CollectError::Short { expected: length, got: length - left }),
+                Ok(0) => {
+                    return Err(CollectError::Short {
+                        expected: length,
+                        got: length - left,
+                    });
+                }
                 Ok(count) => {
                     hasher.update(&room[..count]);
                     self.used += count;
@@ -204,7 +233,12 @@ impl<'a> Packer<'a> {
         content: &mut dyn Read,
         hasher: &mut Hasher,
     ) -> Result<(u64, bool), CollectError> {
-        let mut part = Part { path: path.clone(), number, size: 0, at: Location { block: 0, skip: 0 } };
+        let mut part = Part {
+            path: path.clone(),
+            number,
+            size: 0,
+            at: Location { block: 0, skip: 0 },
+        };
         let header_bytes = header::of_part(&part, self.seconds).len();
         part.at = self.begin((self.block.len() / 2) as u64)?;
         if self.block.len() - self.used <= header_bytes {
@@ -254,13 +288,27 @@ impl Collector for Packer<'_> {
         content: &mut dyn Read,
     ) -> Result<Digest, CollectError> {
         let at = Location { block: 0, skip: 0 };
-        let node = Node::File { size, extents, sha256: Digest::from_octets([0; 32]) };
-        let mut entry = Entry { path, node, attributes, at };
+        let node = Node::File {
+            size,
+            extents,
+            sha256: Digest::from_octets([0; 32]),
+        };
+        let mut entry = Entry {
+            path,
+            node,
+            attributes,
+            at,
+        };
         let header = header::of_entry(&entry);
         entry.at = self.begin(header.len() as u64 + entry.stored_bytes())?;
         self.write(&header)?;
-        let whole = [Extent { offset: 0, length: size }];
-        let Node::File { extents, sha256, .. } = &mut entry.node else { unreachable!("made as a file above") };
+        let whole = [Extent {
+            offset: 0,
+            length: size,
+        }];
+        let Node::File { extents, sha256, .. } = &mut entry.node else {
+            unreachable!("made as a file above")
+        };
         let list = extents.as_deref().unwrap_or(if size == 0 { &[] } else { &whole });
         let digest = self.copy_file(content, size, list)?;
         *sha256 = digest;
@@ -270,7 +318,12 @@ impl Collector for Packer<'_> {
     }
 
     fn node(&mut self, path: EntryPath, attributes: Attributes, node: NodeWithoutContent) -> Result<(), CollectError> {
-        let mut entry = Entry { path, node: node.into(), attributes, at: Location { block: 0, skip: 0 } };
+        let mut entry = Entry {
+            path,
+            node: node.into(),
+            attributes,
+            at: Location { block: 0, skip: 0 },
+        };
         let header = header::of_entry(&entry);
         entry.at = self.begin(header.len() as u64)?;
         self.write(&header)?;
@@ -292,7 +345,13 @@ impl Collector for Packer<'_> {
         }
         let sha256 = hasher.finish();
         self.totals.entries += 1;
-        self.note(Record::Stream(Stream { path, mode, parts: number, size: total, sha256 }));
+        self.note(Record::Stream(Stream {
+            path,
+            mode,
+            parts: number,
+            size: total,
+            sha256,
+        }));
         Ok((total, sha256))
     }
 

@@ -49,7 +49,7 @@ impl Default for KeyPolicy {
 #[non_exhaustive]
 pub enum Violation {
     /// Too few recipients: losing one key would lose the bundle.
-    #[error("{found} recipients, and the policy demands {least}")]
+    #[error("the number of recipients is {found}, and the policy demands {least}")]
     TooFewRecipients {
         /// How many there are.
         found: usize,
@@ -57,7 +57,7 @@ pub enum Violation {
         least: usize,
     },
     /// Too few signers.
-    #[error("{found} signers, and the policy demands {least}")]
+    #[error("the number of signers is {found}, and the policy demands {least}")]
     TooFewSigners {
         /// How many there are.
         found: usize,
@@ -174,17 +174,20 @@ impl Fault for Violations {
     fn kind(&self) -> Kind {
         Kind::KeyPolicy
     }
+
+    fn hint(&self) -> Option<String> {
+        Some("Look at the keys with `hub-backup keys`; the rules stand in the settings under `[policy]`.".into())
+    }
 }
 
-/// Judges the keys that the manifest names, by the facts in it, at `at`: the time of the bundle. `signed` are the facts about
-/// the keys that have signed, as their certificates tell them.
+/// Judges the keys that the manifest names, by the facts in it, at `at`: the time of the bundle. `signed` are the facts that the
+/// certificates of those who have signed tell. (About recipients nobody but their owners can tell.)
 ///
 /// # Errors
 /// Every violation there is.
 pub fn check(manifest: &Manifest, signed: &[KeyFacts], policy: &KeyPolicy, at: Timestamp) -> Result<(), Violations> {
     let keys = &manifest.keys;
-    let mut found = check_keys(manifest.suite, &keys.signers, &keys.recipients, policy, at)
-        .map_or_else(|all| all.0, |()| Vec::new());
+    let mut found = violations(manifest.suite, &keys.signers, &keys.recipients, policy, at);
     check_signed(&keys.signers, signed, &mut found);
     check_slots(manifest, &mut found);
     verdict(found)
@@ -201,6 +204,16 @@ pub fn check_keys(
     policy: &KeyPolicy,
     at: Timestamp,
 ) -> Result<(), Violations> {
+    verdict(violations(suite, signers, recipients, policy, at))
+}
+
+fn violations(
+    suite: Suite,
+    signers: &[KeyFacts],
+    recipients: &[KeyFacts],
+    policy: &KeyPolicy,
+    at: Timestamp,
+) -> Vec<Violation> {
     let mut found = Vec::new();
     check_counts(signers, recipients, policy, &mut found);
     for (keys, role) in [(signers, Role::Signer), (recipients, Role::Recipient)] {
@@ -215,7 +228,7 @@ pub fn check_keys(
     for key in recipients.iter().filter(|key| !takes(suite, &key.kind)) {
         found.push(wrong_kind(key, suite));
     }
-    verdict(found)
+    found
 }
 
 fn verdict(found: Vec<Violation>) -> Result<(), Violations> {
@@ -308,7 +321,7 @@ fn wrong_kind(key: &KeyFacts, suite: Suite) -> Violation {
     }
 }
 
-/// The signers that the manifest names are those that have signed, and the manifest tells the truth about them.
+/// The signers that the manifest names are those that have signed, and it tells the truth about them.
 fn check_signed(named: &[KeyFacts], signed: &[KeyFacts], found: &mut Vec<Violation>) {
     for claim in named {
         match signed.iter().find(|by| by.id == claim.id) {

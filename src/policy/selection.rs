@@ -7,6 +7,7 @@ use globset::GlobMatcher;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::path::EntryPath;
+use crate::bundle::path::RawBytes;
 
 /// Everything, or what fits one of some patterns.
 ///
@@ -14,7 +15,9 @@ use crate::bundle::path::EntryPath;
 /// over whole paths; `*` does not cross a `/`, `**` does.
 #[derive(Debug)]
 pub struct Selection {
-    /// None selects everything.
+    /// One path and nothing under it, and whether it was found.
+    exact: Option<(RawBytes, bool)>,
+    /// None selects everything, when there is no `exact`.
     patterns: Option<Vec<Pattern>>,
 }
 
@@ -52,7 +55,9 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Pattern { .. } => Some("Write a path as `hub-backup ls` prints it, or a glob such as 'hub/**/*.json'.".into()),
+            Self::Pattern { .. } => {
+                Some("Write a path as `hub-backup ls` prints it, or a glob such as 'hub/**/*.json'.".into())
+            }
             Self::Nothing(_) => Some("`hub-backup ls` prints the paths in a bundle.".into()),
         }
     }
@@ -62,7 +67,10 @@ impl Selection {
     /// Everything.
     #[must_use]
     pub fn all() -> Self {
-        Self { patterns: None }
+        Self {
+            exact: None,
+            patterns: None,
+        }
     }
 
     /// What fits one of `patterns`; everything when there are none.
@@ -73,19 +81,41 @@ impl Selection {
         if patterns.is_empty() {
             return Ok(Self::all());
         }
-        let patterns = patterns.iter().map(|text| Pattern::new(text)).collect::<Result<_, _>>()?;
-        Ok(Self { patterns: Some(patterns) })
+        let patterns = patterns
+            .iter()
+            .map(|text| Pattern::new(text))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            exact: None,
+            patterns: Some(patterns),
+        })
+    }
+
+    /// One path, as it is.
+    #[must_use]
+    pub fn exactly(path: RawBytes) -> Self {
+        Self {
+            exact: Some((path, false)),
+            patterns: None,
+        }
     }
 
     /// Whether everything is wanted.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.patterns.is_none()
+        self.exact.is_none() && self.patterns.is_none()
     }
 
     /// Whether an entry is wanted. Remembers which patterns have found something.
     pub fn wants(&mut self, path: &EntryPath) -> bool {
-        let Some(patterns) = &mut self.patterns else { return true };
+        if let Some((exact, found)) = &mut self.exact {
+            let wanted = path.as_bytes() == exact.0;
+            *found |= wanted;
+            return wanted;
+        }
+        let Some(patterns) = &mut self.patterns else {
+            return true;
+        };
         let mut wanted = false;
         for pattern in patterns {
             if pattern.fits(path) {
@@ -101,6 +131,9 @@ impl Selection {
     /// # Errors
     /// `Nothing` for the first that has not.
     pub fn finish(&self) -> Result<(), Error> {
+        if let Some((exact, false)) = &self.exact {
+            return Err(Error::Nothing(exact.to_string()));
+        }
         match self.patterns.iter().flatten().find(|pattern| !pattern.found) {
             Some(pattern) => Err(Error::Nothing(pattern.text.clone())),
             None => Ok(()),
@@ -110,23 +143,35 @@ impl Selection {
 
 impl Pattern {
     fn new(text: &str) -> Result<Self, Error> {
-        let bad = |source| Error::Pattern { pattern: text.to_owned(), source };
+        let bad = |source| Error::Pattern {
+            pattern: text.to_owned(),
+            source,
+        };
         let trimmed = text.trim_end_matches('/');
-        let glob: Glob = GlobBuilder::new(trimmed).literal_separator(true).backslash_escape(true).build().map_err(bad)?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher(), found: false })
+        let glob: Glob = GlobBuilder::new(trimmed)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .build()
+            .map_err(bad)?;
+        Ok(Self {
+            text: text.to_owned(),
+            matcher: glob.compile_matcher(),
+            found: false,
+        })
     }
 
     /// The path itself, literally or by the glob, or one of the folders that it is in.
     fn fits(&self, path: &EntryPath) -> bool {
         let literal = std::path::Path::new(self.text.trim_end_matches('/'));
-        path.as_path().ancestors().any(|ancestor| ancestor == literal || self.matcher.is_match(ancestor))
+        path.as_path()
+            .ancestors()
+            .any(|ancestor| ancestor == literal || self.matcher.is_match(ancestor))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::path::RawBytes;
 
     fn wanted(patterns: &[&str], path: &str) -> bool {
         let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
@@ -143,7 +188,10 @@ mod tests {
         assert!(wanted(&["hub/*.json"], "hub/a.json"));
         assert!(!wanted(&["hub/*.json"], "hub/x/a.json"));
         assert!(wanted(&["**/*.json"], "hub/x/a.json"));
-        assert!(wanted(&["hub/[x]"], "hub/[x]/a"), "a name that looks like a glob can be given as it is");
+        assert!(
+            wanted(&["hub/[x]"], "hub/[x]/a"),
+            "a name that looks like a glob can be given as it is"
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ const SIGNATURE_TAG: u8 = 0xC2;
 /// Puts detached signatures into their one spelling: binary or armored ones, by any program, such as `gpg --detach-sign`.
 ///
 /// That is: signature packets in the order of their octets, each in the newer framing with its shortest length, without any
-/// unsigned subpacket but one issuer and one issuer fingerprint, in that order; armored without headers and checksum.
+/// unsigned subpacket but one issuer and one issuer fingerprint, in that order; armored without headers, with the checksum.
 ///
 /// # Errors
 /// When there is no signature, or anything but signatures.

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The law of [`open`]: there is at least one signature, and every one is good, by a trusted signer, made when the manifest was.
-//! So a signature more, a foreign one or a damaged one spoils the seal. It has one spelling (see [`canonical`]), in which no
-//! bit is free. `gpg --verify` and `sqv` read the same file.
+//! So a signature more, a foreign one or a damaged one spoils the seal. That one is missing shows against the signers that the
+//! manifest names (`policy::crypto`). The seal has one spelling (see [`canonical`]), in which no bit is free. `gpg --verify` and
+//! `sqv` read the same file.
 
 mod armor;
 mod block;
@@ -86,8 +87,8 @@ pub fn seal(bytes: &[u8], signers: &[&dyn Signer], at: Timestamp) -> Result<Vec<
     }
 }
 
-/// Judges the seal `armored` over `bytes`, which tell that they were made at `expected_time`. Gives who signed, in the order of
-/// the block.
+/// Judges the seal `armored` over `bytes`, which tell that they were made at `expected_time`; `None` for bytes that tell no time, or
+/// that cannot be read before they are known to be genuine. Gives who signed, in the order of the block.
 ///
 /// # Errors
 /// [`Error::Missing`] when there is no signature, [`Error::Invalid`] when one does not fit, [`Error::Untrusted`] when a signer
@@ -96,8 +97,9 @@ pub fn open(
     bytes: &[u8],
     armored: &[u8],
     trust: &TrustStore,
-    expected_time: Timestamp,
+    expected_time: impl Into<Option<Timestamp>>,
 ) -> Result<Vec<SignedBy>, Error> {
+    let expected_time = expected_time.into();
     let mut signed: Vec<SignedBy> = Vec::new();
     for signature in block::read(armored)? {
         let by = check::signature(&signature, bytes, trust, expected_time)?;

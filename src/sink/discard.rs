@@ -16,14 +16,24 @@ pub struct Discard;
 
 impl Sink for Discard {
     fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
-        drain(content).map_err(|source| Error::Content { path: entry.path.clone(), source })
+        drain(content).map_err(|source| Error::Content {
+            path: entry.path.clone(),
+            source,
+        })
     }
 
     fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
-        drain(content).map_err(|source| Error::Content { path: part.path.clone(), source })
+        drain(content).map_err(|source| Error::Content {
+            path: part.path.clone(),
+            source,
+        })
     }
 
     fn stream(&mut self, _stream: &Stream) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
         Ok(())
     }
 
@@ -33,7 +43,7 @@ impl Sink for Discard {
 }
 
 fn drain(content: &mut dyn Read) -> io::Result<()> {
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     loop {
         match content.read(&mut buffer) {
             Ok(0) => return Ok(()),

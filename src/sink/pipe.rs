@@ -28,7 +28,12 @@ impl<'a> Pipe<'a> {
     }
 
     fn file(&mut self, entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
-        let Node::File { size, extents: Some(extents), .. } = &entry.node else {
+        let Node::File {
+            size,
+            extents: Some(extents),
+            ..
+        } = &entry.node
+        else {
             return io::copy(content, &mut self.out).map(drop);
         };
         let mut reached = 0;
@@ -43,19 +48,32 @@ impl<'a> Pipe<'a> {
 
 impl Sink for Pipe<'_> {
     fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
-        self.file(entry, content).map_err(|source| Error::Write { path: entry.path.as_path().into(), source })
+        self.file(entry, content).map_err(|source| Error::Write {
+            path: entry.path.as_path().into(),
+            source,
+        })
     }
 
     fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
         let copied = io::copy(content, &mut self.out);
-        copied.map(drop).map_err(|source| Error::Write { path: part.path.as_path().into(), source })
+        copied.map(drop).map_err(|source| Error::Write {
+            path: part.path.as_path().into(),
+            source,
+        })
     }
 
     fn stream(&mut self, _stream: &Stream) -> Result<(), Error> {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
-        self.out.flush().map_err(|source| Error::Write { path: "the output".into(), source })
+        self.out.flush().map_err(|source| Error::Write {
+            path: "the output".into(),
+            source,
+        })
     }
 }

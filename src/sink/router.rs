@@ -44,7 +44,12 @@ impl Router {
 
     /// Sends all other entries to `sink`; files of the sources `databases` are SQLite databases.
     pub fn rest(&mut self, sink: FilesSink, databases: Vec<Label>, check: Check) {
-        self.rest = Some(Rest { sink: Box::new(sink), labels: databases, check, databases: Vec::new() });
+        self.rest = Some(Rest {
+            sink: Box::new(sink),
+            labels: databases,
+            check,
+            databases: Vec::new(),
+        });
     }
 
     /// The number of databases that `commit` will check.
@@ -89,18 +94,25 @@ impl Sink for Router {
         self.target(&stream.path).map_or(Ok(()), |sink| sink.stream(stream))
     }
 
-    fn commit(self: Box<Self>) -> Result<(), Error> {
+    fn prepare(&mut self) -> Result<(), Error> {
+        for (_, sink) in &mut self.own {
+            sink.prepare()?;
+        }
+        let Some(rest) = &mut self.rest else { return Ok(()) };
+        rest.sink.prepare()?;
+        for database in &rest.databases {
+            let _findings = sqlite::check(&rest.sink.staged(database), rest.check)?;
+        }
+        rest.databases.clear();
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        self.prepare()?;
         let Self { own, rest } = *self;
-        if let Some(mut rest) = rest {
-            rest.sink.settle()?;
-            for database in &rest.databases {
-                sqlite::check(&rest.sink.staged(database), rest.check)?;
-            }
+        if let Some(rest) = rest {
             (rest.sink as Box<dyn Sink>).commit()?;
         }
-        for (_, sink) in own {
-            sink.commit()?;
-        }
-        Ok(())
+        own.into_iter().try_for_each(|(_, sink)| sink.commit())
     }
 }

@@ -1,10 +1,12 @@
 //! Level 3: where bytes come from. A source gives entries to a collector, and learns facts on the way.
 
-pub mod sqlite;
 pub mod command;
 pub mod config;
-pub mod uri;
+pub mod exclude;
 pub mod files;
+pub mod guard;
+pub mod sqlite;
+pub mod uri;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,6 +37,11 @@ pub trait Source: Send {
     /// # Errors
     /// What would make `collect` fail, as far as it can be known beforehand.
     fn check(&mut self) -> Result<(), Error>;
+
+    /// About how many bytes it will give, where that is known without reading it: for the progress bar alone.
+    fn size_hint(&self) -> Option<u64> {
+        None
+    }
 
     /// Gives all entries to `collector`, asking `cancel` between reads.
     ///

@@ -183,7 +183,8 @@ impl LocalStore {
 
     fn open_object(&self, name: &ObjectName) -> Result<FileAt, Error> {
         self.open_file(name).map_err(|error| {
-            if is_absent(&error) {
+            // Without its root the store is not there at all, which says nothing about the object.
+            if is_absent(&error) && self.root.is_dir() {
                 self.not_found(name)
             } else {
                 self.error(format!("open {name}"), error)
@@ -247,7 +248,7 @@ impl Store for LocalStore {
         let mut found = Vec::new();
         match self.check_folders(prefix).and_then(|()| self.find(prefix, &mut found)) {
             Ok(()) => found.sort_by(|one, other| one.name.cmp(&other.name)),
-            Err(error) if is_absent(&error) => {}
+            Err(error) if is_absent(&error) && self.root.is_dir() => {}
             Err(error) => return Err(self.error(format!("list {prefix:?}"), error)),
         }
         Ok(found)
@@ -266,7 +267,11 @@ impl Store for LocalStore {
 impl LocalStore {
     /// Adds every object at or below `start` to `found`. What appears or goes meanwhile may be in or out.
     fn find(&self, start: &str, found: &mut Vec<Listed>) -> io::Result<()> {
-        let metadata = fs::symlink_metadata(self.root.join(start))?;
+        let path = self.root.join(start);
+        let metadata = fs::symlink_metadata(&path)?;
+        if metadata.is_symlink() {
+            return Err(no_folder(&path, metadata.file_type()));
+        }
         if metadata.is_file() {
             add(start, metadata.len(), found);
         }

@@ -104,6 +104,10 @@ impl Sink for Memory {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<(), hub_backup::sink::Error> {
+        Ok(())
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }

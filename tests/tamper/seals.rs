@@ -40,9 +40,10 @@ fn sign(bundle: &Bundle, signers: &[&dyn Signer]) -> Vec<u8> {
     seal::seal(&bundle.sealed.bytes, signers, bundle.sealed.manifest.created).expect("signed")
 }
 
+/// The packets inside armor, which ends in a checksum line that begins with `=`.
 fn packets(armored: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(armored).expect("ASCII");
-    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    let body: String = text.lines().filter(|line| !line.starts_with(['-', '='])).collect();
     STANDARD.decode(body).expect("base64")
 }
 

@@ -5,6 +5,7 @@ pub mod generate;
 pub mod list;
 pub mod revoke;
 pub mod show;
+pub mod words;
 
 use crate::cli::context::Context;
 use crate::cli::error::CliError;

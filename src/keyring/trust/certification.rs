@@ -33,7 +33,8 @@ pub(super) fn check(root: &Cert, certificate: &Cert, at: Timestamp) -> Result<bo
         let Ok(valid) = user.clone().with_policy(&profile, at.system_time()) else {
             continue;
         };
-        if valid.revocation_status() != RevocationStatus::NotAsFarAsWeKnow {
+        // Revoked by its owner. Revocations by others are the root's, judged below, or nobody's.
+        if matches!(valid.revocation_status(), RevocationStatus::Revoked(_)) {
             continue;
         }
         let Some(certified) = certified_at(root, &user, at) else {

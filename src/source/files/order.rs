@@ -43,6 +43,15 @@ impl Order<'_> {
         self.cancel.check().map_err(|told| self.stopped(told.into()))
     }
 
+    /// Whatever the operator allows to change: without its root there is nothing to store.
+    pub(super) fn root_vanished(&self) -> Error {
+        Error::Unreachable {
+            label: self.label.clone(),
+            what: self.root.display().to_string(),
+            reason: "it vanished or was replaced before it was read".into(),
+        }
+    }
+
     pub(super) fn incomplete(&self, path: &EntryPath, what: &str, hint: Option<&str>) -> Error {
         Error::Incomplete {
             label: self.label.clone(),

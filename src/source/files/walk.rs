@@ -102,6 +102,9 @@ impl<'a> Walk<'a> {
         let stat = fstat(&root).map_err(|errno| self.order.read_error(&path, errno))?;
         self.device = stat.st_dev;
         self.enter(root, &stat, path)?;
+        if self.stack.is_empty() {
+            return Err(self.order.root_vanished());
+        }
         while let Some(folder) = self.stack.last_mut() {
             self.order.check_cancel()?;
             match folder.names.next() {
@@ -116,6 +119,9 @@ impl<'a> Walk<'a> {
     pub(super) fn file_root(mut self, root: &OwnedFd, name: &OsStr) -> Result<Counts, Error> {
         let path = self.order.child(&EntryPath::of_label(self.order.label), name)?;
         self.opened_file(root.as_fd(), path)?;
+        if self.counts.files == 0 {
+            return Err(self.order.root_vanished());
+        }
         Ok(self.counts)
     }
 

@@ -1,0 +1,333 @@
+//! What the commands that work on bundles share: keys asked for, the desk for the audit log, the words for a proof.
+
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
+use crate::base::secret::SecretText;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::name::SetName;
+use crate::catalog::checkpoint::Checkpoint;
+use crate::cli::args::BundleChoice;
+use crate::cli::context::Context;
+use crate::cli::error::CliError;
+use crate::cli::error::Error;
+use crate::cli::output::visible;
+use crate::cli::prompt;
+use crate::cli::prompt::Wanted;
+use crate::config::Settings;
+use crate::flow::verify;
+use crate::flow::verify::Measure;
+use crate::flow::verify::Position;
+use crate::flow::verify::Verified;
+use crate::job;
+use crate::job::bundles;
+use crate::job::bundles::BundleRef;
+use crate::job::setup;
+use crate::keyring::Identity;
+use crate::keyring::trust::TrustStore;
+use crate::seal;
+use crate::seal::Signer;
+use crate::seal::SoftwareSigner;
+use crate::store::Store;
+use crate::store::local::LocalStore;
+
+impl From<&BundleChoice> for BundleRef {
+    fn from(choice: &BundleChoice) -> Self {
+        match choice {
+            BundleChoice::Latest => Self::Latest,
+            BundleChoice::Id(id) => Self::Id(id.clone()),
+            BundleChoice::File(path) => Self::File(path.clone()),
+        }
+    }
+}
+
+/// The store that a bundle is looked for in, and whose chain it must be in. A bundle given as a file needs none: it is held against a
+/// chain only when `--store` names one.
+///
+/// # Errors
+/// When it cannot be opened, or none is named where one is needed.
+pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<LocalStore>, CliError> {
+    let named_here = settings
+        .store
+        .as_ref()
+        .is_some_and(|store| store.origin.kind() == "flag");
+    match choice {
+        BundleChoice::File(_) if !named_here => Ok(None),
+        BundleChoice::File(_) | BundleChoice::Latest | BundleChoice::Id(_) => Ok(Some(setup::store(settings)?)),
+    }
+}
+
+/// The signing keys; a locked one is asked for.
+///
+/// # Errors
+/// When one cannot be read or unlocked.
+pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSigner>, CliError> {
+    let ask = |path: &Path| ask(context, "signing key", path, prompt::SIGNER);
+    Ok(setup::signers(
+        settings,
+        &context.environment,
+        context.clock.now(),
+        &ask,
+    )?)
+}
+
+/// The secret keys that open bundles; a locked one is asked for.
+///
+/// # Errors
+/// When one cannot be read or unlocked, or there is none.
+pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
+    let ask = |path: &Path| ask(context, "key", path, prompt::IDENTITY);
+    Ok(setup::identities(settings, &context.environment, &ask)?)
+}
+
+fn ask(
+    context: &Context,
+    what: &str,
+    path: &Path,
+    options: &'static str,
+) -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
+    let purpose = format!("the passphrase of the {what} {}", path.display());
+    prompt::passphrase(
+        context,
+        &Wanted {
+            purpose,
+            source: None,
+            options,
+        },
+    )
+    .map_err(|error| match error {
+        CliError::Fault(fault) | CliError::Told(fault) => fault,
+        CliError::StdoutClosed => Box::new(Error::Stdout(io::ErrorKind::BrokenPipe.into())),
+    })
+}
+
+/// Signing keys for the audit log alone: whoever verifies or restores need not have one, and is not asked for a passphrase.
+#[must_use]
+pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSigner> {
+    let nobody = |path: &Path| -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
+        let purpose = format!("the passphrase of {}", path.display());
+        Err(Box::new(Error::NoTerminal {
+            purpose,
+            options: prompt::SIGNER,
+        }))
+    };
+    setup::signers(settings, &context.environment, context.clock.now(), &nobody).unwrap_or_default()
+}
+
+/// Signers as the stages take them.
+#[must_use]
+pub fn as_signers(signers: &[SoftwareSigner]) -> Vec<&dyn Signer> {
+    signers.iter().map(|signer| signer as &dyn Signer).collect()
+}
+
+/// Reads a checkpoint and its signature `FILE.asc`.
+///
+/// # Errors
+/// When it is not there, not a checkpoint, or not signed by a trusted signer.
+pub fn checkpoint(path: Option<&PathBuf>, trust: &TrustStore) -> Result<Option<Checkpoint>, CliError> {
+    let Some(path) = path else { return Ok(None) };
+    let bytes = setup::read_public(path)?;
+    let unfit = |error: &dyn std::error::Error| Error::Usage {
+        message: format!("{} is not a checkpoint: {error}", path.display()),
+        hint: "`hub-backup checkpoint create` makes one.".into(),
+    };
+    let checkpoint = Checkpoint::parse(&bytes).map_err(|error| unfit(&error))?;
+    let mut signatures = path.clone().into_os_string();
+    signatures.push(".asc");
+    let signatures = setup::read_public(Path::new(&signatures))?;
+    let _signed = seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(job::error::Error::Seal)?;
+    Ok(Some(checkpoint))
+}
+
+/// A bundle that was proven, and the keys to read it with.
+pub struct Proven {
+    /// The bundle.
+    pub verified: Verified,
+    /// Secret keys that may open it.
+    pub identities: Vec<Identity>,
+}
+
+impl Proven {
+    /// Finds a bundle, proves it, and reads the keys.
+    ///
+    /// # Errors
+    /// When it is not there, not proven, or no key was given.
+    pub fn find(
+        choice: &BundleChoice,
+        set: Option<&SetName>,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Self, CliError> {
+        let trust = setup::pinned_trust(settings)?;
+        let keys = setup::key_policy(settings);
+        let identities = identities(settings, context)?;
+        let store = store_for(choice, settings)?;
+        let chain = store.as_ref().map(|store| store as &dyn Store);
+        let found = bundles::find(&choice.into(), chain, set)?;
+        let measure = Measure {
+            trust: &trust,
+            keys: &keys,
+            name: found.name,
+            chain,
+            checkpoint: None,
+            jobs: settings.threads(),
+        };
+        let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)?;
+        Ok(Self { verified, identities })
+    }
+}
+
+/// What was proven about a bundle, as JSON.
+#[derive(Serialize)]
+pub struct ProofReport {
+    /// The bundle.
+    pub bundle: String,
+    /// Its set.
+    pub set: String,
+    /// Its place in the chain.
+    pub sequence: u64,
+    /// When it was begun.
+    pub created: Timestamp,
+    /// Its suite.
+    pub suite: String,
+    /// The digest of its manifest.
+    pub manifest_sha256: String,
+    /// Whether signatures, trust and chain were checked at all.
+    pub proven: bool,
+    /// Who signed.
+    pub signatures: Vec<SignatureReport>,
+    /// `in-chain` or `no-chain`; `unchecked` without proof.
+    pub position: &'static str,
+    /// The newest place in the chain, where there is one.
+    pub head: Option<u64>,
+    /// Segments checked.
+    pub segments: u64,
+    /// Bytes checked.
+    pub bytes: u64,
+    /// Recipients.
+    pub recipients: usize,
+}
+
+/// One signature, as JSON.
+#[derive(Serialize)]
+pub struct SignatureReport {
+    /// The certificate of the signer.
+    pub fingerprint: String,
+    /// Its algorithm.
+    pub algorithm: String,
+    /// When it signed.
+    pub created: Timestamp,
+    /// The pinned certificate on whose word it is trusted.
+    pub trusted_by: String,
+}
+
+impl ProofReport {
+    /// What is known about a bundle.
+    #[must_use]
+    pub fn new(verified: &Verified) -> Self {
+        let manifest: &Manifest = verified.manifest();
+        let proof = verified.proof();
+        let (position, head) = match proof.map(|proof| &proof.position) {
+            Some(Position::InChain { head }) => ("in-chain", Some(*head)),
+            Some(Position::NoChain) => ("no-chain", None),
+            None => ("unchecked", None),
+        };
+        let signatures = proof.map(|proof| proof.signatures.as_slice()).unwrap_or_default();
+        Self {
+            bundle: manifest.bundle.to_string(),
+            set: manifest.set.to_string(),
+            sequence: manifest.sequence,
+            created: manifest.created,
+            suite: manifest.suite.to_string(),
+            manifest_sha256: verified.manifest_digest().to_string(),
+            proven: proof.is_some(),
+            signatures: signatures
+                .iter()
+                .map(|signed| SignatureReport {
+                    fingerprint: signed.fingerprint.clone(),
+                    algorithm: signed.facts.algorithm.clone(),
+                    created: signed.created,
+                    trusted_by: signed.trusted_by.clone(),
+                })
+                .collect(),
+            position,
+            head,
+            segments: verified.segments(),
+            bytes: verified.bytes(),
+            recipients: manifest.keys.recipients.len(),
+        }
+    }
+
+    /// The same for people: what was proven, one line a proof.
+    ///
+    /// # Errors
+    /// What the writer reports.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "bundle     {} of set {}, made {}",
+            self.bundle, self.set, self.created
+        )?;
+        if !self.proven {
+            writeln!(
+                out,
+                "UNPROVEN   nobody vouches for this bundle: signature, signer and chain were not checked"
+            )?;
+        }
+        for signature in &self.signatures {
+            let SignatureReport {
+                fingerprint,
+                algorithm,
+                trusted_by,
+                ..
+            } = signature;
+            let word = if fingerprint == trusted_by {
+                "which is pinned".to_owned()
+            } else {
+                format!("certified by the pinned {trusted_by}")
+            };
+            writeln!(out, "signature  good, {} by {fingerprint}, {word}", visible(algorithm))?;
+        }
+        match (self.position, self.head) {
+            ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
+            ("no-chain", _) => writeln!(
+                out,
+                "chain      not checked: number {}, and no store to compare with",
+                self.sequence
+            )?,
+            _ => {}
+        }
+        if self.proven {
+            writeln!(out, "keys       {} recipients, as the policy asks", self.recipients)?;
+        }
+        writeln!(
+            out,
+            "digests    {} segments, {}, every byte as stated",
+            self.segments,
+            size(self.bytes)
+        )
+    }
+}
+
+/// A number of bytes for people.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}

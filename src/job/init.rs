@@ -1,0 +1,383 @@
+//! A new store, whole or not at all: settings, keys, an empty store that says what it is, and the first audit record.
+//!
+//! Everything is made in a folder with a temporary name, so a run that dies leaves nothing under the name that was asked for.
+
+mod words;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use sequoia_openpgp::Cert;
+use tempfile::TempDir;
+
+use crate::audit::Act;
+use crate::audit::Actor;
+use crate::base::clock::Clock;
+use crate::base::clock::Timestamp;
+use crate::base::durable;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::base::secret::SecretText;
+use crate::bundle::manifest::KeyFacts;
+use crate::bundle::manifest::Role;
+use crate::bundle::name::SetName;
+use crate::bundle::suite::Suite;
+use crate::catalog::repository;
+use crate::catalog::repository::Repository;
+use crate::config::locate;
+use crate::config::value::SuiteChoice;
+use crate::keyring::facts;
+use crate::keyring::make;
+use crate::keyring::make::Algorithm;
+use crate::keyring::make::Made;
+use crate::keyring::make::NewKey;
+use crate::keyring::make::SuiteFeatures;
+use crate::keyring::openpgp;
+use crate::seal;
+use crate::seal::SoftwareSigner;
+use crate::store::local::LocalStore;
+
+use super::Deed;
+use super::Desk;
+use super::error;
+use super::keyfiles;
+use super::keyfiles::PUBLIC_MODE;
+use super::keyfiles::SECRET_MODE;
+use super::keyfiles::SecretKey;
+use super::keys;
+
+/// The folder of the store, below the new one.
+pub const STORE: &str = "store";
+/// The folder of the public certificates.
+pub const KEYS: &str = "keys";
+/// The folder of the secrets of this host.
+pub const SECRETS: &str = "secrets";
+/// The folder of what must leave this host.
+pub const MOVE_OFFLINE: &str = "move-offline";
+
+const FOLDER_MODE: u32 = 0o750;
+const SECRET_FOLDER_MODE: u32 = 0o700;
+
+/// How long keys are valid, in days: the root outlives several signers. Verification looks at the time of the signature, so
+/// what an expired key signed stays good.
+const ROOT_DAYS: i64 = 10 * 365;
+const SIGNER_DAYS: i64 = 2 * 365;
+const RECIPIENT_DAYS: i64 = 5 * 365;
+
+/// What shall be made.
+pub struct Init {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The first set, also in the user ids of the keys.
+    pub set: SetName,
+    /// The algorithm of the keys.
+    pub algorithm: Algorithm,
+    /// What the keys shall fit.
+    pub suite: SuiteChoice,
+    /// What locks the secret keys that leave this host. The signing key is not locked: backups run unattended.
+    pub passphrase: Option<SecretText>,
+    /// Who does it.
+    pub actor: Actor,
+}
+
+/// A store that was made.
+#[derive(Clone, Debug)]
+pub struct Initialized {
+    /// The id of the store.
+    pub repository: String,
+    /// The keys, in the order of [`Part::ALL`].
+    pub keys: Vec<(Part, KeyFacts)>,
+    /// Every file, and what becomes of it.
+    pub files: Vec<Placed>,
+}
+
+/// A file that was made, or a folder.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its path below the new folder.
+    pub path: String,
+    /// Whether it is secret.
+    pub secret: bool,
+    /// Whether a passphrase locks it.
+    pub locked: bool,
+    /// Whether it must leave this host.
+    pub leaves: bool,
+    /// What it is, and who has to have it.
+    pub keeper: &'static str,
+    /// What happens when it is lost.
+    pub if_lost: &'static str,
+}
+
+/// The keys of a new store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Certifies the signer.
+    Root,
+    /// Signs bundles on this host.
+    Signer,
+    /// Opens bundles in daily work.
+    Operations,
+    /// Opens bundles when nothing else does.
+    Escrow,
+}
+
+impl Part {
+    /// Every key.
+    pub const ALL: [Self; 4] = [Self::Root, Self::Signer, Self::Operations, Self::Escrow];
+
+    /// The name of its files.
+    #[must_use]
+    pub fn stem(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Signer => "signer",
+            Self::Operations => "recipient-operations",
+            Self::Escrow => "recipient-escrow",
+        }
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Self::Root => Role::Root,
+            Self::Signer => Role::Signer,
+            Self::Operations | Self::Escrow => Role::Recipient,
+        }
+    }
+
+    fn days(self) -> i64 {
+        match self {
+            Self::Root => ROOT_DAYS,
+            Self::Signer => SIGNER_DAYS,
+            Self::Operations | Self::Escrow => RECIPIENT_DAYS,
+        }
+    }
+}
+
+/// Why no store was made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or a key.
+    #[error(transparent)]
+    Key(#[from] keyfiles::Error),
+    /// As in every job.
+    #[error(transparent)]
+    Job(#[from] error::Error),
+    /// Something is there.
+    #[error("{} exists and is not an empty folder", dir.display())]
+    NotEmpty {
+        /// What was asked for.
+        dir: PathBuf,
+    },
+    /// The suite has no OpenPGP keys.
+    #[error("init makes OpenPGP keys, and the suite age has none")]
+    AgeSuite,
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Key(error) => error.kind(),
+            Self::Job(error) => error.kind(),
+            Self::NotEmpty { .. } => Kind::TargetRefused,
+            Self::AgeSuite => Kind::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Key(error) => error.hint(),
+            Self::Job(error) => error.hint(),
+            Self::NotEmpty { .. } => Some("Nothing is overwritten: name a new folder.".into()),
+            Self::AgeSuite => Some(
+                "Leave --suite out; then make age recipients with `hub-backup keys generate --role recipient --age`, \
+                 name them in the settings, and set the suite there."
+                    .into(),
+            ),
+        }
+    }
+}
+
+/// Makes a store with its keys and settings.
+///
+/// # Errors
+/// See [`enum@Error`]. Nothing is left then; only when the process dies, a folder with a temporary name can stay.
+pub fn run(init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
+    let is_there = check(&init.dir, init.suite)?;
+    let (parent, wrap) = (durable::parent(&init.dir), |source| failed(&init.dir, source));
+    if !is_there {
+        durable::create_folders(parent, FOLDER_MODE).map_err(wrap)?;
+    }
+    let staging = tempfile::Builder::new()
+        .prefix(durable::TEMP_PREFIX)
+        .tempdir_in(if is_there { &init.dir } else { parent })
+        .map_err(wrap)?;
+    let made = fill(staging.path(), init, clock)?;
+    if is_there { move_each(staging, &init.dir) } else { move_whole(staging, &init.dir) }.map_err(wrap)?;
+    Ok(made)
+}
+
+/// Refuses what cannot be made before anybody is asked for anything. Tells whether the folder is there already, and empty.
+///
+/// # Errors
+/// `NotEmpty`, `AgeSuite`, or what the file system reports.
+pub fn check(dir: &Path, suite: SuiteChoice) -> Result<bool, Error> {
+    if suite.fixed() == Some(Suite::Age) {
+        return Err(Error::AgeSuite);
+    }
+    let not_empty = || Error::NotEmpty { dir: dir.to_owned() };
+    match fs::read_dir(dir) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(true),
+            Some(_) => Err(not_empty()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(not_empty()),
+        Err(error) => Err(failed(dir, error)),
+    }
+}
+
+fn failed(dir: &Path, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::AlreadyExists {
+        return Error::NotEmpty { dir: dir.to_owned() };
+    }
+    keyfiles::unwritable(dir, source).into()
+}
+
+/// Gives the staged folder its name.
+fn move_whole(staging: TempDir, dir: &Path) -> io::Result<()> {
+    fs::set_permissions(staging.path(), Permissions::from_mode(FOLDER_MODE))?;
+    durable::rename_new(staging.path(), dir)?;
+    let _path = staging.keep();
+    Ok(())
+}
+
+/// Moves what was staged into a folder that was there before, perhaps a mounted one. The settings come last: with them, all is there.
+fn move_each(staging: TempDir, dir: &Path) -> io::Result<()> {
+    for name in [STORE, KEYS, SECRETS, MOVE_OFFLINE, locate::FILE_NAME] {
+        durable::rename_new(&staging.path().join(name), &dir.join(name))?;
+    }
+    staging.close()?;
+    durable::sync_folder(dir)
+}
+
+/// Makes everything in a folder of its own.
+fn fill(dir: &Path, init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
+    let now = clock.now();
+    let keys = make_keys(init, now)?;
+    let [root, signer, ..] = &keys;
+    for (folder, mode) in [(KEYS, FOLDER_MODE), (SECRETS, SECRET_FOLDER_MODE), (MOVE_OFFLINE, SECRET_FOLDER_MODE)] {
+        keyfiles::create_folder(&dir.join(folder), mode)?;
+    }
+    write_keys(dir, &keys)?;
+    let repository = make_store(dir, init, root, signer, clock)?;
+    let readme = words::readme(&init.set, &repository, init.passphrase.is_some());
+    keyfiles::write(&dir.join(MOVE_OFFLINE).join("README.txt"), readme.as_bytes(), PUBLIC_MODE)?;
+    let settings = words::settings(&init.set, init.suite);
+    keyfiles::write(&dir.join(locate::FILE_NAME), settings.as_bytes(), PUBLIC_MODE)?;
+    durable::sync_folder(dir).map_err(|source| failed(dir, source))?;
+    let facts = |key: &Key| (key.part, facts::facts(&key.certificate, key.part.role(), now));
+    Ok(Initialized {
+        repository,
+        keys: keys.iter().map(facts).collect(),
+        files: words::files(init.passphrase.is_some()),
+    })
+}
+
+/// A key of the new store.
+struct Key {
+    part: Part,
+    made: Made,
+    /// Public, and for the signer certified by the root.
+    certificate: Cert,
+}
+
+fn make_keys(init: &Init, now: Timestamp) -> Result<[Key; 4], Error> {
+    let make = |part| make_key(init, part, now);
+    let (root, mut signer) = (make(Part::Root)?, make(Part::Signer)?);
+    let certifies = SecretKey {
+        key: root.made.cert.clone(),
+        passphrase: init.passphrase.clone(),
+    };
+    signer.certificate = keys::certified(&certifies, &signer.made.cert, now)?;
+    Ok([root, signer, make(Part::Operations)?, make(Part::Escrow)?])
+}
+
+fn make_key(init: &Init, part: Part, now: Timestamp) -> Result<Key, Error> {
+    const DAY: i64 = 24 * 60 * 60;
+    let key = NewKey {
+        role: part.role(),
+        name: format!("{} {}", init.set, part.stem().replace('-', " ")),
+        algorithm: init.algorithm,
+        expires: Timestamp::from_unix(now.unix() + part.days() * DAY).ok(),
+        generation: 1,
+        passphrase: init.passphrase.clone().filter(|_| part != Part::Signer),
+        suite_features: suite_features(init.suite),
+    };
+    let made = make::make(&key, now).map_err(error::Error::Keyring)?;
+    let certificate = made.cert.clone().strip_secret_key_material();
+    Ok(Key {
+        part,
+        made,
+        certificate,
+    })
+}
+
+/// What new certificates say that their owners read.
+#[must_use]
+pub fn suite_features(suite: SuiteChoice) -> SuiteFeatures {
+    match suite.fixed() {
+        Some(Suite::Gnupg) => SuiteFeatures::Gnupg,
+        Some(Suite::Rfc9580 | Suite::Age) | None => SuiteFeatures::Rfc9580,
+    }
+}
+
+fn write_keys(dir: &Path, keys: &[Key]) -> Result<(), Error> {
+    for key in keys {
+        let stem = key.part.stem();
+        let home = if key.part == Part::Signer { SECRETS } else { MOVE_OFFLINE };
+        let secret = dir.join(home).join(format!("{stem}.key"));
+        let revocation = dir.join(MOVE_OFFLINE).join(format!("{stem}.rev"));
+        let public = dir.join(KEYS).join(format!("{stem}.asc"));
+        let text = openpgp::public_text(&key.certificate).map_err(error::Error::Keyring)?;
+        keyfiles::write(&secret, key.made.secret.expose().as_bytes(), SECRET_MODE)?;
+        keyfiles::write(&revocation, key.made.revocation.as_bytes(), SECRET_MODE)?;
+        keyfiles::write(&public, text.as_bytes(), PUBLIC_MODE)?;
+    }
+    Ok(())
+}
+
+/// Makes the store, signed by the root, with the signer's record of it in the audit log. Gives the id of the store.
+fn make_store(dir: &Path, init: &Init, root: &Key, signer: &Key, clock: &dyn Clock) -> Result<String, Error> {
+    let now = clock.now();
+    let store = LocalStore::create(dir.join(STORE)).map_err(error::Error::Store)?;
+    let roots = vec![root.certificate.fingerprint().to_hex()];
+    let repository = Repository::new(now, &init.actor.tool, roots).map_err(error::Error::Catalog)?;
+    let bytes = repository.to_bytes();
+    let software = |key: &Key, passphrase| SoftwareSigner::new(key.made.cert.clone(), passphrase, now);
+    let root = software(root, init.passphrase.clone()).map_err(error::Error::Seal)?;
+    let signatures = seal::seal(&bytes, &[&root], now).map_err(error::Error::Seal)?;
+    repository::create(&store, &bytes, Some(&signatures)).map_err(error::Error::Catalog)?;
+
+    let signer = software(signer, None).map_err(error::Error::Seal)?;
+    let desk = Desk {
+        clock,
+        actor: init.actor.clone(),
+        signers: &[&signer],
+    };
+    let deed = Deed {
+        act: Act::Init,
+        failure: None,
+        set: None,
+        bundle: None,
+        details: BTreeMap::from([("repository".into(), repository.id.clone())]),
+    };
+    desk.record(&store, deed).map_err(error::Error::Audit)?;
+    Ok(repository.id)
+}

@@ -1,0 +1,60 @@
+//! What a restore did not give back although nothing failed.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::bundle::path::EntryPath;
+
+/// Notes of one restore; clones show the same. Read them after the commit.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    privileges: Tally,
+    xattrs: Tally,
+}
+
+/// How often something happened, and to what first.
+#[derive(Debug, Default)]
+struct Tally {
+    count: u64,
+    first: Option<EntryPath>,
+}
+
+impl Tally {
+    fn add(&mut self, path: &EntryPath) {
+        self.count += 1;
+        let _: &mut EntryPath = self.first.get_or_insert_with(|| path.clone());
+    }
+
+    fn say(&self, what: &str) -> Option<String> {
+        let first = self.first.as_ref()?;
+        Some(format!("{what}: {}, first {first}", self.count))
+    }
+}
+
+impl Notes {
+    /// One line for each kind of note, with how often and the first path.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let privileges = "setuid and setgid bits and capabilities not restored, because owners are not";
+        let xattrs = "extended attributes that the target does not take";
+        [seen.privileges.say(privileges), seen.xattrs.say(xattrs)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    pub(super) fn privilege_dropped(&self, path: &EntryPath) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.privileges.add(path);
+    }
+
+    pub(super) fn xattr_missing(&self, path: &EntryPath) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.xattrs.add(path);
+    }
+}
