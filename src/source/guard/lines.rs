@@ -14,14 +14,15 @@ use super::keys;
 use super::rules::Rule;
 use super::values;
 use super::values::Strength;
+use crate::base::limits;
 use crate::base::secret::SecretText;
-
-/// How far a quoted value may go on over lines.
-const QUOTED_BYTES_MAX: usize = 64 << 10;
 
 fn compile(form: &str) -> Regex {
     Regex::new(form).expect("a constant that the tests compile")
 }
+
+/// A line without any of these holds no key that is named after a secret, and no part of a pair of `name` and `value`.
+static HINT: LazyLock<Regex> = LazyLock::new(|| compile(r"(?i)pass|pw|secret|token|cred|auth|key|bearer|name|value"));
 
 /// `key = value` at the beginning of a line, perhaps as an element of a list, exported, or below a path.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
@@ -108,12 +109,18 @@ pub(super) fn find_in(text: &str, base: usize, above: Option<&str>, hits: &mut H
         hits,
     };
     for line in lines_of(text) {
+        if finder.hits.is_full {
+            return;
+        }
         finder.line(line);
     }
 }
 
 /// Reports the secrets among the `key=value` pairs of one line.
 pub(super) fn find_pairs(line: &str, hits: &mut Hits) {
+    if !HINT.is_match(line) {
+        return;
+    }
     let mut finder = Finder {
         text: line,
         base: 0,
@@ -171,14 +178,17 @@ struct Finder<'t, 'h> {
 impl<'t> Finder<'t, '_> {
     fn line(&mut self, line: Line<'t>) {
         let trimmed = line.text.trim();
-        // In a .npmrc, `//host/:_authToken=` is no comment; it looks like one, and is searched as one.
-        if is_comment(trimmed) {
-            return self.comment(line);
-        }
         if let Some(section) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
             && !section.contains(['"', ',', '{'])
         {
             self.section = Some(section.trim());
+        }
+        if !HINT.is_match(trimmed) {
+            return;
+        }
+        // In a .npmrc, `//host/:_authToken=` is no comment; it looks like one, and is searched as one.
+        if is_comment(trimmed) {
+            return self.comment(line);
         }
         if let Some(found) = ASSIGNMENT.captures(line.text) {
             self.assignment(line, &found);
@@ -236,9 +246,13 @@ impl<'t> Finder<'t, '_> {
     fn assignment(&mut self, line: Line<'t>, found: &Captures<'t>) {
         let group = |name| found.name(name).expect("every assignment has it");
         let (key, sign, rest): (Match<'t>, Match<'t>, Match<'t>) = (group("key"), group("sign"), group("rest"));
+        let word = key.as_str().to_lowercase();
+        if !["name", "key", "value"].contains(&word.as_str()) && keys::strength(key.as_str()).is_none() {
+            return;
+        }
         let at = self.value(line, rest);
         let value = &self.text[at.clone()];
-        match key.as_str().to_lowercase().as_str() {
+        match word.as_str() {
             "name" | "key" if !value.contains([' ', '{']) => self.name = Some((value, line.offset)),
             "value" => self.value_of_name(at.clone()),
             _ => {}
@@ -284,7 +298,7 @@ impl<'t> Finder<'t, '_> {
             if next.text.trim().is_empty() {
                 continue;
             }
-            if indent(next.text) <= indent(line.text) {
+            if indent(next.text) <= indent(line.text) || next.offset > limits::CONFIG_VALUE_BYTES_MAX {
                 break;
             }
             first = first.or(Some(begin + next.offset + indent(next.text)));
@@ -317,7 +331,10 @@ fn hit(at: Range<usize>, key: Option<String>, value: &str) -> Hit {
 /// The length of a quoted text up to its closing quote.
 fn end_of_quote(text: &str, quote: char) -> Option<usize> {
     let mut is_escaped = false;
-    for (offset, letter) in text.char_indices().take_while(|(offset, _)| *offset < QUOTED_BYTES_MAX) {
+    for (offset, letter) in text
+        .char_indices()
+        .take_while(|(offset, _)| *offset < limits::CONFIG_VALUE_BYTES_MAX)
+    {
         match letter {
             _ if is_escaped => is_escaped = false,
             '\\' => is_escaped = true,
