@@ -167,7 +167,7 @@ impl<'t> Finder<'t, '_> {
     fn line(&mut self, line: Line<'t>) {
         let trimmed = line.text.trim();
         if let Some(section) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
-            && !section.contains(['"', ',', '{'])
+            && !section.contains(['"', ',', '{', '='])
         {
             self.section = Some(section.trim());
         }
