@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 use aho_corasick::MatchKind;
+use regex::Regex;
 
 use super::Finding;
 use super::Format;
@@ -29,6 +31,12 @@ pub enum NotRedacted {
     /// A second look found a secret in the result.
     #[error("a secret would be left at {0}")]
     Left(Finding),
+    /// Something is left right beside a mark.
+    #[error("only a part of the value in line {line} would be taken out")]
+    Partly {
+        /// The line in the result.
+        line: usize,
+    },
     /// A second look found the text of a secret in the result, in a place that no rule knows.
     #[error("the text of the secret at {0} would be left elsewhere")]
     LeftElsewhere(Finding),
@@ -53,6 +61,7 @@ pub fn redact(
     let finder = finder_of(&hits);
     let result = without_copies(replace(text, &hits), finder.as_ref());
     check(&result, format, read_as, is_accepted)?;
+    check_sides(&result)?;
     check_texts(text, &result, &hits, finder.as_ref())?;
     let scan = Scan {
         findings: hits.findings(text),
@@ -141,6 +150,21 @@ fn check(
     left.drop_accepted(result, is_accepted);
     match left.findings(result).into_iter().next() {
         Some(finding) => Err(NotRedacted::Left(finding)),
+        None => Ok(()),
+    }
+}
+
+/// Letters or digits beside a mark are the rest of a value whose end was not understood.
+static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
+    let form = r#"[A-Za-z0-9]["']?\[redacted\]|\[redacted\]["']?[A-Za-z0-9]"#;
+    Regex::new(form).expect("a constant that the tests compile")
+});
+
+fn check_sides(result: &str) -> Result<(), NotRedacted> {
+    match BESIDE.find(result) {
+        Some(found) => Err(NotRedacted::Partly {
+            line: result[..found.start()].matches('\n').count() + 1,
+        }),
         None => Ok(()),
     }
 }
