@@ -1,4 +1,5 @@
-//! What needs another user, another umask or file systems of its own: each is an ignored test, run as a child by the one below it.
+//! What needs another user, another umask or file systems of its own: each is an ignored test, run as a child by the
+//! one below it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
