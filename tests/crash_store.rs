@@ -289,6 +289,28 @@ fn assert_synced(after: &[&str], path: &str) {
     assert!(next.is_some_and(|next| next < next_link), "{path} is not made to last");
 }
 
+#[test]
+fn what_a_dead_writer_left_visible_lasts_before_anything_is_built_on_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = LocalStore::create(folder.path().join("store")).expect("created");
+    run::back_up(&store, &run::bundle_id(1)).expect("nothing fails");
+    let traced = trace("back-up", store.root(), &["-e", "trace=fsync,linkat"]);
+    assert_eq!(traced.code, Some(0), "{}", traced.log);
+    let (before, _) = traced.log.split_once("linkat(").expect("objects were made");
+    // The folders of its objects, by the sweep; the names of these folders themselves, when they are first used.
+    for part in [
+        "bundles/hub/2026/01",
+        "manifests/hub",
+        "bundles/hub/2026",
+        "bundles/hub",
+        "bundles",
+        "",
+    ] {
+        let synced = format!("<{}>)", store.root().join(part).display()).replace("/>", ">");
+        assert!(before.contains(&synced), "{synced} is not synced:\n{before}");
+    }
+}
+
 // --- file systems ---
 
 /// Runs an act with `mount` done to the folder of its store, out of sight of everybody else.

@@ -8,7 +8,7 @@ pub const SEGMENT_BYTES: u32 = 4 << 20;
 pub const SEGMENT_BYTES_MAX: u32 = 64 << 20;
 
 /// Payload bytes that one block holds before compression, by default: measured, smaller costs ratio, larger costs memory.
-pub const BLOCK_BYTES: u32 = 1 << 20;
+pub const BLOCK_BYTES: u32 = 3 << 19;
 
 /// Largest block size that a reader accepts: a block is held in memory in both forms.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;
@@ -33,6 +33,12 @@ pub const RECOVER_BYTES_MAX: u64 = 64 << 10;
 
 /// Most segments in one container: digests of 32 bytes each are held while a bundle is read (4 MiB segments: 16 TiB and 128 MiB of digests).
 pub const SEGMENTS_MAX: u64 = 1 << 22;
+
+/// Largest `SHA256SUMS`: a line of less than 128 bytes for each segment of both containers.
+pub const SUMS_BYTES_MAX: u64 = 1 << 30;
+
+/// Largest file: what a file offset in Linux can name. Sums of it with a header and its padding do not overflow.
+pub const FILE_BYTES_MAX: u64 = i64::MAX as u64;
 
 /// Longest line of the index: one entry with its longest path, its extents and its extended attributes.
 pub const INDEX_LINE_BYTES_MAX: usize = 4 << 20;
@@ -78,12 +84,23 @@ pub const PASSPHRASE_BYTES_MAX: usize = 64 << 10;
 pub const PASSPHRASE_COMMAND_SECONDS_MAX: u64 = 300;
 /// Largest file of a config source: it is held in memory twice while secrets are looked for; settings are far smaller.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 16 << 20;
+/// Largest file of a config source: its tree takes up to forty times its size in memory while secrets are looked for (measured with TOML).
+pub const CONFIG_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Deepest nesting of a config file that is read by its structure: what serde allows.
+pub const CONFIG_DEPTH_MAX: usize = 128;
+
+/// Longest quoted or indented value that is looked for over several lines: room for the longest key file.
+pub const CONFIG_VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// Most places with a secret that are kept for one config file: each is a record in memory, and a file with more is no settings file.
 pub const CONFIG_FINDINGS_MAX: usize = 10_000;
 
 /// Most places with a secret that an error names: a screenful.
 pub const CONFIG_FINDINGS_SHOWN: usize = 40;
+
+/// Most places with a secret that the index of a bundle names for one source: a fact is one line of the index.
+pub const CONFIG_FINDINGS_STORED: usize = 1000;
 
 /// How much of the standard error of a command is kept for the error message: its end.
 pub const COMMAND_STDERR_BYTES: usize = 64 << 10;

@@ -128,7 +128,7 @@ mod tests {
         let mut seen = Vec::new();
         let made = ordered(
             3,
-            |feed| (0..1000_u64).map(|n| feed.send(n)).filter(Result::is_ok).count(),
+            |feed| (0..1000_u64).map_while(|n| feed.send(n).ok()).count(),
             || |n: u64| n * 2,
             |n| {
                 seen.push(n);
@@ -143,7 +143,7 @@ mod tests {
     fn a_failing_consumer_stops_the_producer() {
         let result = ordered(
             2,
-            |feed| (0_u64..).find(|n| feed.send(*n).is_err()),
+            |feed| (0_u64..1_000_000).find(|n| feed.send(*n).is_err()),
             || |n: u64| n,
             |n| if n == 10 { Err("enough") } else { Ok(()) },
         );

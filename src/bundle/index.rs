@@ -132,6 +132,9 @@ impl Record {
         match self {
             Self::Entry(entry) => check_entry(entry),
             Self::Stream(stream) if stream.mode > 0o7777 => Err(BadRecord::Contradiction("mode")),
+            Self::Part(Part { size, .. }) | Self::Stream(Stream { size, .. }) if *size > limits::FILE_BYTES_MAX => {
+                Err(BadRecord::Contradiction("size"))
+            }
             Self::Begin(begin) if begin.version != VERSION => Err(BadRecord::Contradiction("version")),
             Self::Begin(_)
             | Self::Source(_)
@@ -164,6 +167,7 @@ fn check_entry(entry: &Entry) -> Result<(), BadRecord> {
         return Err(BadRecord::Contradiction("name of an extended attribute"));
     }
     match &entry.node {
+        Node::File { size, .. } if *size > limits::FILE_BYTES_MAX => Err(BadRecord::Contradiction("size")),
         Node::File {
             size,
             extents: Some(extents),
@@ -196,4 +200,24 @@ fn check_extents(size: u64, extents: &[super::entry::Extent]) -> Result<(), BadR
 fn is_aligned(extent: &super::entry::Extent, size: u64) -> bool {
     let end = extent.offset + extent.length;
     extent.offset.is_multiple_of(512) && (end.is_multiple_of(512) || end == size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_no_file_can_have() {
+        let digest = crate::base::digest::Digest::of(b"");
+        let line = |size: u64| {
+            format!(
+                r#"{{"entry":{{"path":"hub/a","node":{{"file":{{"size":{size},"extents":[{{"offset":0,"length":{size}}}],"sha256":"{digest}"}}}},"attributes":{{"mode":0,"uid":0,"gid":0,"mtime":{{"seconds":0,"nanos":0}}}},"at":{{"block":0,"skip":0}}}}}}"#
+            )
+        };
+        assert!(Record::parse(line(limits::FILE_BYTES_MAX).as_bytes()).is_ok());
+        for size in [limits::FILE_BYTES_MAX + 1, u64::MAX] {
+            let error = Record::parse(line(size).as_bytes()).expect_err("too large");
+            assert_eq!(error.to_string(), "a record of the index contradicts itself: size");
+        }
+    }
 }

@@ -108,6 +108,12 @@ impl BundleId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When the bundle was begun, to the second, as text that sorts by time.
+    #[must_use]
+    pub fn begun(&self) -> &str {
+        self.0.split('-').next().unwrap_or_default()
+    }
 }
 
 impl FromStr for BundleId {

@@ -170,40 +170,55 @@ pub fn bundles(store: &dyn Store, set: &SetName) -> Result<BTreeSet<BundleId>, E
     Ok(ids.map(|(_, id)| id).collect())
 }
 
-/// Bundles that no link names, oldest first, to be verified and adopted. Reads links from the newest backwards until every bundle is
-/// accounted for: the whole chain when there is one.
+/// Bundles that no link names, oldest first. Reads links from the newest backwards until every bundle is accounted for:
+/// the whole chain when there is such a bundle.
 ///
 /// # Errors
 /// As for [`at`].
 pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
-    let mut unlinked = bundles(store, set)?;
-    for link in links(store, set)? {
-        if unlinked.is_empty() {
-            break;
-        }
-        unlinked.remove(&link?.manifest.bundle);
-    }
-    Ok(unlinked.into_iter().collect())
+    unlinked_of(store, set, bundles(store, set)?)
 }
 
-/// What a run that died before its link can have left, oldest first: bundles newer than the head's, and the bundle of a
-/// claimed place. Reads two manifests at most, so every run can ask; a bundle that a clock set back hides from it is
-/// found by [`unlinked_bundles`].
+/// What a run that died before its link can have left, oldest first: unlinked bundles no older than the head's, and the
+/// bundle of a claimed place. Reads the head alone when there is nothing, so every run can ask. A bundle that a clock set
+/// back hides from it is found by [`unlinked_bundles`].
+///
+/// The caller verifies each and appends it when its manifest follows the head. One that does not is no link: it is told,
+/// as [`walk`](super::walk::walk) tells it, and left where it is.
 ///
 /// # Errors
 /// As for [`at`].
 pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
     let head = head(store, set)?;
     let present = bundles(store, set)?;
-    let newest = head.as_ref().map(|head| &head.manifest.bundle);
-    let mut fresh: BTreeSet<BundleId> = present.iter().filter(|id| Some(*id) > newest).cloned().collect();
+    let mut fresh = present.clone();
+    if let Some(head) = &head {
+        // Of the bundles that were begun in one second, none is the first by name.
+        let newest = &head.manifest.bundle;
+        fresh.retain(|id| id.begun() >= newest.begun() && id != newest);
+    }
     let next = head.as_ref().map_or(0, |head| head.sequence).saturating_add(1);
     let claim = names::manifest(set, next);
     if let Some(bytes) = get_if_any(store, &claim, limits::MANIFEST_BYTES_MAX)? {
         let bundle = parse(&claim, &bytes)?.bundle;
         fresh.extend(present.contains(&bundle).then_some(bundle));
     }
-    Ok(fresh.into_iter().collect())
+    // Newer than the head's and linked all the same: the clock was set back since.
+    unlinked_of(store, set, fresh)
+}
+
+/// Those of `bundles` that no link names.
+fn unlinked_of(store: &dyn Store, set: &SetName, mut bundles: BTreeSet<BundleId>) -> Result<Vec<BundleId>, Error> {
+    if bundles.is_empty() {
+        return Ok(Vec::new());
+    }
+    for link in links(store, set)? {
+        bundles.remove(&link?.manifest.bundle);
+        if bundles.is_empty() {
+            break;
+        }
+    }
+    Ok(bundles.into_iter().collect())
 }
 
 /// The places of a list, by one kind of name.

@@ -26,6 +26,7 @@ use crate::job::Desk;
 use crate::job::backup;
 use crate::job::backup::Backup;
 use crate::job::backup::Done;
+use crate::job::backup::Stray;
 use crate::job::setup;
 use crate::source::Source;
 
@@ -175,6 +176,12 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         context.progress().as_ref(),
         &context.cancel()?,
     )?;
+    for stray in &done.strays {
+        let Stray { bundle, reason } = stray;
+        context.printer.warn(&format!(
+            "bundle {bundle} lies in the store and is not in the chain: {reason}"
+        ));
+    }
     let report = Report::new(&job, &done);
     context.printer.show("backup", &report, |out| report.write(out))
 }
@@ -196,6 +203,7 @@ struct Report {
     recipients: Vec<String>,
     signers: Vec<String>,
     adopted: Vec<String>,
+    strays: Vec<String>,
     swept: u64,
 }
 
@@ -222,6 +230,7 @@ impl Report {
             recipients: ids(&manifest.keys.recipients),
             signers: ids(&manifest.keys.signers),
             adopted: done.adopted.iter().map(ToString::to_string).collect(),
+            strays: done.strays.iter().map(|stray| stray.bundle.to_string()).collect(),
             swept: done.swept,
         }
     }

@@ -248,7 +248,7 @@ impl AllReport {
         for row in &self.bundles {
             match (&row.message, &row.result) {
                 (Some(message), _) => {
-                    writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?
+                    writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?;
                 }
                 (None, _) => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
             }

@@ -223,7 +223,7 @@ fn small_members(manifest: &Manifest) -> Result<Vec<&Member>, Damage> {
     let fits = |member: &Member, name: &str, most: u64| member.name == name && member.bytes <= most;
     if !fits(&members.recover, outer::RECOVER, limits::RECOVER_BYTES_MAX)
         || !fits(&members.header, outer::HEADER, limits::MANIFEST_BYTES_MAX)
-        || members.sums.name != outer::SUMS
+        || !fits(&members.sums, outer::SUMS, limits::SUMS_BYTES_MAX)
         || members.keyslots.len() > limits::SLOTS_MAX
     {
         return Err(Damage::Layout(

@@ -33,8 +33,8 @@ use crate::encrypt;
 use crate::encrypt::ContentKey;
 use crate::encrypt::slots;
 use crate::envelope::write::Writer;
-use crate::keyring;
 use crate::keyring::Recipient;
+use crate::keyring::facts;
 use crate::pack::write::Block;
 use crate::pack::write::Packer;
 use crate::seal;
@@ -272,13 +272,11 @@ fn collect_source(source: &mut dyn Source, packer: &mut Packer<'_>, cancel: &Can
         kind: kind.clone(),
     }));
     let exceptions_before = packer.exceptions();
-    let learnt = source.collect(packer, cancel).map_err(|error| match error {
-        source::Error::Collect {
-            source: CollectError::Interrupted(_),
-            ..
-        } => Error::Interrupted,
-        other => Error::Source(other),
-    })?;
+    let learnt = source.collect(packer, cancel);
+    if cancel.is_set() {
+        return Err(Error::Interrupted);
+    }
+    let learnt = learnt?;
     packer.note(Record::Facts(Facts {
         label: label.clone(),
         facts: learnt.private,
@@ -329,7 +327,7 @@ fn state(
             recipients: plan
                 .recipients
                 .iter()
-                .map(|recipient| keyring::openpgp::recipient_facts(recipient, at))
+                .map(|recipient| facts::recipient_facts(recipient, at))
                 .collect(),
         },
         policy: plan.policy.clone(),

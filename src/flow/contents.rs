@@ -9,6 +9,7 @@ use crate::encrypt;
 use crate::encrypt::ContentKey;
 use crate::encrypt::Decryptor;
 use crate::encrypt::slots;
+use crate::envelope::Damage;
 use crate::envelope::segments::SegmentReader;
 use crate::keyring::Identity;
 
@@ -28,6 +29,9 @@ pub enum Error {
     /// No identity opens it, or its ciphertext does not decrypt.
     #[error(transparent)]
     Encrypt(#[from] encrypt::Error),
+    /// A segment is no longer what was verified.
+    #[error(transparent)]
+    Damage(#[from] Damage),
     /// A slot gave another key than the one that the signer committed to.
     #[error("the key slot holds another key than the signed manifest commits to")]
     Commitment,
@@ -43,6 +47,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Encrypt(error) => error.kind(),
+            Self::Damage(error) => error.kind(),
             Self::Commitment | Self::Index(_) | Self::Misfit(_) => Kind::DigestMismatch,
         }
     }
@@ -53,6 +58,7 @@ impl Fault for Error {
             Self::Commitment => Some(
                 "The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into(),
             ),
+            Self::Damage(error) => error.hint(),
             Self::Index(_) | Self::Misfit(_) => None,
         }
     }
@@ -91,7 +97,7 @@ impl<'a> Opened<'a> {
     fn plaintext(&self, container: Container, offset: u64) -> Result<Plaintext<'a>, Error> {
         let input = self.verified.container(container);
         let length = input.length();
-        Ok(encrypt::decryptor(&self.key, container, input, length, offset)?)
+        encrypt::decryptor(&self.key, container, input, length, offset).map_err(unwrapped)
     }
 
     /// The index, from its first record.
@@ -112,6 +118,16 @@ impl<'a> Opened<'a> {
             ended: false,
         })
     }
+}
+
+/// Takes out what the reader of the segments has found: a bundle that changed after it was verified is damaged, whoever notices.
+fn unwrapped(error: encrypt::Error) -> Error {
+    if let encrypt::Error::Io(source) = error {
+        return source
+            .downcast::<Damage>()
+            .map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
+    }
+    error.into()
 }
 
 /// The records of an index after its first one, checked against the manifest.

@@ -14,7 +14,6 @@ use crate::base::fault::Kind;
 use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
-use crate::base::parallel::Stopped;
 use crate::base::progress::Progress;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Location;
@@ -124,7 +123,11 @@ pub fn restore(
         .run(input)
     };
     progress.end();
-    restored
+    match restored {
+        // Whatever else failed, it was the stop that made it fail.
+        Err(_) if cancel.is_set() => Err(Error::Interrupted),
+        other => other,
+    }
 }
 
 /// Decryption on one thread, decompression on `jobs` threads, unpacking here.
@@ -222,10 +225,10 @@ fn read_frames(
         if !compress::read_frame(&mut payload, block_bytes, &mut frame)? {
             return Ok(());
         }
-        let Ok(()) = feed.send(frame) else {
-            let _ended: Stopped = Stopped;
+        if feed.send(frame).is_err() {
+            // The consumer has ended; its own error says why.
             return Ok(());
-        };
+        }
     }
 }
 
@@ -233,6 +236,25 @@ fn read_frames(
 trait Input: Read {
     /// Goes to where a member begins. Reading everything in order is already there.
     fn go(&mut self, at: Location) -> Result<(), Error>;
+}
+
+/// An input that fails once the work was told to stop: one file can take hours.
+struct Stoppable<'a, I> {
+    input: I,
+    cancel: &'a Cancel,
+}
+
+impl<I: Read> Read for Stoppable<'_, I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check().map_err(io::Error::other)?;
+        self.input.read(buffer)
+    }
+}
+
+impl<I: Input> Input for Stoppable<'_, I> {
+    fn go(&mut self, at: Location) -> Result<(), Error> {
+        self.input.go(at)
+    }
 }
 
 /// The blocks of the parallel pass, as one stream.
@@ -352,7 +374,11 @@ struct Unpacking<'a, 'b> {
 
 impl Unpacking<'_, '_> {
     fn run<I: Input>(self, input: I) -> Result<Restored, Error> {
-        let mut unpacker = Unpacker::new(input, self.opened.verified().manifest().created.unix());
+        let cancel = self.cancel;
+        let mut unpacker = Unpacker::new(
+            Stoppable { input, cancel },
+            self.opened.verified().manifest().created.unix(),
+        );
         let mut records = self.opened.records()?;
         let mut restored = Restored::default();
         let mut parents = Parents::default();
@@ -386,8 +412,14 @@ impl Unpacking<'_, '_> {
                 Record::Exception(exception) if self.selection.wants(&exception.path) => {
                     restored.exceptions.push((exception.path, exception.reason));
                 }
-                Record::Part(_) | Record::Stream(_) | Record::Exception(_) => {}
-                Record::Begin(_) | Record::Source(_) | Record::Facts(_) | Record::End(_) => {}
+                // What is not wanted, and what has no member.
+                Record::Part(_)
+                | Record::Stream(_)
+                | Record::Exception(_)
+                | Record::Begin(_)
+                | Record::Source(_)
+                | Record::Facts(_)
+                | Record::End(_) => {}
             }
         }
         if self.selection.is_all() {

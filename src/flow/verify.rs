@@ -95,7 +95,7 @@ pub enum Error {
     Manifest(#[source] BadManifest),
     /// Its keys do not satisfy the policy.
     #[error(transparent)]
-    Keys(#[from] policy::crypto::Error),
+    Keys(#[from] policy::crypto::Violations),
     /// It is not in its place.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -201,9 +201,7 @@ pub fn verify(
 
     // What the statement says about keys, and where it stands.
     let signed: Vec<KeyFacts> = signatures.iter().map(|signed| signed.facts.clone()).collect();
-    let ids: Vec<&str> = signed.iter().map(|facts| facts.id.as_str()).collect();
-    policy::crypto::check(&manifest, &ids, measure.keys)?;
-    policy::crypto::check_claims(&manifest, &signed)?;
+    policy::crypto::check(&manifest, &signed, measure.keys, manifest.created)?;
     let digest = Digest::of(&ends.manifest);
     let position = place(&manifest, digest, measure)?;
 

@@ -1,7 +1,6 @@
 //! A backup as a whole: lease, sweep, adopt, collect, publish, link, record.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
@@ -10,6 +9,7 @@ use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::progress::Progress;
+use crate::base::progress::Silent;
 use crate::bundle::header;
 use crate::bundle::header::Header;
 use crate::bundle::manifest::KeyFacts;
@@ -19,6 +19,7 @@ use crate::bundle::name::SetName;
 use crate::bundle::suite::Suite;
 use crate::catalog::chain;
 use crate::envelope::read;
+use crate::envelope::read::Ends;
 use crate::flow;
 use crate::flow::backup::Plan;
 use crate::flow::verify::Measure;
@@ -75,8 +76,19 @@ pub struct Done {
     pub stored_bytes: u64,
     /// Bundles of a crashed run that were whole, and are in the chain now.
     pub adopted: Vec<BundleId>,
+    /// Bundles that lie in the store and do not belong to the chain.
+    pub strays: Vec<Stray>,
     /// Leftovers of crashed runs that were removed.
     pub swept: u64,
+}
+
+/// A bundle that lies in the store and does not belong to the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// The bundle.
+    pub bundle: BundleId,
+    /// Why it was not taken into the chain.
+    pub reason: String,
 }
 
 /// Makes one bundle of all `sources`, in place in the chain. A failure is recorded in the audit log too.
@@ -94,7 +106,7 @@ pub fn run(
     // One writer a set; what a crashed one left is put in order first.
     let lease = job.store.lease(&job.set)?;
     let swept = job.store.sweep(lease.as_ref())?;
-    let adopted = adopt(job, lease.as_ref(), cancel)?;
+    let Adoption { adopted, strays } = adopt(job, lease.as_ref(), cancel)?;
 
     let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
     let deed = match &result {
@@ -118,6 +130,7 @@ pub fn run(
         object,
         stored_bytes,
         adopted,
+        strays,
         swept,
     })
 }
@@ -150,7 +163,7 @@ pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
 fn deed(job: &Backup<'_>, failure: Option<&Error>, bundle: Option<&BundleId>, details: &[(&str, String)]) -> Deed {
     Deed {
         act: Act::Backup,
-        failure: failure.map(|error| (error.kind(), error.to_string())),
+        failure: failure.map(Fault::kind),
         set: Some(job.set.clone()),
         bundle: bundle.cloned(),
         details: details
@@ -180,7 +193,9 @@ fn write(
 
     // The bundle is visible once it is published, and counts once it is linked; a crash in between is mended by `adopt`.
     let mut upload = job.store.upload(&name)?;
-    progress.begin("backing up", None);
+    // The end can be foreseen when every source knows its size.
+    let total = sources.iter().map(|source| source.size_hint()).sum();
+    progress.begin("backing up", total);
     let mut counted = Counting {
         inner: &mut upload,
         bytes: 0,
@@ -228,38 +243,54 @@ fn plan<'a>(
     })
 }
 
-/// Takes bundles into the chain that a crashed run had published but not linked. Each is verified whole first.
-fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Vec<BundleId>, Error> {
-    let mut adopted = Vec::new();
-    for id in chain::fresh_bundles(job.store, &job.set)? {
-        let found = bundles::open(job.store, job.set.clone(), id.clone())?;
-        let measure = Measure {
-            trust: job.trust,
-            keys: job.keys,
-            name: found.name.clone(),
-            chain: None,
-            checkpoint: None,
-            jobs: job.jobs,
-        };
-        let ends = read::ends(found.object.as_ref()).map_err(flow::verify::Error::Damage)?;
-        let verified = flow::verify::verify(
-            Arc::clone(&found.object),
-            &measure,
-            &crate::base::progress::Silent,
-            cancel,
-        )?;
-        let head = chain::head(job.store, &job.set)?;
-        let next = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
-        if (verified.manifest().sequence, verified.manifest().previous) != next {
-            return Err(Error::Stray {
-                set: job.set.clone(),
-                bundle: id,
-            });
+/// What [`adopt`] found.
+#[derive(Default)]
+struct Adoption {
+    adopted: Vec<BundleId>,
+    strays: Vec<Stray>,
+}
+
+/// Takes bundles into the chain that a crashed run had published but not linked. Each is verified whole first. One that is not whole,
+/// not genuine, or does not follow the head is reported and left alone: whoever can write to the store must not be able to stop backups.
+fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Adoption, Error> {
+    let mut adoption = Adoption::default();
+    for bundle in chain::fresh_bundles(job.store, &job.set)? {
+        match prove_fresh(job, &bundle, cancel) {
+            Ok(ends) => {
+                chain::append(job.store, lease, &ends.manifest, &ends.signatures)?;
+                adoption.adopted.push(bundle);
+            }
+            Err(error) => adoption.strays.push(Stray {
+                bundle,
+                reason: error.to_string(),
+            }),
         }
-        chain::append(job.store, lease, &ends.manifest, &ends.signatures)?;
-        adopted.push(id);
     }
-    Ok(adopted)
+    Ok(adoption)
+}
+
+/// Verifies a bundle that is not in the chain, and that it would be the next one there.
+fn prove_fresh(job: &Backup<'_>, bundle: &BundleId, cancel: &Cancel) -> Result<Ends, Error> {
+    let found = bundles::open(job.store, job.set.clone(), bundle.clone())?;
+    let measure = Measure {
+        trust: job.trust,
+        keys: job.keys,
+        name: found.name,
+        chain: None,
+        checkpoint: None,
+        jobs: job.jobs,
+    };
+    let ends = read::ends(found.object.as_ref()).map_err(flow::verify::Error::Damage)?;
+    let verified = flow::verify::verify(found.object, &measure, &Silent, cancel)?;
+    let head = chain::head(job.store, &job.set)?;
+    let next = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
+    if (verified.manifest().sequence, verified.manifest().previous) != next {
+        return Err(Error::Stray {
+            set: job.set.clone(),
+            bundle: bundle.clone(),
+        });
+    }
+    Ok(ends)
 }
 
 /// Counts what is written.

@@ -74,7 +74,7 @@ pub enum Error {
     Selection(#[from] selection::Error),
     /// The keys that were named do not satisfy the policy.
     #[error(transparent)]
-    Keys(#[from] policy::crypto::Error),
+    Keys(#[from] policy::crypto::Violations),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandom),

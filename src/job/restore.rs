@@ -109,7 +109,7 @@ pub fn run(
         (Err(_), Some((set, bundle))) => (Some(set), Some(bundle)),
         (Err(_), None) => (None, None),
     };
-    let failure = result.as_ref().err().map(|error| (error.kind(), error.to_string()));
+    let failure = result.as_ref().err().map(Fault::kind);
     let deed = Deed {
         act: Act::Restore,
         failure,
@@ -207,8 +207,14 @@ pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Select
         match record {
             Record::Entry(entry) if selection.wants(&entry.path) => wanted.push(Wanted::Entry(entry)),
             Record::Stream(stream) if selection.wants(&stream.path) => wanted.push(Wanted::Stream(stream)),
-            Record::Entry(_) | Record::Stream(_) | Record::Begin(_) | Record::Source(_) | Record::Part(_) => {}
-            Record::Exception(_) | Record::Facts(_) | Record::End(_) => {}
+            Record::Entry(_)
+            | Record::Stream(_)
+            | Record::Begin(_)
+            | Record::Source(_)
+            | Record::Part(_)
+            | Record::Exception(_)
+            | Record::Facts(_)
+            | Record::End(_) => {}
         }
     }
     selection.finish()?;

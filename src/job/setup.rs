@@ -316,7 +316,12 @@ pub fn sources(
                 } else {
                     SecretRule::Refuse
                 };
-                Box::new(ConfigSource::new(label, resolve(&path), ConfigOptions { secrets }))
+                let options = ConfigOptions {
+                    secrets,
+                    exclude: set.exclude.value.clone(),
+                    ..ConfigOptions::default()
+                };
+                Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
             What::Command { command, .. } => {
                 let options = CommandOptions {

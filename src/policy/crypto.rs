@@ -155,9 +155,9 @@ pub enum Violation {
 
 /// Everything that is wrong with the keys of a bundle; not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(pub Vec<Violation>);
+pub struct Violations(pub Vec<Violation>);
 
-impl fmt::Display for Error {
+impl fmt::Display for Violations {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("the keys do not satisfy the policy: ")?;
         for (index, violation) in self.0.iter().enumerate() {
@@ -168,9 +168,9 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Violations {}
 
-impl Fault for Error {
+impl Fault for Violations {
     fn kind(&self) -> Kind {
         Kind::KeyPolicy
     }
@@ -180,44 +180,16 @@ impl Fault for Error {
     }
 }
 
-/// Judges the keys that the manifest names, by the facts in it, at the time of the bundle. `signers` are the fingerprints of the
-/// certificates that have signed it.
+/// Judges the keys that the manifest names, by the facts in it, at `at`: the time of the bundle. `signed` are the facts that the
+/// certificates of those who have signed tell. (About recipients nobody but their owners can tell.)
 ///
 /// # Errors
 /// Every violation there is.
-pub fn check(manifest: &Manifest, signers: &[&str], policy: &KeyPolicy) -> Result<(), Error> {
+pub fn check(manifest: &Manifest, signed: &[KeyFacts], policy: &KeyPolicy, at: Timestamp) -> Result<(), Violations> {
     let keys = &manifest.keys;
-    let mut found = violations(
-        manifest.suite,
-        &keys.signers,
-        &keys.recipients,
-        policy,
-        manifest.created,
-    );
-    check_signed(&keys.signers, signers, &mut found);
+    let mut found = violations(manifest.suite, &keys.signers, &keys.recipients, policy, at);
+    check_signed(&keys.signers, signed, &mut found);
     check_slots(manifest, &mut found);
-    verdict(found)
-}
-
-/// Whether the manifest tells the truth about its signers: `signed` are the facts that their certificates tell. (About recipients
-/// nobody but their owners can say.)
-///
-/// # Errors
-/// Every violation there is.
-pub fn check_claims(manifest: &Manifest, signed: &[KeyFacts]) -> Result<(), Error> {
-    let mut found = Vec::new();
-    for claim in &manifest.keys.signers {
-        let other = signed
-            .iter()
-            .find(|by| by.id == claim.id && by.algorithm != claim.algorithm);
-        if let Some(by) = other {
-            found.push(Violation::OtherAlgorithm {
-                id: claim.id.clone(),
-                claimed: claim.algorithm.clone(),
-                found: by.algorithm.clone(),
-            });
-        }
-    }
     verdict(found)
 }
 
@@ -231,7 +203,7 @@ pub fn check_keys(
     recipients: &[KeyFacts],
     policy: &KeyPolicy,
     at: Timestamp,
-) -> Result<(), Error> {
+) -> Result<(), Violations> {
     verdict(violations(suite, signers, recipients, policy, at))
 }
 
@@ -259,8 +231,12 @@ fn violations(
     found
 }
 
-fn verdict(found: Vec<Violation>) -> Result<(), Error> {
-    if found.is_empty() { Ok(()) } else { Err(Error(found)) }
+fn verdict(found: Vec<Violation>) -> Result<(), Violations> {
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(Violations(found))
+    }
 }
 
 fn check_counts(signers: &[KeyFacts], recipients: &[KeyFacts], policy: &KeyPolicy, found: &mut Vec<Violation>) {
@@ -345,13 +321,21 @@ fn wrong_kind(key: &KeyFacts, suite: Suite) -> Violation {
     }
 }
 
-/// The signers that the manifest names are those that have signed.
-fn check_signed(named: &[KeyFacts], signed: &[&str], found: &mut Vec<Violation>) {
-    for claim in named.iter().filter(|claim| !signed.contains(&claim.id.as_str())) {
-        found.push(Violation::NotSigned { id: claim.id.clone() });
+/// The signers that the manifest names are those that have signed, and it tells the truth about them.
+fn check_signed(named: &[KeyFacts], signed: &[KeyFacts], found: &mut Vec<Violation>) {
+    for claim in named {
+        match signed.iter().find(|by| by.id == claim.id) {
+            None => found.push(Violation::NotSigned { id: claim.id.clone() }),
+            Some(by) if by.algorithm != claim.algorithm => found.push(Violation::OtherAlgorithm {
+                id: claim.id.clone(),
+                claimed: claim.algorithm.clone(),
+                found: by.algorithm.clone(),
+            }),
+            Some(_) => {}
+        }
     }
-    for id in signed.iter().filter(|id| !named.iter().any(|claim| claim.id == **id)) {
-        found.push(Violation::NotNamed { id: (*id).to_owned() });
+    for by in signed.iter().filter(|by| !named.iter().any(|claim| claim.id == by.id)) {
+        found.push(Violation::NotNamed { id: by.id.clone() });
     }
 }
 

@@ -33,13 +33,17 @@ impl Sink for Discard {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
         Ok(())
     }
 }
 
 fn drain(content: &mut dyn Read) -> io::Result<()> {
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = vec![0; 64 << 10];
     loop {
         match content.read(&mut buffer) {
             Ok(0) => return Ok(()),

@@ -41,10 +41,17 @@ pub trait Sink: Send {
     /// As for `entry`.
     fn stream(&mut self, stream: &Stream) -> Result<(), Error>;
 
-    /// Waits for every write, checks what can be checked on the staged data, makes it last, and gives it its final name.
+    /// Waits for every write and checks the staged data: all that can fail for a reason other than the medium. Where a restore has several
+    /// targets, all are prepared before the first is committed.
     ///
     /// # Errors
     /// As for `entry`; and `Check` when the data is there but a check on it failed. Nothing is visible then.
+    fn prepare(&mut self) -> Result<(), Error>;
+
+    /// Makes the staged data last, and gives it its final name; prepares it first if nobody has.
+    ///
+    /// # Errors
+    /// As for `prepare`. Nothing is visible then.
     fn commit(self: Box<Self>) -> Result<(), Error>;
 }
 

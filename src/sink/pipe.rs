@@ -66,6 +66,10 @@ impl Sink for Pipe<'_> {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn commit(self: Box<Self>) -> Result<(), Error> {
         self.out.flush().map_err(|source| Error::Write {
             path: "the output".into(),

@@ -94,18 +94,25 @@ impl Sink for Router {
         self.target(&stream.path).map_or(Ok(()), |sink| sink.stream(stream))
     }
 
-    fn commit(self: Box<Self>) -> Result<(), Error> {
+    fn prepare(&mut self) -> Result<(), Error> {
+        for (_, sink) in &mut self.own {
+            sink.prepare()?;
+        }
+        let Some(rest) = &mut self.rest else { return Ok(()) };
+        rest.sink.prepare()?;
+        for database in &rest.databases {
+            let _findings = sqlite::check(&rest.sink.staged(database), rest.check)?;
+        }
+        rest.databases.clear();
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        self.prepare()?;
         let Self { own, rest } = *self;
-        if let Some(mut rest) = rest {
-            rest.sink.settle()?;
-            for database in &rest.databases {
-                sqlite::check(&rest.sink.staged(database), rest.check)?;
-            }
+        if let Some(rest) = rest {
             (rest.sink as Box<dyn Sink>).commit()?;
         }
-        for (_, sink) in own {
-            sink.commit()?;
-        }
-        Ok(())
+        own.into_iter().try_for_each(|(_, sink)| sink.commit())
     }
 }

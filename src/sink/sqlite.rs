@@ -149,6 +149,8 @@ pub struct SqliteSink {
     target: PathBuf,
     check: Check,
     staged: Option<Staged>,
+    /// Whether what is staged was checked.
+    prepared: bool,
 }
 
 struct Staged {
@@ -166,6 +168,7 @@ impl SqliteSink {
             target,
             check,
             staged: None,
+            prepared: false,
         };
         sink.refuse_taken()?;
         Ok(sink)
@@ -322,24 +325,39 @@ impl Sink for SqliteSink {
         })
     }
 
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
-        let Some(mut staged) = self.staged.take() else {
-            return Err(Error::Target {
-                target: self.target.clone(),
-                reason: "the bundle gave no entry for it".to_owned(),
-            });
+    fn prepare(&mut self) -> Result<(), Error> {
+        let Some(staged) = &self.staged else {
+            return Err(self.missing());
         };
-        check(staged.file.temporary(), self.check).map_err(|error| self.named(error))?;
+        if !self.prepared {
+            let _findings = check(staged.file.temporary(), self.check).map_err(|error| self.named(error))?;
+            self.prepared = true;
+        }
+        self.refuse_taken()
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        self.prepare()?;
+        let Some(mut staged) = self.staged.take() else {
+            return Err(self.missing());
+        };
         self.apply(&mut staged)?;
-        self.refuse_taken()?;
         staged
             .file
-            .publish(&self.target)
+            .publish_or_withdraw(&self.target)
             .map_err(|error| self.write_error(error))
     }
 }
 
 impl SqliteSink {
+    fn missing(&self) -> Error {
+        let reason = "the bundle gave no entry for it".to_owned();
+        Error::Target {
+            target: self.target.clone(),
+            reason,
+        }
+    }
+
     /// A failed check speaks of the target: the temporary name is gone when the message is read.
     fn named(&self, error: Error) -> Error {
         match error {

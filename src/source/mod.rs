@@ -2,7 +2,9 @@
 
 pub mod command;
 pub mod config;
+pub mod exclude;
 pub mod files;
+pub mod guard;
 pub mod sqlite;
 pub mod uri;
 
@@ -35,6 +37,11 @@ pub trait Source: Send {
     /// # Errors
     /// What would make `collect` fail, as far as it can be known beforehand.
     fn check(&mut self) -> Result<(), Error>;
+
+    /// About how many bytes it will give, where that is known without reading it: for the progress bar alone.
+    fn size_hint(&self) -> Option<u64> {
+        None
+    }
 
     /// Gives all entries to `collector`, asking `cancel` between reads.
     ///

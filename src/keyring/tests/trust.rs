@@ -206,7 +206,7 @@ fn revoked_and_expired_roots() {
 #[test]
 fn certifications_are_taken_back() {
     let world = world();
-    let take_back =
+    let without =
         |why| revoke_certification(&world.root.cert, None, &world.certified, why, time(LATER)).expect("revoked");
     let soft = store(&[&world.root.cert], &[&without(Why::Retired)]);
     assert!(world.judge(&soft, SIGNED).is_ok());

@@ -1,3 +1,5 @@
+//! Tests of the rules for keys.
+
 use super::*;
 use crate::base::digest::Digest;
 use crate::bundle::index::Totals;
@@ -83,12 +85,15 @@ fn good() -> Manifest {
 }
 
 fn violations(manifest: &Manifest, policy: &KeyPolicy) -> Vec<Violation> {
-    check(manifest, &["AA"], policy).map_or_else(|all| all.0, |()| Vec::new())
+    check(manifest, &[signer()], policy, time(CREATED)).map_or_else(|all| all.0, |()| Vec::new())
 }
 
 #[test]
 fn good_keys() {
-    assert_eq!(check(&good(), &["AA"], &KeyPolicy::default()), Ok(()));
+    assert_eq!(
+        check(&good(), &[signer()], &KeyPolicy::default(), time(CREATED)),
+        Ok(())
+    );
     let age = || vec![age_facts("age1x"), age_facts("age1yubikey1x")];
     let mixed = [age(), vec![recipient("BB"), passphrase_facts()]].concat();
     let slots = ["openpgp.pgp", "session-key.age", "passphrase.age"];
@@ -129,7 +134,7 @@ fn every_problem_is_reported() {
             expired: time(CREATED),
         },
     ];
-    let found = check(&wrong, &["AA"], &policy).expect_err("six problems");
+    let found = check(&wrong, &[signer()], &policy, time(CREATED)).expect_err("six problems");
     assert_eq!(found.0, expected);
     assert_eq!(found.kind(), Kind::KeyPolicy);
     assert!(
@@ -142,16 +147,16 @@ fn every_problem_is_reported() {
 
 #[test]
 fn signers_named_are_the_signers_found() {
-    let named = |signers: &[&str]| check(&good(), signers, &KeyPolicy::default()).map_err(|all| all.0);
+    let other = || openpgp("BB", Role::Signer, "Ed25519");
+    let named = |signed: &[KeyFacts]| check(&good(), signed, &KeyPolicy::default(), time(CREATED)).map_err(|all| all.0);
     let not_signed = Violation::NotSigned { id: "AA".into() };
     let not_named = Violation::NotNamed { id: "BB".into() };
     assert_eq!(named(&[]), Err(vec![not_signed.clone()]));
-    assert_eq!(named(&["AA", "BB"]), Err(vec![not_named.clone()]));
-    assert_eq!(named(&["BB"]), Err(vec![not_signed, not_named]));
+    assert_eq!(named(&[signer(), other()]), Err(vec![not_named.clone()]));
+    assert_eq!(named(&[other()]), Err(vec![not_signed, not_named]));
 
-    assert_eq!(check_claims(&good(), &[signer()]), Ok(()));
-    let found = check_claims(&good(), &[openpgp("AA", Role::Signer, "Ed25519")]).expect_err("a lie");
-    assert!(matches!(found.0.as_slice(), [Violation::OtherAlgorithm { .. }]));
+    let lie = named(&[openpgp("AA", Role::Signer, "Ed25519")]).expect_err("a lie");
+    assert!(matches!(lie.as_slice(), [Violation::OtherAlgorithm { .. }]));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod fill;
 mod folders;
 mod maker;
 mod notes;
+mod remove;
 mod staging;
 mod streams;
 mod writers;
@@ -128,7 +129,7 @@ impl FilesSink {
     /// Where an entry is until the commit. It is written once [`settle`](Self::settle) has returned.
     #[must_use]
     pub fn staged(&self, path: &EntryPath) -> PathBuf {
-        self.staging.path().join(folders::as_path(self.maker.relative(path)))
+        self.staging.path().join(maker::as_path(self.maker.relative(path)))
     }
 
     /// Waits until everything that was taken is written, so that it can be looked at before the commit. The attributes of folders
@@ -301,6 +302,11 @@ impl Sink for FilesSink {
             let (folder, name) = sink.place(&stream.path)?;
             sink.streams.end(stream, folder.as_fd(), name, &sink.maker)
         })
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.settle()?;
+        self.guard(|sink| sink.streams.check_none())
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), Error> {

@@ -8,7 +8,6 @@ use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use rustix::fs::Uid;
 use rustix::io::Errno;
 
 use super::super::Error;
+use super::remove;
 use crate::base::durable;
 use crate::base::random;
 
@@ -107,6 +107,13 @@ impl Staging {
 
     /// Makes everything in it last, and gives it the name of the target.
     pub(super) fn publish(&mut self) -> Result<(), Error> {
+        let result = self.take_name();
+        // Where the new name could neither be made to last nor be taken back, what has it is whole, and stays so.
+        self.published = result.is_ok() || fs::symlink_metadata(&self.path).is_err();
+        result
+    }
+
+    fn take_name(&self) -> Result<(), Error> {
         let write_error = |source: io::Error| Error::Write {
             path: self.target.clone(),
             source,
@@ -122,7 +129,6 @@ impl Staging {
         } else {
             durable::rename_new(&self.path, &self.target).map_err(|error| self.taken(error))?;
         }
-        self.published = true;
         Ok(())
     }
 
@@ -141,21 +147,10 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.published && fs::remove_dir_all(&self.path).is_err() {
-            // Restored folders may forbid even their owner to remove what is in them. What is left after that is told
-            // from restored data by its name; there is nobody to tell in a drop.
-            open_up(&self.path);
-            drop(fs::remove_dir_all(&self.path));
-        }
-    }
-}
-
-/// Lets the owner write in `folder` and in every folder below it.
-fn open_up(folder: &Path) {
-    drop(fs::set_permissions(folder, fs::Permissions::from_mode(0o700)));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
+        if !self.published {
+            // What cannot be removed is told from restored data by its name; there is nobody to tell in a drop.
+            let _: Result<(), Errno> = remove::content_of(self.root.as_fd());
+            drop(fs::remove_dir(&self.path));
         }
     }
 }

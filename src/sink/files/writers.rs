@@ -28,6 +28,11 @@ pub(super) const SMALL_BYTES: u64 = 1 << 20;
 /// A batch goes out when it holds this many files or bytes. One hand-over costs about as much as creating one file.
 const BATCH_FILES: usize = 32;
 const BATCH_BYTES: usize = 256 << 10;
+/// Or when it holds so many folders open.
+const BATCH_FOLDERS: usize = 8;
+
+/// More threads than this only wait for each other in the file system, and their batches hold too many folders open.
+const JOBS_MAX: usize = 32;
 
 /// One file to create.
 #[derive(Debug)]
@@ -44,6 +49,19 @@ pub(super) struct Task {
 struct Batch {
     tasks: Vec<(Task, Range<usize>)>,
     bytes: Vec<u8>,
+    folders: usize,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.tasks.len() >= BATCH_FILES || self.bytes.len() >= BATCH_BYTES || self.folders >= BATCH_FOLDERS
+    }
+
+    fn clear(&mut self) {
+        self.tasks.clear();
+        self.bytes.clear();
+        self.folders = 0;
+    }
 }
 
 /// A batch that was worked on comes back empty, for the next files.
@@ -62,9 +80,9 @@ pub(super) struct Writers {
 }
 
 impl Writers {
-    /// Starts `jobs` threads, at least one. Memory: twice `jobs` and one batches of at most `BATCH_BYTES` + `SMALL_BYTES`.
+    /// Starts `jobs` threads, at least one and at most `JOBS_MAX`. Memory: twice `jobs` and one batches of at most `BATCH_BYTES` + `SMALL_BYTES`.
     pub(super) fn start(jobs: usize, maker: &Arc<Maker>) -> io::Result<Self> {
-        let jobs = jobs.max(1);
+        let jobs = jobs.clamp(1, JOBS_MAX);
         let (queue, tasks) = crossbeam_channel::bounded(jobs);
         let (report, done) = crossbeam_channel::unbounded();
         let mut writers = Self {
@@ -96,11 +114,16 @@ impl Writers {
         let begin = self.filling.bytes.len();
         content(&mut self.filling.bytes)?;
         let range = begin..self.filling.bytes.len();
-        self.filling.tasks.push((task, range));
-        if self.filling.tasks.len() >= BATCH_FILES || self.filling.bytes.len() >= BATCH_BYTES {
-            self.hand_over()?;
+        let last = self.filling.tasks.last();
+        if last.is_none_or(|(last, _)| !Arc::ptr_eq(&last.folder, &task.folder)) {
+            self.filling.folders += 1;
         }
-        Ok(())
+        self.filling.tasks.push((task, range));
+        if self.filling.is_full() {
+            self.hand_over()
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits until every file that was taken is written.
@@ -159,8 +182,7 @@ fn work(tasks: &Receiver<Batch>, report: &Sender<Done>, maker: &Maker, stop: &At
             let first = batch.tasks.first().expect("no empty batch is handed over");
             Err(maker.write_error(&first.0.path, io::Error::other("a writer panicked")))
         });
-        batch.tasks.clear();
-        batch.bytes.clear();
+        batch.clear();
         if report.send((batch, result)).is_err() {
             return;
         }

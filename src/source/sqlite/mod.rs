@@ -156,6 +156,12 @@ impl Source for SqliteSource {
         "sqlite"
     }
 
+    fn size_hint(&self) -> Option<u64> {
+        std::fs::metadata(&self.subject.path)
+            .ok()
+            .map(|metadata| metadata.len())
+    }
+
     /// Begins a snapshot and ends it again: whatever refuses a snapshot shows here.
     fn check(&mut self) -> Result<(), Error> {
         let place = Place::find(&self.subject)?;
