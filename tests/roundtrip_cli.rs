@@ -159,9 +159,20 @@ fn what_is_wanted_goes_where_it_is_wanted() {
     let plan = world.json(&["restore", "latest", "--plan"]);
     assert_eq!(plan["schema"], "hub-backup/restore-plan/1", "{plan}");
     assert_eq!(paths(&plan), everything);
-    let plan = world.json(&["restore", "latest", "--plan", "--only", "data/folder/**", "--to", "nowhere"]);
+    let plan = world.json(&[
+        "restore",
+        "latest",
+        "--plan",
+        "--only",
+        "data/folder/**",
+        "--to",
+        "nowhere",
+    ]);
     let planned = paths(&plan);
-    assert!(planned.iter().all(|path| path.starts_with("data/folder")), "{planned:?}");
+    assert!(
+        planned.iter().all(|path| path.starts_with("data/folder")),
+        "{planned:?}"
+    );
     assert_eq!(world.script("ls"), before, "a plan writes nothing");
 
     let one = ["restore", "latest", "--only", "data/folder/two words", "--to", "only"];
@@ -172,10 +183,26 @@ fn what_is_wanted_goes_where_it_is_wanted() {
     assert_eq!(world.json(&stream)["entries"], 1);
     world.script("cmp numbers stream/numbers/output; test \"$(find stream -type f | wc -l)\" = 1");
 
-    world.good(&["restore", "latest", "--to", "data=files:mine", "--to", "hub=sqlite:mine.db"]);
+    world.good(&[
+        "restore",
+        "latest",
+        "--to",
+        "data=files:mine",
+        "--to",
+        "hub=sqlite:mine.db",
+    ]);
     world.script("diff -r --no-dereference data mine; test \"$(sqlite3 mine.db 'SELECT count(*) FROM t')\" = 20000; test ! -e numbers.output");
 
-    world.good(&["restore", "latest", "--only", "hub", "--to", "sqlite:alone.db", "--sqlite-check", "full"]);
+    world.good(&[
+        "restore",
+        "latest",
+        "--only",
+        "hub",
+        "--to",
+        "sqlite:alone.db",
+        "--sqlite-check",
+        "full",
+    ]);
     world.script("cmp mine.db alone.db");
 
     let cat = world.good(&["cat", "latest", "numbers/output"]);
@@ -186,7 +213,12 @@ fn what_is_wanted_goes_where_it_is_wanted() {
     // A bundle that was carried elsewhere: nothing but its file and keys.
     world.script("cp store/bundles/all/*/*/*.hub.tar carried.hub.tar; mv hub-backup.toml away.toml");
     let keys = ["--root", "keys/root.asc", "--certificate", "keys/signer.asc"];
-    let carried = [&["restore", "carried.hub.tar", "--to", "carried"], &keys[..], OPERATIONS].concat();
+    let carried = [
+        &["restore", "carried.hub.tar", "--to", "carried"],
+        &keys[..],
+        OPERATIONS,
+    ]
+    .concat();
     let restored = world.json(&carried);
     assert_eq!(restored["result"]["position"], "no-chain", "{restored}");
     assert_restored(&world, "carried");
@@ -239,7 +271,9 @@ fn refusals_have_their_codes_and_change_nothing() {
     world.good(&elsewhere);
     refused(&world, 22, &["verify", "--store", "other-store"]);
     refused(&world, 22, &[&to_new[..], &["--store", "other-store"]].concat());
-    let all = world.run(&["verify", "--all", "--store", "other-store", "--json"]).expect_code(22, "all");
+    let all = world
+        .run(&["verify", "--all", "--store", "other-store", "--json"])
+        .expect_code(22, "all");
     assert_eq!(all.object()["bundles"][0]["kind"], "signer-untrusted");
 
     // Without a root, without a signer, without recipients enough.
@@ -279,7 +313,11 @@ fn a_command_that_fails_publishes_nothing_and_is_on_record() {
     world.script("test -z \"$(find . -name '.hub-tmp-*')\"");
     let records = world.files("store/audit");
     assert_eq!(records.len(), audit + 6, "three records with their signatures");
-    let last = records.iter().rev().find(|(name, _)| name.ends_with(".json")).expect("a record");
+    let last = records
+        .iter()
+        .rev()
+        .find(|(name, _)| name.ends_with(".json"))
+        .expect("a record");
     let last: Value = serde_json::from_slice(&last.1).expect("JSON");
     assert_eq!(last["act"], "backup", "{last}");
     assert_eq!(last["outcome"]["exit_code"], 3, "{last}");
@@ -294,7 +332,14 @@ fn a_source_that_cannot_be_read_publishes_nothing() {
     // Root reads everything: a database that is none will do for both.
     world.write("broken.db", b"SQLite format 3\0 and nothing else");
     world.script("mkfifo data/pipe");
-    let sources = ["backup", "all", "--source", "files:data", "--source", "sqlite:broken.db"];
+    let sources = [
+        "backup",
+        "all",
+        "--source",
+        "files:data",
+        "--source",
+        "sqlite:broken.db",
+    ];
     let ran = world.run(&sources);
     assert!(matches!(ran.code, Some(3 | 30 | 31)), "{:?}: {}", ran.code, ran.stderr);
     assert_eq!(fs::read_dir(world.path("store/bundles")).map_or(0, Iterator::count), 0);
@@ -305,7 +350,10 @@ fn one_writer_a_set() {
     let world = world();
     let slow = "command:slow=sh -c 'echo begun; touch begun; while test ! -e go; do sleep 0.02; done'";
     let mut first = world.command(PROGRAM);
-    let first = first.args(["backup", "all", "--source", slow]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let first = first
+        .args(["backup", "all", "--source", slow])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let first = first.spawn().expect("the program was built");
     let begin = Instant::now();
     while !world.path("begun").exists() {

@@ -126,7 +126,10 @@ pub fn write_new(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 pub fn rename_new(from: &Path, target: &Path) -> io::Result<()> {
     let rename = |from, to| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
     rename(from, target)?;
-    sync_folder(parent(target)).inspect_err(|_| drop(rename(target, from)))
+    sync_folder(parent(target)).inspect_err(|_| {
+        // Best effort: the sync's own error is what the caller must see.
+        let _back = rename(target, from);
+    })
 }
 
 /// Creates a folder and its parents, and syncs each parent of a new one.

@@ -82,8 +82,6 @@ pub const PASSPHRASE_BYTES_MAX: usize = 64 << 10;
 
 /// How long a command may take to give a passphrase, in seconds: somebody may have to touch a token.
 pub const PASSPHRASE_COMMAND_SECONDS_MAX: u64 = 300;
-/// Largest file of a config source: it is held in memory twice while secrets are looked for; settings are far smaller.
-pub const CONFIG_FILE_BYTES_MAX: u64 = 16 << 20;
 /// Largest file of a config source: its tree takes up to forty times its size in memory while secrets are looked for (measured with TOML).
 pub const CONFIG_FILE_BYTES_MAX: u64 = 4 << 20;
 
