@@ -15,7 +15,6 @@
 mod attributes;
 mod change;
 mod content;
-mod exclude;
 mod links;
 mod open;
 mod order;
@@ -35,8 +34,6 @@ use rustix::fs::CWD;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-pub use self::exclude::BadPattern;
-use self::exclude::Excludes;
 use self::order::Order;
 use self::walk::Counts;
 use self::walk::Walk;
@@ -46,6 +43,8 @@ use super::Source;
 use crate::base::cancel::Cancel;
 use crate::bundle::entry::Collector;
 use crate::bundle::name::Label;
+use crate::source::exclude::BadPattern;
+use crate::source::exclude::Excludes;
 
 /// How to walk a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
