@@ -164,7 +164,7 @@ fn numbers(seed: &[u8]) -> impl Iterator<Item = (usize, usize)> {
     std::iter::successors(number_after(seed, 0), |(_, end)| number_after(seed, end + 1))
 }
 
-fn replaced<'s>(seed: &'s [u8], (begin, end): (usize, usize)) -> impl Iterator<Item = Vec<u8>> + use<'s> {
+fn replaced(seed: &[u8], (begin, end): (usize, usize)) -> impl Iterator<Item = Vec<u8>> + use<'_> {
     WORDS
         .iter()
         .map(move |word| [&seed[..begin], word, &seed[end..]].concat())
@@ -201,10 +201,11 @@ fn run(
     for (number, bytes) in systematic.chain(random).take(count).enumerate() {
         let dressed = dress(bytes.clone());
         let begin = Instant::now();
-        match panic::catch_unwind(AssertUnwindSafe(|| body(&dressed))) {
-            Ok(is_accepted) => accepted += usize::from(is_accepted),
-            Err(_) => panic!("{target}: input {number} panics: {}", show(&bytes)),
-        }
+        let result = panic::catch_unwind(AssertUnwindSafe(|| body(&dressed)));
+        let Ok(is_accepted) = result else {
+            panic!("{target}: input {number} panics: {}", show(&bytes))
+        };
+        accepted += usize::from(is_accepted);
         assert!(
             begin.elapsed() < CASE_TIME_MAX,
             "{target}: input {number} takes {:?}: {}",

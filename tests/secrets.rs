@@ -48,8 +48,8 @@ struct Needles(Regex);
 impl Needles {
     fn new(needles: &[&str]) -> Self {
         let forms = needles.iter().flat_map(|needle| forms(needle));
-        let escaped = |form: Vec<u8>| form.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
-        let any = forms.map(escaped).collect::<Vec<_>>().join("|");
+        let any: Vec<String> = forms.map(|form| escaped(&form)).collect();
+        let any = any.join("|");
         Self(Regex::new(&format!("(?s-u:{any})")).expect("escaped"))
     }
 
@@ -114,10 +114,19 @@ fn run(world: &World, arguments: &[&str]) -> Ran {
     Ran::new(command.output().expect("the program was built"))
 }
 
+/// Bytes as a regular expression takes them.
+fn escaped(bytes: &[u8]) -> String {
+    let digits = hex::encode(bytes);
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.fold(String::new(), |text, pair| {
+        text + "\\x" + &String::from_utf8_lossy(pair)
+    })
+}
+
 /// The forms in which a text could be hidden.
 fn forms(needle: &str) -> Vec<Vec<u8>> {
     let bytes = needle.as_bytes();
-    let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal = hex::encode(bytes);
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let wide: Vec<u8> = bytes.iter().flat_map(|byte| [*byte, 0]).collect();
     let mut forms = vec![

@@ -127,7 +127,8 @@ pub fn rename_new(from: &Path, target: &Path) -> io::Result<()> {
     let rename = |from, to| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
     rename(from, target)?;
     sync_folder(parent(target)).inspect_err(|_| {
-        let _: rustix::io::Result<()> = rename(target, from);
+        // Best effort: the sync's own error is what the caller must see.
+        let _back = rename(target, from);
     })
 }
 

@@ -168,13 +168,9 @@ impl Report {
             )?;
         }
         writeln!(out, "\nstays on this host:")?;
-        for file in self.files.iter().filter(|file| !file.leaves_this_host) {
-            file.write(out)?;
-        }
+        self.write_files(out, false)?;
         writeln!(out, "\nmust leave this host:")?;
-        for file in self.files.iter().filter(|file| file.leaves_this_host) {
-            file.write(out)?;
-        }
+        self.write_files(out, true)?;
         writeln!(out, "\nnext:")?;
         for (number, step) in self.next.iter().enumerate() {
             writeln!(out, "  {}. {}", number + 1, visible(step))?;
@@ -183,15 +179,33 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Files with one fate stand together, and it is told once.
+    fn write_files(&self, out: &mut dyn Write, leaving: bool) -> io::Result<()> {
+        let files: Vec<&JsonFile> = self
+            .files
+            .iter()
+            .filter(|file| file.leaves_this_host == leaving)
+            .collect();
+        for group in files.chunk_by(|one, next| one.fate() == next.fate()) {
+            for file in group {
+                writeln!(out, "  {}", file.path)?;
+            }
+            let (kind, keeper, if_lost) = group[0].fate();
+            writeln!(out, "      {kind}{keeper}\n      if lost: {if_lost}")?;
+        }
+        Ok(())
+    }
+}
+
 impl JsonFile {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn fate(&self) -> (&'static str, &'static str, &'static str) {
         let kind = match (self.secret, self.locked) {
             (true, true) => "SECRET, locked: ",
-            (true, false) => "SECRET: ",
+            (true, false) => "SECRET, not locked: ",
             (false, _) => "",
         };
-        writeln!(out, "  {:<40} {kind}{}", self.path, self.keeper)?;
-        writeln!(out, "  {:<40}   if lost: {}", "", self.if_lost)
+        (kind, self.keeper, self.if_lost)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
+use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::progress::Silent;
@@ -161,7 +162,7 @@ fn deed(job: &Backup<'_>, result: &Result<Written, Error>, adopted: &[BundleId])
     let bundle = result.as_ref().ok().map(|(sealed, ..)| sealed.manifest.bundle.clone());
     Deed {
         act: Act::Backup,
-        failure: result.as_ref().err().map(Error::for_the_record),
+        failure: result.as_ref().err().map(Fault::kind),
         set: Some(job.set.clone()),
         bundle,
         details,

@@ -57,7 +57,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::NotACheckpoint { source, .. } => source.kind(),
+            Self::NotACheckpoint { .. } => Kind::Usage,
             Self::Unsigned { .. } => Kind::SignatureMissing,
         }
     }
@@ -66,7 +66,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.hint(),
             Self::File(error) => error.hint(),
-            Self::NotACheckpoint { source, .. } => source.hint(),
+            Self::NotACheckpoint { .. } => Some("`hub-backup checkpoint create` makes one.".into()),
             Self::Unsigned { path } => Some(format!(
                 "Put {}.asc beside it; or give --unsigned, if it was kept where nobody else could change it.",
                 path.display()

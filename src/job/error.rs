@@ -151,49 +151,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// What the audit log says of it: its class and words. The log lies in the clear beside the bundles, so what may hold the name of
-    /// a file, a path of this machine, or what a program said, is told by its class alone.
-    #[must_use]
-    pub fn for_the_record(&self) -> (Kind, String) {
-        let kind = self.kind();
-        let words = match self {
-            Self::Source(error) | Self::Backup(flow::backup::Error::Source(error)) => {
-                format!("source {}: {}", error.label(), kind.meaning())
-            }
-            Self::Restore(flow::restore::Error::Interrupted) => self.to_string(),
-            Self::Secret(_)
-            | Self::Ask(_)
-            | Self::Uri(_)
-            | Self::Sink(_)
-            | Self::Contents(_)
-            | Self::Restore(_)
-            | Self::Selection(_)
-            | Self::OpenFile { .. }
-            | Self::WriteFile { .. }
-            | Self::Missing { .. }
-            | Self::Unfit { .. } => kind.meaning().to_owned(),
-            Self::Store(_)
-            | Self::Catalog(_)
-            | Self::Audit(_)
-            | Self::Keyring(_)
-            | Self::Seal(_)
-            | Self::Encrypt(_)
-            | Self::Backup(_)
-            | Self::Verify(_)
-            | Self::Keys(_)
-            | Self::Random(_)
-            | Self::NoStore
-            | Self::EmptyStore { .. }
-            | Self::EmptySet { .. }
-            | Self::AmbiguousSet { .. }
-            | Self::NoSuchBundle { .. }
-            | Self::Stray { .. } => self.to_string(),
-        };
-        (kind, words)
-    }
-}
-
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
+use crate::base::fault::Fault;
 use crate::base::progress::Progress;
 use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
@@ -108,7 +109,7 @@ pub fn run(
         (Err(_), Some((set, bundle))) => (Some(set), Some(bundle)),
         (Err(_), None) => (None, None),
     };
-    let failure = result.as_ref().err().map(Error::for_the_record);
+    let failure = result.as_ref().err().map(Fault::kind);
     let deed = Deed {
         act: Act::Restore,
         failure,

@@ -116,20 +116,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The source that could not be read.
-    #[must_use]
-    pub fn label(&self) -> &Label {
-        match self {
-            Self::Unreachable { label, .. }
-            | Self::Unsupported { label, .. }
-            | Self::Incomplete { label, .. }
-            | Self::Read { label, .. }
-            | Self::Collect { label, .. } => label,
-        }
-    }
-}
-
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {

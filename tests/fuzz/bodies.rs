@@ -98,7 +98,7 @@ pub(crate) fn inner(bytes: &[u8]) -> bool {
     let (lines, tar) = (&bytes[..at], bytes.get(at + 2..).unwrap_or_default());
     let mut unpacker = Unpacker::new(tar, SECONDS);
     for line in lines.split(|byte| *byte == b'\n') {
-        let unpacked = match Record::parse(line) {
+        let result = match Record::parse(line) {
             Ok(Record::Entry(entry)) if matches!(entry.node, Node::File { size, .. } if size > CONTENT_MAX) => {
                 return false;
             }
@@ -108,7 +108,7 @@ pub(crate) fn inner(bytes: &[u8]) -> bool {
             Ok(_) => Ok(()),
             Err(_) => return false,
         };
-        if unpacked.is_err() {
+        if result.is_err() {
             return false;
         }
     }
@@ -150,10 +150,11 @@ pub(crate) fn index(bytes: &[u8]) -> bool {
     }
     for line in bytes.split(|byte| *byte == b'\n') {
         if let Ok(record) = Record::parse(line) {
-            match &record {
-                Record::Entry(entry) => assert!(pack_header::of_entry(entry).len().is_multiple_of(512)),
-                Record::Part(part) => assert!(pack_header::of_part(part, SECONDS).len().is_multiple_of(512)),
-                _ => {}
+            if let Record::Entry(entry) = &record {
+                assert!(pack_header::of_entry(entry).len().is_multiple_of(512));
+            }
+            if let Record::Part(part) = &record {
+                assert!(pack_header::of_part(part, SECONDS).len().is_multiple_of(512));
             }
             let mut written = Vec::new();
             record.append_to(&mut written);

@@ -15,7 +15,6 @@
 mod attributes;
 mod change;
 mod content;
-mod exclude;
 mod links;
 mod open;
 mod order;
@@ -35,8 +34,6 @@ use rustix::fs::CWD;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-pub use self::exclude::BadPattern;
-use self::exclude::Excludes;
 use self::order::Order;
 use self::walk::Counts;
 use self::walk::Walk;
@@ -46,12 +43,15 @@ use super::Source;
 use crate::base::cancel::Cancel;
 use crate::bundle::entry::Collector;
 use crate::bundle::name::Label;
+use crate::source::exclude::BadPattern;
+use crate::source::exclude::Excludes;
 
 /// How to walk a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilesOptions {
     /// What to leave out, in patterns close to those of `.gitignore`: `*.log` is a name at any depth, `/var/cache` a
-    /// path below the root, a `/` at the end means folders alone, `**` any number of folders. There is no negation. A single file is never excluded.
+    /// path below the root, a `/` at the end means folders alone, `**` any number of folders. There is no negation.
+    /// A root that is a single file is never excluded.
     pub exclude: Vec<String>,
     /// Whether what changes or vanishes while it is read is recorded as an exception and not an error.
     pub allow_changed: bool,

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 
 use super::super::Error;
 use super::FilesOptions;
-use super::exclude::Excludes;
 use crate::base::cancel::Cancel;
 use crate::base::limits;
 use crate::bundle::entry::CollectError;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
+use crate::source::exclude::Excludes;
 
 /// What a walk is told.
 #[derive(Clone, Copy)]
