@@ -588,7 +588,7 @@ impl Restore {
             "--to".to_owned(),
             format!("large=files:{folder}"),
             "--to".to_owned(),
-            format!("hub=sqlite:{database}"),
+            format!("hub.db=sqlite:{database}"),
         ];
         let words = ["restore", "latest", "--set", "large"].map(str::to_owned);
         words.into_iter().chain(to).collect()

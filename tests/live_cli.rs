@@ -56,6 +56,15 @@ fn state_of(database: &Path) -> i64 {
     n
 }
 
+/// Ends the writer, also when a check fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn five_backups_of_a_database_under_a_writer() {
     let world = World::new();
@@ -91,6 +100,7 @@ fn five_backups_of_a_database_under_a_writer() {
             }
             drop(input);
         });
+        let stopping = Stop(&stop);
         let mut last = 0;
         for round in 0..5 {
             while counter(&live) <= last {
@@ -100,13 +110,13 @@ fn five_backups_of_a_database_under_a_writer() {
             world.good(&["backup", "live"]);
             let after = counter(&live);
             let target = format!("back-{round}.db");
-            let restored = world.json(&["restore", "latest", "--to", &format!("live=sqlite:{target}")]);
+            let restored = world.json(&["restore", "latest", "--to", &format!("live.db=sqlite:{target}")]);
             assert_eq!(restored["entries"], 1, "{restored}");
             let state = state_of(&world.path(&target));
             assert!((before..=after).contains(&state), "{before} <= {state} <= {after}");
             last = after;
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         feeder.join().expect("no panic");
     });
     assert!(writer.wait().expect("own child").success(), "sqlite3 failed");

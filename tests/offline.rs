@@ -34,7 +34,7 @@ fn world() -> World {
 fn assert_restored(world: &World) {
     for target in ["from-store", "from-file"] {
         world.script(&format!(
-            "cmp data/one.txt {target}/data/one.txt; cmp hub.db {target}/hub/hub.db"
+            "cmp data/one.txt {target}/data/one.txt; cmp hub.db {target}/hub.db/hub.db"
         ));
     }
 }

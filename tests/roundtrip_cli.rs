@@ -52,8 +52,8 @@ fn assert_restored(world: &World, target: &str) {
         test {target}/data/one.txt -ef {target}/data/hard
         test \"$(stat -c '%a %y' data/one.txt)\" = \"$(stat -c '%a %y' {target}/data/one.txt)\"
         cmp numbers {target}/numbers/output
-        test \"$(sqlite3 {target}/hub/hub.db 'PRAGMA integrity_check')\" = ok
-        test \"$(sqlite3 {target}/hub/hub.db .dump | sha256sum)\" = \"$(sqlite3 hub.db .dump | sha256sum)\""
+        test \"$(sqlite3 {target}/hub.db/hub.db 'PRAGMA integrity_check')\" = ok
+        test \"$(sqlite3 {target}/hub.db/hub.db .dump | sha256sum)\" = \"$(sqlite3 hub.db .dump | sha256sum)\""
     ));
 }
 
@@ -152,7 +152,7 @@ fn what_is_wanted_goes_where_it_is_wanted() {
     let listed = world.json(&["ls", "latest"]);
     assert_eq!(listed["schema"], "hub-backup/ls/1", "{listed}");
     let everything = paths(&listed);
-    for path in ["hub/hub.db", "data/folder/two words", "numbers/output"] {
+    for path in ["hub.db/hub.db", "data/folder/two words", "numbers/output"] {
         assert!(everything.iter().any(|known| known == path), "{path}: {everything:?}");
     }
     let plan = world.json(&["restore", "latest", "--plan"]);
@@ -188,7 +188,7 @@ fn what_is_wanted_goes_where_it_is_wanted() {
         "--to",
         "data=files:mine",
         "--to",
-        "hub=sqlite:mine.db",
+        "hub.db=sqlite:mine.db",
     ]);
     world.script("diff -r --no-dereference data mine; test \"$(sqlite3 mine.db 'SELECT count(*) FROM t')\" = 20000; test ! -e numbers.output");
 
@@ -196,7 +196,7 @@ fn what_is_wanted_goes_where_it_is_wanted() {
         "restore",
         "latest",
         "--only",
-        "hub",
+        "hub.db",
         "--to",
         "sqlite:alone.db",
         "--sqlite-check",
@@ -248,7 +248,7 @@ fn refusals_have_their_codes_and_change_nothing() {
     let said = refused(&world, 40, &[&restore[..], &["full"]].concat());
     assert!(said.contains("not empty"), "{said}");
     refused(&world, 40, &[&restore[..], &["full/file"]].concat());
-    refused(&world, 40, &[&restore[..], &["hub=sqlite:hub.db"]].concat());
+    refused(&world, 40, &[&restore[..], &["hub.db=sqlite:hub.db"]].concat());
     refused(&world, 40, &[&restore[..], &["missing/deeper/place"]].concat());
     let to_new = [&restore[..], &["new"]].concat();
     refused(&world, 12, &[&to_new[..], GNUPG].concat());
@@ -281,9 +281,7 @@ fn refusals_have_their_codes_and_change_nothing() {
     refused(&world, 2, &to_new);
     world.script("sed -i '/^signers/d' hub-backup.toml");
     refused(&world, 2, &["backup", "all"]);
-    world.settings(&format!(
-        "[sets.all]\nsources = [\"files:data\"]\n[policy]\nrecipients_min = 2"
-    ));
+    world.settings("[sets.all]\nsources = [\"files:data\"]\n[policy]\nrecipients_min = 2");
     refused(&world, 25, &["backup", "all"]);
     refused(&world, 25, &["verify"]);
     world.settings("[sets.all]\nsources = [\"files:data\"]");

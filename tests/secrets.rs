@@ -203,7 +203,7 @@ const ACTS: [(i32, &[&str]); 22] = [
     (0, &["restore", "latest", "--plan"]),
     (0, &["config", "show"]),
     (0, &["config", "check"]),
-    (12, &["backup", "all", "--signer-passphrase-file", "secrets/wrong.pass"]),
+    (2, &["backup", "all", "--signer-passphrase-file", "secrets/wrong.pass"]),
     (
         12,
         &["ls", "latest", "--identity-passphrase-file", "secrets/wrong.pass"],
@@ -247,7 +247,7 @@ const ACTS: [(i32, &[&str]); 22] = [
             "secrets/wrong.pass",
         ],
     ),
-    (2, &["ls", "latest", "--identity", "secrets/signer.pass"]),
+    (12, &["ls", "latest", "--identity", "secrets/signer.pass"]),
     (2, &["backup", "all", "--signer", "secrets/slot.pass"]),
     (2, &["backup", "all", "--passphrase-file", "secrets/missing.pass"]),
     (
@@ -313,8 +313,8 @@ fn no_act_lets_a_needle_out() {
     // What was kept secret is there for whoever has the key.
     run(&world, &["restore", "latest", "--to", "back"]).expect_code(0, "restore");
     world.script(&format!(
-        "cmp data/{FOLDER}/{NAME}.txt back/data/{FOLDER}/{NAME}.txt; cmp hub.db back/hub/hub.db
-        grep -rq {CONFIG} back/app"
+        "cmp data/{FOLDER}/{NAME}.txt back/data/{FOLDER}/{NAME}.txt; cmp hub.db back/hub.db/hub.db
+        grep -rq {CONFIG} back/app.env"
     ));
     assert_store_is_clean(&world);
 }

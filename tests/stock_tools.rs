@@ -89,8 +89,8 @@ fn follow(world: &World, road: &str, key: &str, tools: Option<&str>) {
         diff -r --no-dereference ../data restored/data
         test \"$(readlink restored/data/link)\" = one.txt
         test restored/data/one.txt -ef restored/data/hard
-        test \"$(sqlite3 restored/hub/hub.db 'PRAGMA integrity_check')\" = ok
-        test \"$(sqlite3 restored/hub/hub.db .dump | sha256sum)\" = \"$(sqlite3 ../hub.db .dump | sha256sum)\"
+        test \"$(sqlite3 restored/hub.db/hub.db 'PRAGMA integrity_check')\" = ok
+        test \"$(sqlite3 restored/hub.db/hub.db .dump | sha256sum)\" = \"$(sqlite3 ../hub.db .dump | sha256sum)\"
         grep -q $(sha256sum < ../numbers | cut -c 1-64) index.jsonl
         grep -q $(sha256sum < '../data/folder/two words' | cut -c 1-64) index.jsonl
         test ! -e session-key.txt; test ! -e bundle-identity.txt

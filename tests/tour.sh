@@ -44,7 +44,7 @@ say "Restore with the key of the operations recipient, into a new folder"
 run --config backup/hub-backup.toml restore latest --verify-sig --to restored --identity backup/move-offline/recipient-operations.key
 
 say "The same database, byte for byte, and sound"
-cmp hub.db restored/hub/hub.db
-sqlite3 restored/hub/hub.db 'PRAGMA integrity_check; SELECT count(*) || " users" FROM users;'
-cmp settings.env restored/settings/settings.env
+cmp hub.db restored/hub.db/hub.db
+sqlite3 restored/hub.db/hub.db 'PRAGMA integrity_check; SELECT count(*) || " users" FROM users;'
+cmp settings.env restored/settings.env/settings.env
 echo "everything is in $tour"

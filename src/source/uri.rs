@@ -267,8 +267,8 @@ fn unknown(scheme: &str, of: Role) -> Error {
 }
 
 impl SourceUri {
-    /// The label written, or the one made from the name of the command, the file (without its ending) or the folder:
-    /// what a label may not hold becomes `-`. `None` for a path such as `/` that has no name.
+    /// The label written, or the one made from the name of the command, the file or the folder: what a label may not
+    /// hold becomes `-`. `None` for a path such as `/` that has no name.
     #[must_use]
     pub fn default_label(&self) -> Option<Label> {
         if let Some(label) = &self.label {
@@ -276,8 +276,9 @@ impl SourceUri {
         }
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
-            What::Sqlite(path) | What::Config(path) => label_of(path.file_stem()?.to_string_lossy().as_ref()),
-            What::Files(path) => label_of(path.file_name()?.to_string_lossy().as_ref()),
+            What::Sqlite(path) | What::Config(path) | What::Files(path) => {
+                label_of(path.file_name()?.to_string_lossy().as_ref())
+            }
         }
     }
 }

@@ -109,11 +109,11 @@ fn other_engines_are_named_and_their_passwords_are_not() {
 #[test]
 fn labels_come_from_names() {
     for (text, label) in [
-        ("sqlite:/var/lib/hub/hub.db", "hub"),
-        ("sqlite:/x/my base.v2.sqlite", "my-base.v2"),
+        ("sqlite:/var/lib/hub/hub.db", "hub.db"),
+        ("sqlite:/x/my base.v2.sqlite", "my-base.v2.sqlite"),
         ("files:/srv/hub.d/", "hub.d"),
         ("config:/etc/hub/.env", "env"),
-        ("config:/etc/hub/app.toml", "app"),
+        ("config:/etc/hub/app.toml", "app.toml"),
         ("files:/ä-x", "x"),
         ("command:dump=x", "dump"),
         ("own=command:dump=x", "own"),
@@ -130,14 +130,16 @@ fn a_label_stands_for_one_source() {
     let error = assign_labels(&two).expect_err("the same label");
     assert_eq!(
         error.to_string(),
-        "the label hub stands for two sources: sqlite:/a/hub.db and sqlite:/b/hub.db"
+        "the label hub.db stands for two sources: sqlite:/a/hub.db and sqlite:/b/hub.db"
     );
     assert_eq!(
         error.hint().expect("a hint"),
-        "Give one of them a label of its own, for example hub-2=sqlite:/b/hub.db."
+        "Give one of them a label of its own, for example hub.db-2=sqlite:/b/hub.db."
     );
+    let both = [source("sqlite:/var/lib/hub/hub.db"), source("config:/etc/hub/hub.env")];
+    assert!(assign_labels(&both).is_ok(), "names that differ in their ending alone");
     let labels = assign_labels(&[source("a=sqlite:/a/hub.db"), source("sqlite:/b/hub.db")]).expect("two labels");
-    assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["a", "hub"]);
+    assert_eq!(labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["a", "hub.db"]);
     let error = assign_labels(&[source("files:/")]).expect_err("no name");
     assert_eq!(
         error.hint().expect("a hint"),
