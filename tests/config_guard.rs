@@ -467,7 +467,7 @@ fn what_is_no_text_is_refused_by_name() {
         assert_eq!(
             error.to_string(),
             "source cfg: not settings that can be searched for secrets:\n  a.db: not UTF-8 text\n  b.txt: not UTF-8 text\n  \
-             d.log: longer than 16 MiB\n  e.sock: a socket"
+             d.log: longer than 4 MiB\n  e.sock: a socket"
         );
         assert!(error.hint().expect("a hint").contains("files"));
     }

@@ -16,14 +16,14 @@ run() { printf '$ hub-backup %s\n' "$*"; "$hub_backup" "$@"; }
 
 say "A database to lose: the hub's, with users, modules, workflows and events"
 sqlite3 hub.db < "$dump"
-printf 'REGION=eu-1\nHUB_URL=https://hub.example.invalid\nBETA_SEARCH=true\n' > hub.env
-ls -l hub.db hub.env
+printf 'REGION=eu-1\nHUB_URL=https://hub.example.invalid\nBETA_SEARCH=true\n' > settings.env
+ls -l hub.db settings.env
 
 say "A store, a root that vouches for the signer, and two recipients who can open bundles"
 run init backup --no-passphrase
 
 say "Back up: this needs the signing key and public certificates; this host cannot read the result"
-run --config backup/hub-backup.toml backup --set hub --source sqlite:hub.db --source config:hub.env
+run --config backup/hub-backup.toml backup --set hub --source sqlite:hub.db --source config:settings.env
 
 say "Verify, without any secret: signature, trust, chain, keys, every byte"
 run --config backup/hub-backup.toml verify latest
@@ -46,5 +46,5 @@ run --config backup/hub-backup.toml restore latest --verify-sig --to restored --
 say "The same database, byte for byte, and sound"
 cmp hub.db restored/hub/hub.db
 sqlite3 restored/hub/hub.db 'PRAGMA integrity_check; SELECT count(*) || " users" FROM users;'
-cmp hub.env restored/hub.env/hub.env
+cmp settings.env restored/settings/settings.env
 echo "everything is in $tour"

@@ -75,6 +75,18 @@ impl NewFile {
         drop(fs::remove_file(&self.temporary));
         sync_folder(parent(target))
     }
+
+    /// As [`publish`](Self::publish), and takes the name back when it cannot be made to last: for a name that nobody relies
+    /// on before this has succeeded.
+    ///
+    /// # Errors
+    /// As for `publish`; nothing is visible under `target` then.
+    pub fn publish_or_withdraw(self, target: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::hard_link(&self.temporary, target)?;
+        // Dropped at the end, this removes the temporary name, whichever way it went.
+        sync_folder(parent(target)).inspect_err(|_| drop(fs::remove_file(target)))
+    }
 }
 
 impl Write for NewFile {
@@ -109,10 +121,15 @@ pub fn write_new(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// Gives a file or folder the name `target` if that name is free, and syncs the folder of `target`.
 ///
 /// # Errors
-/// `AlreadyExists` when `target` exists; otherwise what the file system reports.
+/// `AlreadyExists` when `target` exists; otherwise what the file system reports. When the name cannot be made to last, `from` has its
+/// own again, if the file system still does that much.
 pub fn rename_new(from: &Path, target: &Path) -> io::Result<()> {
-    rustix::fs::renameat_with(CWD, from, CWD, target, RenameFlags::NOREPLACE)?;
-    sync_folder(parent(target))
+    let rename = |from, to| rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    rename(from, target)?;
+    sync_folder(parent(target)).inspect_err(|_| {
+        // Best effort: the sync's own error is what the caller must see.
+        let _back = rename(target, from);
+    })
 }
 
 /// Creates a folder and its parents, and syncs each parent of a new one.

@@ -82,8 +82,14 @@ pub const PASSPHRASE_BYTES_MAX: usize = 64 << 10;
 
 /// How long a command may take to give a passphrase, in seconds: somebody may have to touch a token.
 pub const PASSPHRASE_COMMAND_SECONDS_MAX: u64 = 300;
-/// Largest file of a config source: it is held in memory twice while secrets are looked for; settings are far smaller.
-pub const CONFIG_FILE_BYTES_MAX: u64 = 16 << 20;
+/// Largest file of a config source: its tree takes up to forty times its size in memory while secrets are looked for (measured with TOML).
+pub const CONFIG_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Deepest nesting of a config file that is read by its structure: what serde allows.
+pub const CONFIG_DEPTH_MAX: usize = 128;
+
+/// Longest quoted or indented value that is looked for over several lines: room for the longest key file.
+pub const CONFIG_VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// Most places with a secret that are kept for one config file: each is a record in memory, and a file with more is no settings file.
 pub const CONFIG_FINDINGS_MAX: usize = 10_000;

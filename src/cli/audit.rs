@@ -1,11 +1,25 @@
 //! `audit`: what was done with the store, hash-chained and signed.
 
+use std::io;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::audit::AuditRecord;
+use crate::audit::check::Problem;
+use crate::audit::check::Report;
+use crate::base::fault::Fault as _;
+use crate::base::fault::Kind;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::output::visible;
 use crate::config::layer::Layer;
+use crate::job::audit_log;
+use crate::job::audit_log::Entry;
+use crate::job::audit_log::Log;
+use crate::job::setup;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -51,12 +65,140 @@ pub fn run(command: &Command, context: &Context) -> Result<(), CliError> {
 
 fn list(_args: &ListArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let _store = settings.store_path()?;
-    Err(Error::NotBuilt("audit list").into())
+    let log = audit_log::list(&setup::store(&settings)?)?;
+    let report = Listed::new(&log);
+    context.printer.show("audit-list", &report, |out| report.write(out))?;
+    match log.unreadable.first() {
+        None => Ok(()),
+        Some((sequence, reason)) => Err(CliError::told(Problem::Unreadable {
+            sequence: *sequence,
+            reason: reason.clone(),
+        })),
+    }
+}
+
+/// What `audit list --json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    /// Always false: neither chain nor signatures were checked.
+    verified: bool,
+    records: Vec<JsonRecord<'a>>,
+    unreadable: Vec<JsonUnreadable<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonRecord<'a> {
+    /// Whether signatures lie beside the record.
+    signed: bool,
+    record: &'a AuditRecord,
+}
+
+#[derive(Serialize)]
+struct JsonUnreadable<'a> {
+    sequence: u64,
+    reason: &'a str,
+}
+
+impl<'a> Listed<'a> {
+    fn new(log: &'a Log) -> Self {
+        let record = |entry: &'a Entry| JsonRecord {
+            signed: entry.signed,
+            record: &entry.record,
+        };
+        let unreadable = |(sequence, reason): &'a (u64, String)| JsonUnreadable {
+            sequence: *sequence,
+            reason,
+        };
+        Self {
+            verified: false,
+            records: log.entries.iter().map(record).collect(),
+            unreadable: log.unreadable.iter().map(unreadable).collect(),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for row in &self.records {
+            row.write(out)?;
+        }
+        for JsonUnreadable { sequence, reason } in &self.unreadable {
+            writeln!(out, "{sequence:>6}  CANNOT BE READ: {}", visible(reason))?;
+        }
+        writeln!(
+            out,
+            "not verified: `hub-backup audit check` checks chain and signatures"
+        )
+    }
+}
+
+impl JsonRecord<'_> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let AuditRecord {
+            sequence,
+            at,
+            actor,
+            act,
+            outcome,
+            set,
+            bundle,
+            details,
+            ..
+        } = self.record;
+        let act = format!("{act:?}").to_lowercase();
+        write!(out, "{sequence:>6}  {at}  {act:<10}  {:<18}", visible(&outcome.kind))?;
+        if let Some(set) = set {
+            write!(out, "  {set}")?;
+        }
+        if let Some(bundle) = bundle {
+            write!(out, "  {bundle}")?;
+        }
+        write!(out, "  by {}@{}", visible(&actor.user), visible(&actor.host))?;
+        if !self.signed {
+            write!(out, "  (not signed)")?;
+        }
+        writeln!(out)?;
+        match details.get("error") {
+            Some(error) => writeln!(out, "        {}", visible(error)),
+            None => Ok(()),
+        }
+    }
 }
 
 fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let _store = settings.store_path()?;
-    Err(Error::NotBuilt("audit check").into())
+    let store = setup::store(&settings)?;
+    let trust = setup::pinned_trust(&settings)?;
+    let report = audit_log::check(&store, &trust)?;
+    context
+        .printer
+        .show("audit-check", &report, |out| write_check(out, &report))?;
+    // A chain that is broken is worse news than a signature that is not good.
+    let broken = |problem: &&Problem| problem.kind() == Kind::ChainBroken;
+    let worst = report.problems.iter().find(broken).or(report.problems.first());
+    match worst {
+        None => Ok(()),
+        Some(problem) => Err(CliError::told(problem.clone())),
+    }
+}
+
+fn write_check(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    for problem in &report.problems {
+        writeln!(out, "PROBLEM    {}", visible(&problem.to_string()))?;
+    }
+    let Report {
+        records,
+        unsigned,
+        problems,
+    } = report;
+    writeln!(
+        out,
+        "{records} records, {unsigned} of them not signed, {} problems",
+        problems.len()
+    )?;
+    if *unsigned > 0 {
+        writeln!(out, "for a record without a signature, only the records after it vouch")?;
+    }
+    writeln!(
+        out,
+        "a log that was cut at its end shows only against a checkpoint that was kept elsewhere"
+    )
 }

@@ -1,14 +1,30 @@
 //! `checkpoint`: a signed note of where every chain ends, to be kept elsewhere.
 
+use std::borrow::Cow;
+use std::io;
+use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use crate::base::digest::Digest;
+use crate::catalog::checkpoint::Checkpoint;
+use crate::catalog::checkpoint::Deviation;
 use crate::cli::args::SignerArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::keys::words;
+use crate::cli::output::visible;
+use crate::cli::report;
+use crate::cli::work;
 use crate::config::layer::Layer;
+use crate::job::Desk;
+use crate::job::checkpoint;
+use crate::job::checkpoint::Made;
+use crate::job::setup;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -38,7 +54,7 @@ pub enum Command {
 /// Arguments of `checkpoint create`.
 #[derive(clap::Args, Debug)]
 pub struct CreateArgs {
-    /// Write to FILE, which must be new; without it, to stdout
+    /// Write to FILE, and the signatures to FILE.asc, which must be new; without it, the checkpoint goes to stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Who signs it.
@@ -49,9 +65,12 @@ pub struct CreateArgs {
 /// Arguments of `checkpoint check`.
 #[derive(clap::Args, Debug)]
 pub struct CheckArgs {
-    /// The checkpoint
+    /// The checkpoint; its signatures are in FILE.asc
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Accept a checkpoint without signatures, which was kept where nobody else could change it
+    #[arg(long)]
+    pub unsigned: bool,
 }
 
 /// Runs the command.
@@ -69,12 +88,149 @@ fn create(args: &CreateArgs, context: &Context) -> Result<(), CliError> {
     let mut layer = Layer::default();
     args.signers.add_to(&mut layer);
     let settings = context.settings(layer)?;
-    let _store = settings.store_path()?;
-    Err(Error::NotBuilt("checkpoint create").into())
+    let store = setup::store(&settings)?;
+    if let Some(path) = &args.out {
+        checkpoint::check_free(path)?;
+    }
+    let signers = work::signers(&settings, context)?;
+    let signers = work::as_signers(&signers);
+    let desk = Desk {
+        clock: context.clock.as_ref(),
+        actor: setup::actor(&context.environment),
+        signers: &signers,
+    };
+    let made = checkpoint::create(&store, &desk)?;
+    if let Some(path) = &args.out {
+        checkpoint::write(&made, path)?;
+    }
+    let report = Created::new(&made, args.out.as_deref());
+    match (&args.out, context.printer.json) {
+        (None, false) => context.printer.raw(&made.bytes)?,
+        _ => context
+            .printer
+            .show("checkpoint-create", &report, |out| report.write(out))?,
+    }
+    warn(&made, args, context);
+    Ok(())
 }
 
-fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
+fn warn(made: &Made, args: &CreateArgs, context: &Context) {
+    if made.signatures.is_none() {
+        let line = "no signing key is named, so the checkpoint is not signed: keep it where nobody else can change it";
+        context.printer.warn(line);
+    } else if args.out.is_none() && !context.printer.json {
+        context
+            .printer
+            .warn("stdout has the checkpoint without its signatures: --out FILE writes both");
+    }
+    if let Some(error) = &made.unrecorded {
+        let line = format!("the audit log has no record of this: {}", report::chain(error));
+        context.printer.warn(&line);
+    }
+}
+
+/// What `checkpoint create --json` prints.
+#[derive(Serialize)]
+struct Created<'a> {
+    file: Option<&'a Path>,
+    sha256: String,
+    signed: bool,
+    heads: usize,
+    /// The bytes that are signed, and the signatures, when no file has them.
+    text: Option<Cow<'a, str>>,
+    signatures: Option<Cow<'a, str>>,
+    checkpoint: &'a Checkpoint,
+}
+
+impl<'a> Created<'a> {
+    fn new(made: &'a Made, file: Option<&'a Path>) -> Self {
+        let signatures = made.signatures.as_deref().filter(|_| file.is_none());
+        Self {
+            file,
+            sha256: Digest::of(&made.bytes).to_string(),
+            signed: made.signatures.is_some(),
+            heads: made.checkpoint.heads.len(),
+            text: file.is_none().then(|| String::from_utf8_lossy(&made.bytes)),
+            signatures: signatures.map(String::from_utf8_lossy),
+            checkpoint: &made.checkpoint,
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_heads(out, self.checkpoint)?;
+        let Some(file) = self.file else { return Ok(()) };
+        writeln!(out, "written    {}", words::path(file))?;
+        if self.signed {
+            writeln!(out, "signatures {}", words::path(&checkpoint::signatures_path(file)))?;
+        }
+        writeln!(out, "next       keep it where the host of the store cannot change it")
+    }
+}
+
+fn write_heads(out: &mut dyn Write, checkpoint: &Checkpoint) -> io::Result<()> {
+    writeln!(
+        out,
+        "store      {}, at {}",
+        visible(&checkpoint.repository),
+        checkpoint.created
+    )?;
+    for head in &checkpoint.heads {
+        writeln!(out, "head       {} of set {}: {}", head.sequence, head.set, head.digest)?;
+    }
+    match checkpoint.audit {
+        Some(place) => writeln!(out, "audit log  {}: {}", place.sequence, place.digest),
+        None => writeln!(out, "audit log  empty"),
+    }
+}
+
+fn check(args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let _store = settings.store_path()?;
-    Err(Error::NotBuilt("checkpoint check").into())
+    let store = setup::store(&settings)?;
+    let trust = if args.unsigned {
+        setup::trust(&settings)?
+    } else {
+        setup::pinned_trust(&settings)?
+    };
+    let mut checked = checkpoint::check(&args.file, args.unsigned, &trust, &store)?;
+    let report = Compared {
+        signed_by: checked.signed.iter().map(|signed| signed.fingerprint.clone()).collect(),
+        deviations: &checked.deviations,
+        checkpoint: &checked.checkpoint,
+    };
+    context
+        .printer
+        .show("checkpoint-check", &report, |out| report.write(out))?;
+    if checked.deviations.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::told(checked.deviations.remove(0)))
+    }
+}
+
+/// What `checkpoint check --json` prints.
+#[derive(Serialize)]
+struct Compared<'a> {
+    signed_by: Vec<String>,
+    deviations: &'a [Deviation],
+    checkpoint: &'a Checkpoint,
+}
+
+impl Compared<'_> {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_heads(out, self.checkpoint)?;
+        match self.signed_by.as_slice() {
+            [] => writeln!(out, "signature  NONE, as was allowed")?,
+            signers => writeln!(out, "signature  good, by {}", signers.join(", "))?,
+        }
+        for deviation in self.deviations {
+            writeln!(out, "DEVIATION  {}", visible(&deviation.to_string()))?;
+        }
+        if self.deviations.is_empty() {
+            writeln!(
+                out,
+                "store      has everything that the checkpoint saw; `hub-backup verify --all` proves that it is whole"
+            )?;
+        }
+        Ok(())
+    }
 }

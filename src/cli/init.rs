@@ -88,7 +88,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let report = Report::new(&job, &made);
     context.printer.show("init", &report, |out| report.write(out))?;
     if args.no_passphrase {
-        context.printer.warn("the secret keys are not locked: whoever reads their files has them");
+        context
+            .printer
+            .warn("the secret keys are not locked: whoever reads their files has them");
     }
     Ok(())
 }
@@ -159,16 +161,16 @@ impl Report {
         writeln!(out, "made       {}, store {}", words::path(&self.dir), self.repository)?;
         for key in &self.keys {
             let expires = words::expiry(key.expires);
-            writeln!(out, "key        {:<21} {} {}, {expires}", key.name, key.fingerprint, key.algorithm)?;
+            writeln!(
+                out,
+                "key        {:<21} {} {}, {expires}",
+                key.name, key.fingerprint, key.algorithm
+            )?;
         }
         writeln!(out, "\nstays on this host:")?;
-        for file in self.files.iter().filter(|file| !file.leaves_this_host) {
-            file.write(out)?;
-        }
+        self.write_files(out, false)?;
         writeln!(out, "\nmust leave this host:")?;
-        for file in self.files.iter().filter(|file| file.leaves_this_host) {
-            file.write(out)?;
-        }
+        self.write_files(out, true)?;
         writeln!(out, "\nnext:")?;
         for (number, step) in self.next.iter().enumerate() {
             writeln!(out, "  {}. {}", number + 1, visible(step))?;
@@ -177,15 +179,33 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Files with one fate stand together, and it is told once.
+    fn write_files(&self, out: &mut dyn Write, leaving: bool) -> io::Result<()> {
+        let files: Vec<&JsonFile> = self
+            .files
+            .iter()
+            .filter(|file| file.leaves_this_host == leaving)
+            .collect();
+        for group in files.chunk_by(|one, next| one.fate() == next.fate()) {
+            for file in group {
+                writeln!(out, "  {}", file.path)?;
+            }
+            let (kind, keeper, if_lost) = group[0].fate();
+            writeln!(out, "      {kind}{keeper}\n      if lost: {if_lost}")?;
+        }
+        Ok(())
+    }
+}
+
 impl JsonFile {
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn fate(&self) -> (&'static str, &'static str, &'static str) {
         let kind = match (self.secret, self.locked) {
             (true, true) => "SECRET, locked: ",
-            (true, false) => "SECRET: ",
+            (true, false) => "SECRET, not locked: ",
             (false, _) => "",
         };
-        writeln!(out, "  {:<40} {kind}{}", self.path, self.keeper)?;
-        writeln!(out, "  {:<40}   if lost: {}", "", self.if_lost)
+        (kind, self.keeper, self.if_lost)
     }
 }
 
@@ -199,6 +219,8 @@ fn next(dir: &Path, set: &SetName) -> Vec<String> {
         format!("name the sources of set {set} in {settings}, then: hub-backup config check --config {settings}"),
         format!("hub-backup backup {set} --config {settings}"),
         format!("hub-backup verify latest --set {set} --config {settings}"),
-        format!("hub-backup checkpoint create --config {settings} --out FILE, on a disk that this host cannot change later"),
+        format!(
+            "hub-backup checkpoint create --config {settings} --out FILE, on a disk that this host cannot change later"
+        ),
     ]
 }

@@ -1,12 +1,24 @@
 //! `list`: the bundles of a store.
 
+use std::io;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::base::clock::Timestamp;
 use crate::bundle::name::SetName;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::output::visible;
+use crate::cli::report;
+use crate::cli::work;
 use crate::config::layer::Layer;
+use crate::job::listing;
+use crate::job::listing::Listing;
+use crate::job::listing::Row;
+use crate::job::setup;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -21,7 +33,8 @@ const EXAMPLES: [Example; 2] = [
 
 /// List the bundles of the store
 ///
-/// A list is a hint: only `verify` says what is whole and genuine.
+/// It reads the chains of signed manifests, the newest bundle first, and checks no signature: only `verify` says what is
+/// whole and genuine.
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
 pub struct Args {
@@ -34,8 +47,150 @@ pub struct Args {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn run(_args: &Args, context: &Context) -> Result<(), CliError> {
+pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let _store = settings.store_path()?;
-    Err(Error::NotBuilt("list").into())
+    let store = setup::store(&settings)?;
+    let mut listing = listing::list(&store, args.set.as_ref())?;
+    let report = Report::new(&listing);
+    context.printer.show("list", &report, |out| report.write(out))?;
+    for (set, bundle) in &listing.unlinked {
+        let line = format!(
+            "set {set}: bundle {bundle} is in no chain: the next backup takes it up, if it is whole and genuine"
+        );
+        context.printer.warn(&line);
+    }
+    for problem in &report.problems {
+        context.printer.warn(problem);
+    }
+    if listing.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::told(listing.problems.remove(0)))
+    }
+}
+
+/// What `list --json` prints.
+#[derive(Serialize)]
+struct Report {
+    /// Always false: nothing here was proven.
+    verified: bool,
+    bundles: Vec<JsonRow>,
+    unlinked: Vec<JsonUnlinked>,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct JsonRow {
+    bundle: String,
+    set: String,
+    sequence: u64,
+    created: Timestamp,
+    suite: &'static str,
+    sources: Vec<JsonSource>,
+    entries: u64,
+    content_bytes: u64,
+    exceptions: u64,
+    retention_class: Option<String>,
+    manifest_sha256: String,
+    present: bool,
+    stored_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct JsonSource {
+    label: String,
+    kind: String,
+}
+
+#[derive(Serialize)]
+struct JsonUnlinked {
+    set: String,
+    bundle: String,
+}
+
+impl From<&Row> for JsonRow {
+    fn from(row: &Row) -> Self {
+        let manifest = &row.link.manifest;
+        let sources = manifest.sources.iter().map(|source| JsonSource {
+            label: source.label.to_string(),
+            kind: source.kind.clone(),
+        });
+        Self {
+            bundle: manifest.bundle.to_string(),
+            set: manifest.set.to_string(),
+            sequence: manifest.sequence,
+            created: manifest.created,
+            suite: manifest.suite.name(),
+            sources: sources.collect(),
+            entries: manifest.totals.entries,
+            content_bytes: manifest.totals.content_bytes,
+            exceptions: manifest.totals.exceptions,
+            retention_class: manifest.policy.retention_class.clone(),
+            manifest_sha256: row.link.digest.to_string(),
+            present: row.stored_bytes.is_some(),
+            stored_bytes: row.stored_bytes,
+        }
+    }
+}
+
+impl Report {
+    fn new(listing: &Listing) -> Self {
+        let unlinked = listing.unlinked.iter().map(|(set, bundle)| JsonUnlinked {
+            set: set.to_string(),
+            bundle: bundle.to_string(),
+        });
+        Self {
+            verified: false,
+            bundles: listing.rows.iter().map(JsonRow::from).collect(),
+            unlinked: unlinked.collect(),
+            problems: listing.problems.iter().map(|problem| report::chain(problem)).collect(),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.bundles.is_empty() {
+            return writeln!(out, "no bundles");
+        }
+        let widest = self.bundles.iter().map(|row| row.set.len()).max().unwrap_or(0).max(3);
+        writeln!(
+            out,
+            "{:<33}  {:<widest$}  {:>6}  {:<20}  {:>10}  {:>10}  {:<7}  SOURCES",
+            "BUNDLE", "SET", "NUMBER", "MADE", "CONTENT", "STORED", "SUITE"
+        )?;
+        for row in &self.bundles {
+            row.write(out, widest)?;
+        }
+        writeln!(
+            out,
+            "not verified: `hub-backup verify --all` proves what is whole and genuine"
+        )
+    }
+}
+
+impl JsonRow {
+    fn write(&self, out: &mut dyn Write, widest: usize) -> io::Result<()> {
+        let stored = self.stored_bytes.map_or_else(|| "gone".into(), work::size);
+        let mut kinds: Vec<&str> = Vec::new();
+        for source in &self.sources {
+            if !kinds.contains(&source.kind.as_str()) {
+                kinds.push(&source.kind);
+            }
+        }
+        let exceptions = match self.exceptions {
+            0 => String::new(),
+            count => format!("  {count} EXCEPTIONS"),
+        };
+        writeln!(
+            out,
+            "{:<33}  {:<widest$}  {:>6}  {}  {:>10}  {:>10}  {:<7}  {}{exceptions}",
+            self.bundle,
+            self.set,
+            self.sequence,
+            self.created,
+            work::size(self.content_bytes),
+            stored,
+            self.suite,
+            visible(&kinds.join(", ")),
+        )
+    }
 }

@@ -15,10 +15,8 @@ use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
 use crate::config::value;
 use crate::config::value::BadValue;
+use crate::config::value::PREFIX;
 use crate::config::value::RecipientWord;
-
-/// What the names of our variables begin with.
-pub const PREFIX: &str = "HUB_BACKUP_";
 
 /// Every variable that is read, and what it sets. Lists are separated by `:`, as in `PATH`; an empty variable is none.
 pub const VARIABLES: [(&str, &str); 20] = [

@@ -7,6 +7,9 @@ use std::str::FromStr;
 use crate::base::limits;
 use crate::bundle::suite::Suite;
 
+/// What the names of our variables begin with.
+pub const PREFIX: &str = "HUB_BACKUP_";
+
 /// The suite to write with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuiteChoice {
@@ -219,7 +222,7 @@ pub fn pattern(text: &str) -> Result<String, BadValue> {
 pub fn variable_name(text: &str) -> Result<String, BadValue> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let fits = !text.is_empty() && !text.as_bytes()[0].is_ascii_digit() && text.bytes().all(plain);
-    if text.starts_with(super::env::PREFIX) {
+    if text.starts_with(PREFIX) {
         Err(BadValue(format!(
             "{text} is a setting of this program and is kept from commands"
         )))

@@ -33,8 +33,8 @@ use crate::encrypt;
 use crate::encrypt::ContentKey;
 use crate::encrypt::slots;
 use crate::envelope::write::Writer;
-use crate::keyring;
 use crate::keyring::Recipient;
+use crate::keyring::facts;
 use crate::pack::write::Block;
 use crate::pack::write::Packer;
 use crate::seal;
@@ -327,7 +327,7 @@ fn state(
             recipients: plan
                 .recipients
                 .iter()
-                .map(|recipient| keyring::openpgp::recipient_facts(recipient, at))
+                .map(|recipient| facts::recipient_facts(recipient, at))
                 .collect(),
         },
         policy: plan.policy.clone(),

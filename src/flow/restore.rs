@@ -123,7 +123,11 @@ pub fn restore(
         .run(input)
     };
     progress.end();
-    restored
+    match restored {
+        // Whatever else failed, it was the stop that made it fail.
+        Err(_) if cancel.is_set() => Err(Error::Interrupted),
+        other => other,
+    }
 }
 
 /// Decryption on one thread, decompression on `jobs` threads, unpacking here.
@@ -232,6 +236,25 @@ fn read_frames(
 trait Input: Read {
     /// Goes to where a member begins. Reading everything in order is already there.
     fn go(&mut self, at: Location) -> Result<(), Error>;
+}
+
+/// An input that fails once the work was told to stop: one file can take hours.
+struct Stoppable<'a, I> {
+    input: I,
+    cancel: &'a Cancel,
+}
+
+impl<I: Read> Read for Stoppable<'_, I> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check().map_err(io::Error::other)?;
+        self.input.read(buffer)
+    }
+}
+
+impl<I: Input> Input for Stoppable<'_, I> {
+    fn go(&mut self, at: Location) -> Result<(), Error> {
+        self.input.go(at)
+    }
 }
 
 /// The blocks of the parallel pass, as one stream.
@@ -351,7 +374,11 @@ struct Unpacking<'a, 'b> {
 
 impl Unpacking<'_, '_> {
     fn run<I: Input>(self, input: I) -> Result<Restored, Error> {
-        let mut unpacker = Unpacker::new(input, self.opened.verified().manifest().created.unix());
+        let cancel = self.cancel;
+        let mut unpacker = Unpacker::new(
+            Stoppable { input, cancel },
+            self.opened.verified().manifest().created.unix(),
+        );
         let mut records = self.opened.records()?;
         let mut restored = Restored::default();
         let mut parents = Parents::default();

@@ -163,7 +163,7 @@ pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
 fn deed(job: &Backup<'_>, failure: Option<&Error>, bundle: Option<&BundleId>, details: &[(&str, String)]) -> Deed {
     Deed {
         act: Act::Backup,
-        failure: failure.map(|error| (error.kind(), error.to_string())),
+        failure: failure.map(Fault::kind),
         set: Some(job.set.clone()),
         bundle: bundle.cloned(),
         details: details

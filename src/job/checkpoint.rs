@@ -57,7 +57,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::NotACheckpoint { source, .. } => source.kind(),
+            Self::NotACheckpoint { .. } => Kind::Usage,
             Self::Unsigned { .. } => Kind::SignatureMissing,
         }
     }
@@ -66,7 +66,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.hint(),
             Self::File(error) => error.hint(),
-            Self::NotACheckpoint { source, .. } => source.hint(),
+            Self::NotACheckpoint { .. } => Some("`hub-backup checkpoint create` makes one.".into()),
             Self::Unsigned { path } => Some(format!(
                 "Put {}.asc beside it; or give --unsigned, if it was kept where nobody else could change it.",
                 path.display()
@@ -168,9 +168,7 @@ pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store)
     };
     let checkpoint = Checkpoint::parse(&bytes).map_err(not_a_checkpoint)?;
     let signed = match setup::read_public(&signatures_path(path)) {
-        Ok(signatures) => {
-            seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(error::Error::Seal)?
-        }
+        Ok(signatures) => seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(error::Error::Seal)?,
         Err(error::Error::OpenFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             if !unsigned {
                 return Err(Error::Unsigned { path: path.to_owned() });
@@ -179,7 +177,8 @@ pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store)
         }
         Err(error) => return Err(error.into()),
     };
-    let deviations = checkpoint::compare(&checkpoint, store).map_err(|error: catalog::Error| error::Error::from(error))?;
+    let deviations =
+        checkpoint::compare(&checkpoint, store).map_err(|error: catalog::Error| error::Error::from(error))?;
     Ok(Checked {
         checkpoint,
         signed,

@@ -219,7 +219,12 @@ pub fn run(init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
         .tempdir_in(if is_there { &init.dir } else { parent })
         .map_err(wrap)?;
     let made = fill(staging.path(), init, clock)?;
-    if is_there { move_each(staging, &init.dir) } else { move_whole(staging, &init.dir) }.map_err(wrap)?;
+    if is_there {
+        move_each(staging, &init.dir)
+    } else {
+        move_whole(staging, &init.dir)
+    }
+    .map_err(wrap)?;
     Ok(made)
 }
 
@@ -272,13 +277,21 @@ fn fill(dir: &Path, init: &Init, clock: &dyn Clock) -> Result<Initialized, Error
     let now = clock.now();
     let keys = make_keys(init, now)?;
     let [root, signer, ..] = &keys;
-    for (folder, mode) in [(KEYS, FOLDER_MODE), (SECRETS, SECRET_FOLDER_MODE), (MOVE_OFFLINE, SECRET_FOLDER_MODE)] {
+    for (folder, mode) in [
+        (KEYS, FOLDER_MODE),
+        (SECRETS, SECRET_FOLDER_MODE),
+        (MOVE_OFFLINE, SECRET_FOLDER_MODE),
+    ] {
         keyfiles::create_folder(&dir.join(folder), mode)?;
     }
     write_keys(dir, &keys)?;
     let repository = make_store(dir, init, root, signer, clock)?;
     let readme = words::readme(&init.set, &repository, init.passphrase.is_some());
-    keyfiles::write(&dir.join(MOVE_OFFLINE).join("README.txt"), readme.as_bytes(), PUBLIC_MODE)?;
+    keyfiles::write(
+        &dir.join(MOVE_OFFLINE).join("README.txt"),
+        readme.as_bytes(),
+        PUBLIC_MODE,
+    )?;
     let settings = words::settings(&init.set, init.suite);
     keyfiles::write(&dir.join(locate::FILE_NAME), settings.as_bytes(), PUBLIC_MODE)?;
     durable::sync_folder(dir).map_err(|source| failed(dir, source))?;
@@ -341,7 +354,11 @@ pub fn suite_features(suite: SuiteChoice) -> SuiteFeatures {
 fn write_keys(dir: &Path, keys: &[Key]) -> Result<(), Error> {
     for key in keys {
         let stem = key.part.stem();
-        let home = if key.part == Part::Signer { SECRETS } else { MOVE_OFFLINE };
+        let home = if key.part == Part::Signer {
+            SECRETS
+        } else {
+            MOVE_OFFLINE
+        };
         let secret = dir.join(home).join(format!("{stem}.key"));
         let revocation = dir.join(MOVE_OFFLINE).join(format!("{stem}.rev"));
         let public = dir.join(KEYS).join(format!("{stem}.asc"));

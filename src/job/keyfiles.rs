@@ -134,13 +134,11 @@ pub enum Content {
 /// When it cannot be read, or is none of them.
 pub fn read(path: &Path) -> Result<Content, Error> {
     let bytes = read_wiped(path)?;
-    match openpgp::read_secret(bytes.expose()) {
-        Ok(key) => Ok(Content::Secret(Box::new(key))),
-        Err(_) => {
-            let public = read_recipients(bytes.expose());
-            public.map(Content::Public).map_err(|source| bad(path, source))
-        }
+    if let Ok(key) = openpgp::read_secret(bytes.expose()) {
+        return Ok(Content::Secret(Box::new(key)));
     }
+    let public = read_recipients(bytes.expose());
+    public.map(Content::Public).map_err(|source| bad(path, source))
 }
 
 /// Reads the one certificate of a file, without any secret part.

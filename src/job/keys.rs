@@ -18,6 +18,7 @@ use crate::keyring::openpgp;
 use crate::keyring::revoke;
 use crate::keyring::revoke::Why;
 use crate::keyring::trust::TrustStore;
+use crate::keyring::trust::Untrusted;
 
 use super::keyfiles;
 use super::keyfiles::Error;
@@ -194,11 +195,29 @@ pub fn revoked(revocation: &Revocation<'_>, now: Timestamp) -> Result<Cert, Erro
             Ok(revoke::revoke(&key.key, key.passphrase.as_ref(), *why, message, now)?)
         }
         Revocation::Prepared { certificate, revoked } => merged(certificate, revoked, now),
-        Revocation::Root { certificate, root, why } => {
-            let passphrase = root.passphrase.as_ref();
-            Ok(revoke::revoke_certification(&root.key, passphrase, certificate, *why, now)?)
-        }
+        Revocation::Root { certificate, root, why } => taken_back(certificate, root, *why, now),
     }
+}
+
+fn taken_back(certificate: &Cert, root: &SecretKey, why: Why, now: Timestamp) -> Result<Cert, Error> {
+    let trust = TrustStore {
+        pinned: vec![root.key.clone().strip_secret_key_material()],
+        known: Vec::new(),
+    };
+    if let Err(Untrusted::NotCertified { fingerprint, .. }) = trust.judge(certificate, now) {
+        return Err(Error::Unfit {
+            what: format!("{} has not certified {fingerprint}", root.key.fingerprint()),
+            hint: "Name the copy of the certificate that the root certified.",
+        });
+    }
+    let passphrase = root.passphrase.as_ref();
+    Ok(revoke::revoke_certification(
+        &root.key,
+        passphrase,
+        certificate,
+        why,
+        now,
+    )?)
 }
 
 fn merged(certificate: &Cert, revoked: &Cert, now: Timestamp) -> Result<Cert, Error> {

@@ -95,9 +95,10 @@ pub fn list(store: &dyn Store, set: Option<&SetName>) -> Result<Listing, Error> 
     if let Some(set) = set.filter(|_| is_empty) {
         return Err(error::Error::EmptySet { set: set.clone() }.into());
     }
+    // Ids of the same second have no order; the numbers of a chain have. The sort keeps it, the newest first.
     listing
         .rows
-        .sort_by(|one, other| other.link.manifest.bundle.cmp(&one.link.manifest.bundle));
+        .sort_by_key(|row| std::cmp::Reverse(row.link.manifest.created));
     Ok(listing)
 }
 
@@ -205,10 +206,13 @@ fn head(store: &dyn Store, set: Option<&SetName>) -> Result<Link, Error> {
     let sets = bundles::sets(store, set)?;
     let [set] = sets.as_slice() else {
         let store = store.describe();
-        return Err(match sets.is_empty() {
-            true => error::Error::EmptyStore { store }.into(),
-            false => error::Error::AmbiguousSet { sets }.into(),
-        });
+        let none = sets.is_empty();
+        let error = if none {
+            error::Error::EmptyStore { store }
+        } else {
+            error::Error::AmbiguousSet { sets }
+        };
+        return Err(error.into());
     };
     let head = chain::head(store, set)?;
     head.ok_or_else(|| error::Error::EmptySet { set: set.clone() }.into())

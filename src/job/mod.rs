@@ -44,8 +44,8 @@ pub struct Desk<'a> {
 pub struct Deed {
     /// What was done.
     pub act: Act,
-    /// How it ended; none is success.
-    pub failure: Option<(Kind, String)>,
+    /// How it ended; none is success. The kind alone: messages name files, and the log is public.
+    pub failure: Option<Kind>,
     /// The set.
     pub set: Option<SetName>,
     /// The bundle.
@@ -61,13 +61,7 @@ impl Desk<'_> {
     /// When the log cannot be written, for instance because the store is read-only.
     pub fn record(&self, store: &dyn Store, deed: Deed) -> Result<(), audit::chain::Error> {
         let now = self.clock.now();
-        let mut details = deed.details;
-        if let Some((_, message)) = &deed.failure {
-            let _none = details.insert("error".into(), message.clone());
-        }
-        let outcome = deed
-            .failure
-            .map_or_else(audit::Outcome::ok, |(kind, _)| audit::Outcome::failed(kind));
+        let outcome = deed.failure.map_or_else(audit::Outcome::ok, audit::Outcome::failed);
         let draft = audit::Draft {
             at: now,
             actor: self.actor.clone(),
@@ -75,7 +69,7 @@ impl Desk<'_> {
             outcome,
             set: deed.set,
             bundle: deed.bundle,
-            details,
+            details: deed.details,
         };
         let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now).map_err(SignError::new);
         let sign: Option<Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };

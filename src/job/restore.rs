@@ -109,7 +109,7 @@ pub fn run(
         (Err(_), Some((set, bundle))) => (Some(set), Some(bundle)),
         (Err(_), None) => (None, None),
     };
-    let failure = result.as_ref().err().map(|error| (error.kind(), error.to_string()));
+    let failure = result.as_ref().err().map(Fault::kind);
     let deed = Deed {
         act: Act::Restore,
         failure,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::fault::Fault;
-use crate::base::fault::Kind;
 use crate::base::progress::Progress;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
@@ -86,7 +85,7 @@ pub fn one(
 
 /// Verification is of use without the right to write: a store that cannot be written keeps no note of it.
 fn note(store: &dyn Store, desk: &Desk<'_>, set: SetName, bundle: BundleId, error: Option<&Error>) {
-    let failure: Option<(Kind, String)> = error.map(|error| (error.kind(), error.to_string()));
+    let failure = error.map(Fault::kind);
     let deed = Deed {
         act: Act::Verify,
         failure,

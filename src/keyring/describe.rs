@@ -4,12 +4,13 @@ use std::fmt;
 
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::KeyHandle;
-use sequoia_openpgp::cert::Preferences as _;
+use sequoia_openpgp::cert::Preferences;
 use sequoia_openpgp::cert::amalgamation::ValidateAmalgamation as _;
 use sequoia_openpgp::cert::amalgamation::key::ErasedKeyAmalgamation;
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::UserID;
 use sequoia_openpgp::packet::key::PublicParts;
+use sequoia_openpgp::packet::key::SecretKeyMaterial;
 
 use super::algorithm;
 use super::facts;
@@ -140,7 +141,7 @@ pub struct Description {
 pub fn describe(certificate: &Cert, trust: &TrustStore, at: Timestamp) -> Description {
     let profile = profile_at(at);
     let valid = certificate.with_policy(&profile, at.system_time()).ok();
-    let features = valid.as_ref().and_then(|valid| valid.features());
+    let features = valid.as_ref().and_then(Preferences::features);
     Description {
         fingerprint: certificate.fingerprint().to_hex(),
         user_ids: certificate
@@ -174,10 +175,8 @@ fn key_line(key: &ErasedKeyAmalgamation<PublicParts>, at: Timestamp) -> KeyLine 
         algorithm: algorithm::name(key.key()),
         uses,
         created: key.key().creation_time().into(),
-        expires: valid
-            .and_then(|valid| valid.key_expiration_time())
-            .map(Into::into),
-        secret_locked: key.key().optional_secret().map(|secret| secret.is_encrypted()),
+        expires: valid.and_then(|valid| valid.key_expiration_time()).map(Into::into),
+        secret_locked: key.key().optional_secret().map(SecretKeyMaterial::is_encrypted),
     }
 }
 

@@ -7,13 +7,6 @@ use sequoia_openpgp::serialize::MarshalInto as _;
 
 use super::Cause;
 use super::Error;
-pub use super::facts::age_facts;
-pub use super::facts::facts;
-pub use super::facts::passphrase_facts;
-pub use super::facts::recipient_facts;
-pub use super::identities::read_identity;
-pub use super::recipients::read_recipient;
-pub use super::recipients::read_recipients;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 

@@ -1,7 +1,10 @@
+//! Tests of the keyring as a whole, also against GnuPG.
+
 use super::certify::certify;
 use super::facts::facts;
 use super::facts::role;
 use super::identities::make_age_identity;
+use super::identities::read_identity;
 use super::make::Algorithm;
 use super::make::Made;
 use super::make::NewKey;
@@ -9,10 +12,9 @@ use super::make::SuiteFeatures;
 use super::make::make;
 use super::openpgp::public_text;
 use super::openpgp::read_certificates;
-use super::openpgp::read_identity;
-use super::openpgp::read_recipient;
-use super::openpgp::read_recipients;
 use super::openpgp::read_secret;
+use super::recipients::read_recipient;
+use super::recipients::read_recipients;
 use super::unlock::Work;
 use super::unlock::unlock;
 use super::*;
@@ -240,11 +242,11 @@ fn recipients_of_every_kind() {
     );
     let plugin = "age1yubikey1q0xf4lgjlfakeq0xf4";
     assert_eq!(recipient_facts_of(plugin).algorithm, "plugin yubikey");
-    assert_eq!(super::openpgp::passphrase_facts().id, "passphrase");
+    assert_eq!(super::facts::passphrase_facts().id, "passphrase");
 }
 
 fn recipient_facts_of(age: &str) -> crate::bundle::manifest::KeyFacts {
-    super::openpgp::recipient_facts(&Recipient::Age(age.into()), time(MADE))
+    super::facts::recipient_facts(&Recipient::Age(age.into()), time(MADE))
 }
 
 #[test]

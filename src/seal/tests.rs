@@ -1,3 +1,5 @@
+//! Tests of seals, also against gpg and sqv.
+
 use std::process::Command;
 
 use sequoia_openpgp::Packet;

@@ -344,7 +344,7 @@ impl Sink for SqliteSink {
         self.apply(&mut staged)?;
         staged
             .file
-            .publish(&self.target)
+            .publish_or_withdraw(&self.target)
             .map_err(|error| self.write_error(error))
     }
 }

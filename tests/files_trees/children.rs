@@ -1,4 +1,5 @@
-//! What needs another user, another umask or file systems of its own: each is an ignored test, run as a child by the one below it.
+//! What needs another user, another umask or file systems of its own: each is an ignored test, run as a child by the
+//! one below it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -190,7 +191,8 @@ fn child_unprivileged_restore() {
     let mut closed = folder("x/closed");
     closed.0.attributes.mode = 0;
     let read_only = with_xattr(file("x/closed/read-only", b"!"), "user.comment", b"y");
-    let mut bundle = vec![folder("x"), closed, read_only, file("x/closed/plain", b"!")];
+    let plain = file("x/closed/inner/plain", b"!");
+    let mut bundle = vec![folder("x"), closed, read_only, folder("x/closed/inner"), plain];
     bundle[2].0.attributes.mode = 0o400;
     drop(restore(&bundle, Path::new("to"), stripped()).expect("restored"));
     let metadata = fs::metadata("to/closed").expect("restored");
@@ -291,7 +293,7 @@ fn child_few_descriptors() {
 #[test]
 fn a_tree_may_be_deeper_and_wider_than_there_are_descriptors() {
     let place = tempfile::tempdir().expect("a folder");
-    let few = "ulimit -n 200; exec \"$@\"";
+    let few = "ulimit -n 130; exec \"$@\"";
     run_child(
         "children::child_few_descriptors",
         &["sh", "-c", few, "sh"],

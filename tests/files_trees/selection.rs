@@ -120,3 +120,14 @@ fn a_root_that_is_not_there_is_told_before_anything_is_stored() {
         .check()
         .expect("a folder");
 }
+
+#[test]
+fn an_attribute_whose_name_a_bundle_cannot_hold_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().join("file");
+    fs::write(&at, "x").expect("new");
+    rustix::fs::setxattr(&at, "user.a=b", b"c", rustix::fs::XattrFlags::empty()).expect("own");
+    let error = collect_into(&mut Memory::default(), folder.path(), FilesOptions::default()).expect_err("refused");
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    assert!(error.to_string().contains("user.a=b"), "{error}");
+}

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::base::clock::Timestamp;
 use crate::bundle::manifest::Role;
+use crate::bundle::suite::Suite;
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -20,7 +21,6 @@ use crate::cli::keys::words;
 use crate::cli::keys::words::NewPassphrase;
 use crate::cli::output::visible;
 use crate::config::value::BadValue;
-use crate::bundle::suite::Suite;
 use crate::config::value::SuiteChoice;
 use crate::job::init::suite_features;
 use crate::job::keys;
@@ -172,9 +172,13 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let made = if args.age { age(args)? } else { openpgp(args, context)? };
     let report = Report::new(&made);
-    context.printer.show("keys-generate", &report, |out| report.write(out))?;
+    context
+        .printer
+        .show("keys-generate", &report, |out| report.write(out))?;
     if !made.locked {
-        context.printer.warn("the secret key is not locked: whoever reads its file has it");
+        context
+            .printer
+            .warn("the secret key is not locked: whoever reads its file has it");
     }
     Ok(())
 }
@@ -187,22 +191,33 @@ impl Args {
 
 fn age(args: &Args) -> Result<Generated, CliError> {
     if args.role != RoleName::Recipient {
-        return Err(usage("an age identity opens bundles and cannot sign", "Give --role recipient with --age."));
+        return Err(usage(
+            "an age identity opens bundles and cannot sign",
+            "Give --role recipient with --age.",
+        ));
     }
     Ok(keys::generate_age(args.key_name(), &args.out)?)
 }
 
 fn openpgp(args: &Args, context: &Context) -> Result<Generated, CliError> {
     if args.suite.fixed() == Some(Suite::Age) {
-        return Err(usage("no OpenPGP key is for the suite age", "Give --age to make an age identity."));
+        return Err(usage(
+            "no OpenPGP key is for the suite age",
+            "Give --age to make an age identity.",
+        ));
     }
     if args.certify_with.is_some() && args.role != RoleName::Signer {
-        return Err(usage("a root certifies signers alone", "Give --certify-with with --role signer."));
+        return Err(usage(
+            "a root certifies signers alone",
+            "Give --certify-with with --role signer.",
+        ));
     }
     keys::check_free(args.role.into(), args.key_name(), &args.out)?;
     let root_passphrase = args.root_passphrase_file.as_deref();
     let root = args.certify_with.as_deref();
-    let root = root.map(|path| words::root_key(path, root_passphrase, context)).transpose()?;
+    let root = root
+        .map(|path| words::root_key(path, root_passphrase, context))
+        .transpose()?;
     let passphrase = NewPassphrase {
         of: "the passphrase of the new key".into(),
         file: args.passphrase_file.as_deref(),
@@ -266,7 +281,13 @@ impl Report {
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let expires = words::expiry(self.expires);
-        writeln!(out, "{:<10} {}, {}, {expires}", self.role, visible(&self.id), self.algorithm)?;
+        writeln!(
+            out,
+            "{:<10} {}, {}, {expires}",
+            self.role,
+            visible(&self.id),
+            self.algorithm
+        )?;
         if let Some(root) = &self.certified_by {
             writeln!(out, "certified  by {root}")?;
         }
@@ -276,7 +297,11 @@ impl Report {
             writeln!(out, "public     {}", words::path(public))?;
         }
         if let Some(revocation) = &self.revocation {
-            writeln!(out, "revocation {} (keep it apart from the key)", words::path(revocation))?;
+            writeln!(
+                out,
+                "revocation {} (keep it apart from the key)",
+                words::path(revocation)
+            )?;
         }
         Ok(())
     }

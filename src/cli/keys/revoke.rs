@@ -149,6 +149,9 @@ impl Report {
         };
         writeln!(out, "revoked    {}: {what}", self.fingerprint)?;
         writeln!(out, "written    {}", words::path(&self.file))?;
-        writeln!(out, "next       put it among the certificates of every machine that verifies")
+        writeln!(
+            out,
+            "next       put it among the certificates of every machine that verifies"
+        )
     }
 }

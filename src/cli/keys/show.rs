@@ -1,17 +1,44 @@
 //! `keys show`: what is in a key file.
 
+use std::fs;
+use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 
+use sequoia_openpgp::Cert;
+use serde::Serialize;
+
+use crate::base::clock::Timestamp;
+use crate::bundle::manifest::KeyFacts;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
-use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::keys::words;
+use crate::cli::output::visible;
+use crate::config::layer::Layer;
+use crate::config::secret;
+use crate::job::keyfiles;
+use crate::job::keyfiles::Content;
+use crate::job::setup;
+use crate::keyring::Recipient;
+use crate::keyring::describe;
+use crate::keyring::describe::Description;
+use crate::keyring::describe::KeyLine;
+use crate::keyring::describe::Word;
+use crate::keyring::facts;
+use crate::keyring::trust::TrustStore;
 
-const EXAMPLES: [Example; 1] = [Example {
-    says: "What is this certificate, and can it be used here?",
-    line: "hub-backup keys show operations.asc",
-}];
+const EXAMPLES: [Example; 2] = [
+    Example {
+        says: "What is this certificate, and can it be used here?",
+        line: "hub-backup keys show operations.asc",
+    },
+    Example {
+        says: "Did this root certify this signer?",
+        line: "hub-backup keys show signer.asc --root root.asc",
+    },
+];
 
 /// Show a certificate: fingerprint, algorithms, expiry, certifications, and what it can be used for
 #[derive(clap::Args, Debug)]
@@ -26,6 +53,219 @@ pub struct Args {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn run(_args: &Args, _context: &Context) -> Result<(), CliError> {
-    Err(Error::NotBuilt("keys show").into())
+pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
+    let settings = context.settings(Layer::default())?;
+    let (trust, now) = (setup::trust(&settings)?, context.clock.now());
+    let mut report = Report {
+        file: args.file.clone(),
+        secret: false,
+        certificates: Vec::new(),
+        recipients: Vec::new(),
+    };
+    match keyfiles::read(&args.file)? {
+        Content::Secret(key) => {
+            report.secret = true;
+            report.certificates.push(JsonCertificate::new(&key, &trust, now));
+            warn_of_readers(args, context);
+        }
+        Content::Public(keys) => {
+            for key in &keys {
+                match key {
+                    Recipient::OpenPgp(key) => report.certificates.push(JsonCertificate::new(key, &trust, now)),
+                    Recipient::Age(_) | Recipient::Passphrase(_) => {
+                        report.recipients.push(facts::recipient_facts(key, now));
+                    }
+                }
+            }
+        }
+    }
+    context.printer.show("keys-show", &report, |out| report.write(out))
+}
+
+/// A secret key that others can read is no secret.
+fn warn_of_readers(args: &Args, context: &Context) {
+    let private = fs::metadata(&args.file).map(|metadata| secret::check_private(&args.file, &metadata));
+    if let Ok(Err(error)) = private {
+        context.printer.warn(&error.to_string());
+    }
+}
+
+/// What `keys show --json` prints.
+#[derive(Serialize)]
+struct Report {
+    file: PathBuf,
+    /// Whether the file holds a secret key.
+    secret: bool,
+    certificates: Vec<JsonCertificate>,
+    /// age recipients.
+    recipients: Vec<KeyFacts>,
+}
+
+#[derive(Serialize)]
+struct JsonCertificate {
+    fingerprint: String,
+    user_ids: Vec<String>,
+    role: Option<&'static str>,
+    generation: u32,
+    state: &'static str,
+    /// The pinned certificate on whose word it is trusted as a signer.
+    trusted_by: Option<String>,
+    /// Why it is not.
+    untrusted: Option<String>,
+    /// Suites that its owner can read, when it is a recipient.
+    suites: Vec<&'static str>,
+    keys: Vec<JsonKey>,
+    certifications: Vec<JsonWord>,
+}
+
+#[derive(Serialize)]
+struct JsonKey {
+    fingerprint: String,
+    algorithm: String,
+    uses: Vec<&'static str>,
+    created: Timestamp,
+    expires: Option<Timestamp>,
+    secret: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct JsonWord {
+    by: String,
+    at: Option<Timestamp>,
+    takes_back: bool,
+    /// Whether the other certificate is known and the signature good.
+    genuine: bool,
+}
+
+impl JsonCertificate {
+    fn new(certificate: &Cert, trust: &TrustStore, now: Timestamp) -> Self {
+        let Description {
+            fingerprint,
+            user_ids,
+            role,
+            generation,
+            state,
+            keys,
+            words,
+            seipdv2,
+        } = describe::describe(certificate, trust, now);
+        let (trusted_by, untrusted) = match trust.judge(certificate, now) {
+            Ok(trusted) => (Some(trusted.root), None),
+            Err(untrusted) => (None, Some(untrusted.to_string())),
+        };
+        let encrypts = keys.iter().any(|key| key.uses.contains(&"encrypt"));
+        let suites = [(seipdv2, "rfc9580"), (true, "gnupg")];
+        let suites = suites.into_iter().filter(|(reads, _)| encrypts && *reads);
+        Self {
+            fingerprint,
+            user_ids,
+            role: role.map(facts::role_name),
+            generation,
+            state: state.name(),
+            trusted_by,
+            untrusted,
+            suites: suites.map(|(_, name)| name).collect(),
+            keys: keys.into_iter().map(JsonKey::from).collect(),
+            certifications: words.into_iter().map(JsonWord::from).collect(),
+        }
+    }
+}
+
+impl From<KeyLine> for JsonKey {
+    fn from(key: KeyLine) -> Self {
+        Self {
+            fingerprint: key.fingerprint,
+            algorithm: key.algorithm,
+            uses: key.uses,
+            created: key.created,
+            expires: key.expires,
+            secret: key
+                .secret_locked
+                .map(|locked| if locked { "locked" } else { "not-locked" }),
+        }
+    }
+}
+
+impl From<Word> for JsonWord {
+    fn from(word: Word) -> Self {
+        Self {
+            by: word.by,
+            at: word.at,
+            takes_back: word.revokes,
+            genuine: word.genuine,
+        }
+    }
+}
+
+impl Report {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for certificate in &self.certificates {
+            certificate.write(out)?;
+        }
+        for recipient in &self.recipients {
+            writeln!(out, "recipient  {}, {}", visible(&recipient.id), recipient.algorithm)?;
+        }
+        Ok(())
+    }
+}
+
+impl JsonCertificate {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "key        {}", self.fingerprint)?;
+        for user in &self.user_ids {
+            writeln!(out, "user id    {}", visible(user))?;
+        }
+        let role = self.role.unwrap_or("not stated");
+        writeln!(out, "role       {role}, generation {}", self.generation)?;
+        writeln!(out, "state      {}", self.state)?;
+        for key in &self.keys {
+            key.write(out)?;
+        }
+        if !self.suites.is_empty() {
+            writeln!(out, "reads      {}", self.suites.join(", "))?;
+        }
+        for word in &self.certifications {
+            word.write(out)?;
+        }
+        match (&self.trusted_by, &self.untrusted) {
+            (Some(root), _) if *root == self.fingerprint => writeln!(out, "trust      it is pinned here"),
+            (Some(root), _) => writeln!(out, "trust      on the word of the pinned {root}"),
+            (None, why) => writeln!(out, "trust      none: {}", visible(why.as_deref().unwrap_or_default())),
+        }
+    }
+}
+
+impl JsonKey {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let uses = if self.uses.is_empty() {
+            "nothing".into()
+        } else {
+            self.uses.join(", ")
+        };
+        let expires = words::expiry(self.expires);
+        let secret = match self.secret {
+            Some("locked") => "; SECRET part, locked",
+            Some(_) => "; SECRET part, NOT locked",
+            None => "",
+        };
+        let Self { algorithm, created, .. } = self;
+        writeln!(
+            out,
+            "  for {uses}: {}, made {created}, {expires}{secret}",
+            visible(algorithm)
+        )
+    }
+}
+
+impl JsonWord {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let act = if self.takes_back { "taken back" } else { "certified" };
+        let at = self.at.map_or_else(String::new, |at| format!(" at {at}"));
+        let doubt = if self.genuine {
+            ""
+        } else {
+            " (not checked: that certificate is not known here)"
+        };
+        writeln!(out, "{act:<10} by {}{at}{doubt}", self.by)
+    }
 }

@@ -91,10 +91,12 @@ fn secret_key(
 /// When there is none.
 pub fn algorithm(name: &str) -> Result<Algorithm, CliError> {
     let algorithm = name.parse();
-    Ok(algorithm.map_err(|error: crate::keyring::make::UnknownAlgorithm| Error::Usage {
-        message: error.to_string(),
-        hint: "`--help` lists them.".into(),
-    })?)
+    Ok(
+        algorithm.map_err(|error: crate::keyring::make::UnknownAlgorithm| Error::Usage {
+            message: error.to_string(),
+            hint: "`--help` lists them.".into(),
+        })?,
+    )
 }
 
 /// When a key expires, for people.

@@ -8,7 +8,11 @@ use super::Placed;
 /// The settings of a new store. Relative paths begin at the folder of the file.
 pub(super) fn settings(set: &SetName, suite: SuiteChoice) -> String {
     // A dot would begin a table within the table.
-    let key = if set.as_str().contains('.') { format!("\"{set}\"") } else { set.to_string() };
+    let key = if set.as_str().contains('.') {
+        format!("\"{set}\"")
+    } else {
+        set.to_string()
+    };
     format!(
         r#"# Settings of hub-backup. Relative paths begin at the folder of this file.
 # `hub-backup config check` lists what is wrong, `hub-backup config show` what is in effect.
@@ -87,13 +91,13 @@ const EVERYBODY: &str = "public; on every machine that verifies or restores, pin
 const SIGNERS: &str = "public; on every machine that verifies or restores, named with --certificate";
 const HERE: &str = "public; on every host that makes backups";
 const FROM_KEY: &str = "take it from another machine, or out of the secret key";
-const NEW_SIGNER: &str = "make a new signer and let the root certify it; what was signed before stays good";
+const NEW_SIGNER: &str = "make a new one, certified by the root; what it signed stays good";
 const ROOT: &str = "offline, in a safe, two copies in two places";
-const NEW_ROOT: &str = "no signer can be certified or taken back: make a new root and pin it everywhere";
+const NEW_ROOT: &str = "no signer can be certified: make a new root, pin it everywhere";
 const OPERATIONS: &str = "the restore host, or the vault of whoever restores";
 const ESCROW_OPENS: &str = "the escrow key still opens every bundle: make a new one";
 const ESCROW: &str = "another place, other people than operations";
-const NOBODY_OPENS: &str = "together with the operations key: nobody can open the bundles any more, ever";
+const NOBODY_OPENS: &str = "with the operations key lost too, nobody opens the bundles, ever";
 const REVOKER: &str = "whoever reports the loss of the key; not beside the key";
 const BY_KEY: &str = "the key can still be revoked with its secret part";
 const NOTE: &str = "goes with the keys";
@@ -111,7 +115,7 @@ pub(super) fn files(locked: bool) -> Vec<Placed> {
     };
     vec![
         placed("hub-backup.toml", SETTINGS, REMAKE),
-        placed("store", BUNDLES, LOST_STORE),
+        placed("store/", BUNDLES, LOST_STORE),
         placed("keys/root.asc", EVERYBODY, FROM_KEY),
         placed("keys/signer.asc", SIGNERS, FROM_KEY),
         placed("keys/recipient-operations.asc", HERE, FROM_KEY),

@@ -1,3 +1,5 @@
+//! Tests of the rules for keys.
+
 use super::*;
 use crate::base::digest::Digest;
 use crate::bundle::index::Totals;

@@ -1,11 +1,8 @@
 //! The folders of a restore: made one by one, opened component by component and never through a link.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::Mode;
@@ -144,9 +141,4 @@ fn step_error(path: &EntryPath, errno: Errno, maker: &Maker) -> Error {
     } else {
         maker.write_error(path, errno)
     }
-}
-
-/// The path as the operating system takes it.
-pub(super) fn as_path(relative: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(relative))
 }

@@ -1,8 +1,11 @@
 //! Making one file: create, fill, attributes. Shared by the calling thread and the writers.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::path::PathBuf;
 
 use rustix::fs::AtFlags;
@@ -18,7 +21,6 @@ use rustix::io::Errno;
 
 use super::super::Error;
 use super::FilesSinkOptions;
-use super::folders::as_path;
 use super::notes::Notes;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Mtime;
@@ -240,4 +242,9 @@ fn timestamps(mtime: Mtime) -> Timestamps {
             tv_nsec: mtime.nanos.into(),
         },
     }
+}
+
+/// The path as the operating system takes it.
+pub(super) fn as_path(relative: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(relative))
 }

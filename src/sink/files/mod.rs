@@ -1,7 +1,8 @@
 //! A folder of this machine as the place of a restore.
 //!
 //! Everything is made in a private folder beside the target and on its file system, with a name that begins with
-//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, one `syncfs` makes it last and one rename makes it the target.
+//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, one `syncfs` makes it last and one rename makes it
+//! the target.
 //! The target must not exist, or be an empty folder, which is then replaced. Dropped without a commit, all is removed.
 //!
 //! Nothing is written through a link: every component on the way to an entry is opened as a folder, without following, in a
@@ -64,7 +65,7 @@ pub struct FilesSinkOptions {
     pub same_owner: bool,
     /// Whether extended attributes that the target does not take are noted and not an error.
     pub allow_missing_xattrs: bool,
-    /// Threads that create small files, at least one.
+    /// Threads that create small files: 1 to 32.
     pub jobs: usize,
 }
 
@@ -129,7 +130,7 @@ impl FilesSink {
     /// Where an entry is until the commit. It is written once [`settle`](Self::settle) has returned.
     #[must_use]
     pub fn staged(&self, path: &EntryPath) -> PathBuf {
-        self.staging.path().join(folders::as_path(self.maker.relative(path)))
+        self.staging.path().join(maker::as_path(self.maker.relative(path)))
     }
 
     /// Waits until everything that was taken is written, so that it can be looked at before the commit. The attributes of folders

@@ -107,6 +107,13 @@ impl Staging {
 
     /// Makes everything in it last, and gives it the name of the target.
     pub(super) fn publish(&mut self) -> Result<(), Error> {
+        let result = self.take_name();
+        // Where the new name could neither be made to last nor be taken back, what has it is whole, and stays so.
+        self.published = result.is_ok() || fs::symlink_metadata(&self.path).is_err();
+        result
+    }
+
+    fn take_name(&self) -> Result<(), Error> {
         let write_error = |source: io::Error| Error::Write {
             path: self.target.clone(),
             source,
@@ -122,7 +129,6 @@ impl Staging {
         } else {
             durable::rename_new(&self.path, &self.target).map_err(|error| self.taken(error))?;
         }
-        self.published = true;
         Ok(())
     }
 

@@ -80,7 +80,8 @@ pub(super) struct Writers {
 }
 
 impl Writers {
-    /// Starts `jobs` threads, at least one and at most `JOBS_MAX`. Memory: twice `jobs` and one batches of at most `BATCH_BYTES` + `SMALL_BYTES`.
+    /// Starts `jobs` threads, at least one and at most `JOBS_MAX`.
+    /// Memory: twice `jobs` and one batches of at most `BATCH_BYTES` + `SMALL_BYTES`.
     pub(super) fn start(jobs: usize, maker: &Arc<Maker>) -> io::Result<Self> {
         let jobs = jobs.clamp(1, JOBS_MAX);
         let (queue, tasks) = crossbeam_channel::bounded(jobs);

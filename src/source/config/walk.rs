@@ -20,10 +20,6 @@ use rustix::fs::fstat;
 use rustix::fs::readlinkat;
 use rustix::fs::statat;
 
-use super::super::Error;
-use super::super::guard;
-use super::super::guard::Finding;
-use super::super::guard::Format;
 use super::ConfigSource;
 use super::SecretRule;
 use super::read;
@@ -36,6 +32,10 @@ use crate::bundle::entry::Collector;
 use crate::bundle::entry::NodeWithoutContent;
 use crate::bundle::path::EntryPath;
 use crate::bundle::path::RawBytes;
+use crate::source::Error;
+use crate::source::guard;
+use crate::source::guard::Finding;
+use crate::source::guard::Format;
 
 /// Counts over all files.
 #[derive(Default)]

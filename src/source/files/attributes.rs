@@ -37,6 +37,8 @@ pub(super) enum XattrTrouble {
     Errno(Errno),
     /// More than [`limits::XATTR_BYTES_MAX`].
     TooLarge,
+    /// A name with `=`, which ends a name in the tar format.
+    Name(RawBytes),
 }
 
 impl From<Errno> for XattrTrouble {
@@ -81,6 +83,9 @@ impl XattrReader {
             .split(|byte| *byte == 0)
             .filter(|name| is_kept(name))
         {
+            if name.contains(&b'=') {
+                return Err(XattrTrouble::Name(RawBytes(name.to_vec())));
+            }
             self.value.resize(XATTR_BYTES, 0);
             let length = match fgetxattr(file, name, &mut self.value[..]) {
                 Ok(length) => length,

@@ -51,7 +51,8 @@ use crate::bundle::name::Label;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilesOptions {
     /// What to leave out, in patterns close to those of `.gitignore`: `*.log` is a name at any depth, `/var/cache` a
-    /// path below the root, a `/` at the end means folders alone, `**` any number of folders. There is no negation. A single file is never excluded.
+    /// path below the root, a `/` at the end means folders alone, `**` any number of folders. There is no negation.
+    /// A root that is a single file is never excluded.
     pub exclude: Vec<String>,
     /// Whether what changes or vanishes while it is read is recorded as an exception and not an error.
     pub allow_changed: bool,

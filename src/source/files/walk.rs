@@ -308,6 +308,11 @@ impl<'a> Walk<'a> {
     fn read_xattrs(&mut self, file: BorrowedFd<'_>, stat: &Stat, path: &EntryPath) -> Result<Vec<Xattr>, Error> {
         self.xattrs.read(file, stat).map_err(|trouble| match trouble {
             XattrTrouble::Errno(errno) => self.order.read_error(path, errno),
+            XattrTrouble::Name(name) => {
+                let what = format!("has the extended attribute {name}, a name that a bundle cannot hold");
+                let hint = "Give the attribute a name without '=', or exclude the file.";
+                self.order.incomplete(path, &what, Some(hint))
+            }
             XattrTrouble::TooLarge => {
                 let what = format!("has more than {} bytes of extended attributes", limits::XATTR_BYTES_MAX);
                 self.order

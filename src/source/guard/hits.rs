@@ -67,26 +67,39 @@ impl Hits {
         groups
     }
 
-    /// One finding for each line of each group: known by its form rather than by its key, where both are so.
+    /// The findings of all groups.
     pub(super) fn findings(&self, text: &str) -> Vec<Finding> {
         let lines = LineStarts::of(text);
-        let mut findings: Vec<Finding> = Vec::new();
-        for group in self.groups() {
-            let begin = findings.len();
-            for hit in group.iter().filter(|hit| !is_explained(hit, &group)) {
-                let line = lines.line_of(hit.at.start);
-                match findings[begin..].iter_mut().find(|known| known.line == line) {
-                    Some(known) => merge(known, hit),
-                    None => findings.push(Finding {
-                        line,
-                        key: hit.key.clone().map(without_tokens),
-                        rule: hit.rule,
-                    }),
-                }
-            }
-        }
-        findings
+        self.groups()
+            .iter()
+            .flat_map(|group| findings_of(group, &lines))
+            .collect()
     }
+
+    /// Takes out the groups whose findings are all accepted.
+    pub(super) fn drop_accepted(&mut self, text: &str, is_accepted: &dyn Fn(&Finding) -> bool) {
+        let lines = LineStarts::of(text);
+        let is_left = |group: &Vec<&Hit>| !findings_of(group, &lines).iter().all(is_accepted);
+        let left = self.groups().into_iter().filter(is_left).flatten().cloned().collect();
+        self.list = left;
+    }
+}
+
+/// One finding for each line of a group: known by its form rather than by its key, where both are so.
+fn findings_of(group: &[&Hit], lines: &LineStarts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for hit in group.iter().filter(|hit| !is_explained(hit, group)) {
+        let line = lines.line_of(hit.at.start);
+        match findings.iter_mut().find(|known| known.line == line) {
+            Some(known) => merge(known, hit),
+            None => findings.push(Finding {
+                line,
+                key: hit.key.clone().map(without_tokens),
+                rule: hit.rule,
+            }),
+        }
+    }
+    findings
 }
 
 /// Whether something of a known form within the value says better what it is than its key.

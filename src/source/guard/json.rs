@@ -8,21 +8,33 @@ use super::hits::Hits;
 use super::tree::Scalar;
 use super::tree::Style;
 use super::tree::Walker;
+use crate::base::limits;
 
-/// The hits in JSON; `None` when it is none. A key that comes twice is met twice.
+/// The hits in JSON; `None` when it is none, or too deep. A key that comes twice is met twice.
 pub(super) fn walk(text: &str) -> Option<Hits> {
     // After this, every string ends and every bracket has its partner.
     let _valid: IgnoredAny = serde_json::from_str(text).ok()?;
     let mut walker = Walker::new(text);
     let bytes = text.as_bytes();
     let mut offset = 0;
+    let mut depth = 0_usize;
     while let Some(&byte) = bytes.get(offset) {
         let begin = offset;
         offset += 1;
         match byte {
-            b'{' => walker.begin_mapping(),
-            b'[' => walker.begin_list(),
-            b'}' | b']' => walker.end(),
+            b'{' | b'[' if depth == limits::CONFIG_DEPTH_MAX => return None,
+            b'{' | b'[' => {
+                depth += 1;
+                if byte == b'{' {
+                    walker.begin_mapping();
+                } else {
+                    walker.begin_list();
+                }
+            }
+            b'}' | b']' => {
+                depth -= 1;
+                walker.end();
+            }
             b'"' => {
                 offset = end_of_string(bytes, offset);
                 walker.scalar(string(text, begin, offset));

@@ -29,13 +29,15 @@ static ABOUT: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 
 /// Words before `key` that make it a secret.
 static KEY_KINDS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    words_of("access account api app auth encryption hmac jwt license master private secret service shared signing ssh")
+    words_of(
+        "access account api app auth encryption hmac jwt license master preshared private secret service shared signing ssh wep",
+    )
 });
 
 /// Single words that hold two.
 static FUSED_SECRETS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     words_of(
-        "accesskey accountkey apikey apikeys authkey authtoken encryptionkey masterkey privatekey secretkey \
+        "accesskey accountkey apikey apikeys authkey authtoken encryptionkey masterkey presharedkey privatekey psk secretkey \
      signingkey",
     )
 });

@@ -7,6 +7,10 @@ use regex::Captures;
 use regex::Match;
 use regex::Regex;
 
+use super::extent::Line;
+use super::extent::lines_of;
+use super::extent::value_at;
+use super::extent::without_quotes;
 use super::hits::Hit;
 use super::hits::Hits;
 use super::hits::Put;
@@ -16,12 +20,13 @@ use super::values;
 use super::values::Strength;
 use crate::base::secret::SecretText;
 
-/// How far a quoted value may go on over lines.
-const QUOTED_BYTES_MAX: usize = 64 << 10;
-
 fn compile(form: &str) -> Regex {
     Regex::new(form).expect("a constant that the tests compile")
 }
+
+/// A line without any of these holds no key that is named after a secret, and no part of a pair of `name` and `value`.
+static HINT: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"(?i)pass|pw|psk|secret|token|cred|auth|key|bearer|name|value"));
 
 /// `key = value` at the beginning of a line, perhaps as an element of a list, exported, or below a path.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
@@ -39,15 +44,18 @@ static COMMENTED: LazyLock<Regex> = LazyLock::new(|| {
 
 /// `requirepass hunter2`, `password hunter2`.
 static DIRECTIVE: LazyLock<Regex> =
-    LazyLock::new(|| compile(r#"^\s*(?P<key>[A-Za-z_][\w.-]*)\s+["']?(?P<value>[^\s"'=:]+)["']?;?\s*$"#));
+    LazyLock::new(|| compile(r#"^\s*(?P<key>[A-Za-z_][\w.-]*)\s+["']?(?P<value>[^\s"'=:]+=*)["']?;?\s*$"#));
 
 /// A line of a `.netrc`.
 static NETRC: LazyLock<Regex> =
     LazyLock::new(|| compile(r"^\s*(?:machine|default|login)\b.*\b(?P<key>password)\s+(?P<value>\S+)"));
 
-/// `<password>…</password>`, and a pair of attributes in the way of .NET.
+/// `<password>…</password>`, `define('PASSWORD', …)` in PHP, and a pair of attributes in the way of .NET.
 static ELEMENT: LazyLock<Regex> =
     LazyLock::new(|| compile(r"<(?P<key>[A-Za-z_][\w:.-]*)(?:\s[^<>]*)?>(?P<value>[^<>]+)</"));
+static DEFINE: LazyLock<Regex> = LazyLock::new(|| {
+    compile(r#"\bdefine\(\s*["'](?P<key>\w+)["']\s*,\s*(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"#)
+});
 static ATTRIBUTES: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"\b(?:key|name)="(?P<key>[^"]+)"\s+value="(?P<value>[^"]*)""#));
 
@@ -55,10 +63,10 @@ static ATTRIBUTES: LazyLock<Regex> =
 static PAIRS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
     [
         compile(
-            r#"(?:^|[\s,;{(&?|"'\[])-{0,2}(?P<key>[A-Za-z_][\w.-]*(?: [Kk]ey)?)=(?P<value>\\?"[^"\\]*|'[^']*|(?:\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|\[[^\s\]]*\]|[^\s,;&|"')}\]\\])+)"#,
+            r#"(?:^|[\s,;{(&?|"'\[])-{0,2}(?P<key>[A-Za-z_][\w.-]*(?: [Kk]ey)?)=(?P<value>"(?:[^"\\]|\\.)*|\\"[^"\\]*|'[^']*|(?:\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|\[[^\s\]]*\]|[^\s,;&|"')}\]\\])+)"#,
         ),
         compile(
-            r#"["'](?P<key>[A-Za-z_][\w. -]*)\\?["']\s*(?::|=>)\s*(?P<value>\\?"(?:[^"\\]|\\[^"])*|'[^']*|(?:\$\{[^}]*\}|\[[^\s\]]*\]|[^\s,}\]"'\\])+)"#,
+            r#"["'](?P<key>[A-Za-z_][\w. -]*)\\?["']\]?\s*(?::|=>?)\s*(?P<value>\\?"(?:[^"\\]|\\[^"])*|'[^']*|[A-Za-z_.]+\([^()]*\)|(?:\$\{[^}]*\}|\[[^\s\]]*\]|[^\s,}\]"'\\])+)"#,
         ),
         compile(
             r#"[{,]\s*(?P<key>[A-Za-z_][\w.-]*)\s*:\s+(?P<value>"(?:[^"\\]|\\.)*|'[^']*|(?:\$\{[^}]*\}|\{\{[^}]*\}\}|[^,}"'])+)"#,
@@ -71,26 +79,6 @@ static PAIRS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
 
 /// An element that is one whole assignment: `DB_PASSWORD=…` in a list of variables, `--password=…` among arguments.
 static WHOLE: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:[A-Z_][A-Z0-9_]*|--[a-z][a-z0-9-]*)="));
-
-/// The header of a block of lines in YAML.
-static BLOCK: LazyLock<Regex> = LazyLock::new(|| compile(r"^[|>][+-]?\d?[+-]?\s*(?:#.*)?$"));
-
-/// One line of the text, without its end.
-#[derive(Clone, Copy)]
-struct Line<'t> {
-    text: &'t str,
-    offset: usize,
-}
-
-fn lines_of(text: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut offset = 0;
-    text.split_inclusive('\n').map(move |line| {
-        let begin = offset;
-        offset += line.len();
-        let text = line.trim_end_matches(['\n', '\r']);
-        Line { text, offset: begin }
-    })
-}
 
 fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
@@ -108,12 +96,18 @@ pub(super) fn find_in(text: &str, base: usize, above: Option<&str>, hits: &mut H
         hits,
     };
     for line in lines_of(text) {
+        if finder.hits.is_full {
+            return;
+        }
         finder.line(line);
     }
 }
 
 /// Reports the secrets among the `key=value` pairs of one line.
 pub(super) fn find_pairs(line: &str, hits: &mut Hits) {
+    if !HINT.is_match(line) {
+        return;
+    }
     let mut finder = Finder {
         text: line,
         base: 0,
@@ -122,6 +116,7 @@ pub(super) fn find_pairs(line: &str, hits: &mut Hits) {
         name: None,
         hits,
     };
+    finder.whole(line);
     finder.pairs(Line { text: line, offset: 0 });
 }
 
@@ -171,23 +166,28 @@ struct Finder<'t, 'h> {
 impl<'t> Finder<'t, '_> {
     fn line(&mut self, line: Line<'t>) {
         let trimmed = line.text.trim();
+        if let Some(section) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+            && !section.contains(['"', ',', '{', '='])
+        {
+            self.section = Some(section.trim());
+        }
+        if !HINT.is_match(trimmed) {
+            return;
+        }
         // In a .npmrc, `//host/:_authToken=` is no comment; it looks like one, and is searched as one.
         if is_comment(trimmed) {
             return self.comment(line);
-        }
-        if let Some(section) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
-            && !section.contains(['"', ',', '{'])
-        {
-            self.section = Some(section.trim());
         }
         if let Some(found) = ASSIGNMENT.captures(line.text) {
             self.assignment(line, &found);
         }
         self.pairs(line);
         if let Some(found) = DIRECTIVE.captures(line.text) {
-            self.pair(line, &found, |strength, _| strength == Strength::Password);
+            self.pair(line, &found, |strength, value| {
+                strength == Strength::Password || values::is_no_word(value)
+            });
         }
-        for form in [&*NETRC, &*ELEMENT, &*ATTRIBUTES] {
+        for form in [&*NETRC, &*ELEMENT, &*DEFINE, &*ATTRIBUTES] {
             for found in form.captures_iter(line.text) {
                 self.pair(line, &found, |_, _| true);
             }
@@ -202,18 +202,20 @@ impl<'t> Finder<'t, '_> {
         }
     }
 
-    fn pairs(&mut self, line: Line<'t>) {
-        if let Some(begin) = WHOLE.find(line.text) {
-            let key = begin.as_str().trim_matches(['-', '=']);
-            let rest = &line.text[begin.end()..];
+    /// An element that is one assignment: its value may hold anything.
+    fn whole(&mut self, text: &'t str) {
+        let Some(sign) = WHOLE.find(text) else { return };
+        let rest = &text[sign.end()..];
+        let at = match rest.chars().next() {
+            Some('"' | '\'') => value_at(self.text, Line { text, offset: 0 }, sign.end()),
             // `TOKEN=$OTHER command` is no element, but a command.
-            let rest = if rest.starts_with('$') {
-                rest.split(' ').next().unwrap_or(rest)
-            } else {
-                rest
-            };
-            self.judge(key, unquoted(line.offset + begin.end(), rest));
-        }
+            Some('$') => sign.end()..sign.end() + rest.split(' ').next().unwrap_or(rest).len(),
+            Some(_) | None => sign.end()..text.len(),
+        };
+        self.judge(sign.as_str().trim_matches(['-', '=']), at);
+    }
+
+    fn pairs(&mut self, line: Line<'t>) {
         for form in PAIRS.iter() {
             for found in form.captures_iter(line.text) {
                 self.pair(line, &found, |_, _| true);
@@ -236,9 +238,13 @@ impl<'t> Finder<'t, '_> {
     fn assignment(&mut self, line: Line<'t>, found: &Captures<'t>) {
         let group = |name| found.name(name).expect("every assignment has it");
         let (key, sign, rest): (Match<'t>, Match<'t>, Match<'t>) = (group("key"), group("sign"), group("rest"));
-        let at = self.value(line, rest);
+        let word = key.as_str().to_lowercase();
+        if !["name", "key", "value"].contains(&word.as_str()) && keys::strength(key.as_str()).is_none() {
+            return;
+        }
+        let at = value_at(self.text, line, line.offset + rest.start());
         let value = &self.text[at.clone()];
-        match key.as_str().to_lowercase().as_str() {
+        match word.as_str() {
             "name" | "key" if !value.contains([' ', '{']) => self.name = Some((value, line.offset)),
             "value" => self.value_of_name(at.clone()),
             _ => {}
@@ -260,39 +266,6 @@ impl<'t> Finder<'t, '_> {
         }
     }
 
-    /// Where the value stands that begins with `rest`: it may go on over the next lines.
-    fn value(&self, line: Line<'t>, rest: Match<'t>) -> Range<usize> {
-        let begin = line.offset + rest.start();
-        let text = rest.as_str();
-        if let Some(quote) = text.chars().next().filter(|first| "\"'".contains(*first)) {
-            let end = end_of_quote(&self.text[begin + 1..], quote);
-            return end.map_or_else(|| unquoted(begin + 1, &text[1..]), |end| begin + 1..begin + 1 + end);
-        }
-        if BLOCK.is_match(text) {
-            return self.block(line);
-        }
-        unquoted(begin, text)
-    }
-
-    /// The lines below `line` that are indented deeper.
-    fn block(&self, line: Line<'t>) -> Range<usize> {
-        let indent = |line: &str| line.len() - line.trim_start().len();
-        let begin = (line.offset + line.text.len() + 1).min(self.text.len());
-        let mut end = begin;
-        let mut first = None;
-        for next in lines_of(&self.text[begin..]) {
-            if next.text.trim().is_empty() {
-                continue;
-            }
-            if indent(next.text) <= indent(line.text) {
-                break;
-            }
-            first = first.or(Some(begin + next.offset + indent(next.text)));
-            end = begin + next.offset + next.text.len();
-        }
-        first.map_or(begin..begin, |first| first..end)
-    }
-
     fn judge(&mut self, key: &str, at: Range<usize>) {
         let value = &self.text[at.clone()];
         if keys::strength(key).is_some_and(|strength| values::is_secret(value, strength)) {
@@ -312,50 +285,4 @@ fn hit(at: Range<usize>, key: Option<String>, value: &str) -> Hit {
         key,
         secret: SecretText::new(value.to_owned()),
     }
-}
-
-/// The length of a quoted text up to its closing quote.
-fn end_of_quote(text: &str, quote: char) -> Option<usize> {
-    let mut is_escaped = false;
-    for (offset, letter) in text.char_indices().take_while(|(offset, _)| *offset < QUOTED_BYTES_MAX) {
-        match letter {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            letter if letter == quote => return Some(offset),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// A value without quotes: up to a comment, without the signs that end a statement.
-fn unquoted(begin: usize, text: &str) -> Range<usize> {
-    if text.starts_with("# ") || text.starts_with("; ") {
-        return begin..begin;
-    }
-    let end = [" #", "\t#", " ;", " //"]
-        .iter()
-        .filter_map(|sign| text.find(sign))
-        .min();
-    let text = &text[..end.unwrap_or(text.len())];
-    let text = text.trim_end().trim_end_matches([',', ';']);
-    let inner = without_quotes(begin, text);
-    inner.start..inner.end
-}
-
-/// Leaves out a quote, perhaps escaped, at the beginning and its partner at the end.
-fn without_quotes(begin: usize, text: &str) -> Range<usize> {
-    let inner = text
-        .strip_prefix('\\')
-        .filter(|rest| rest.starts_with('"'))
-        .unwrap_or(text);
-    let rest = inner.strip_prefix(['"', '\'']).unwrap_or(inner);
-    let start = begin + (text.len() - rest.len());
-    let is_quoted = rest.len() < inner.len();
-    let rest = if is_quoted {
-        rest.strip_suffix(['"', '\'']).unwrap_or(rest)
-    } else {
-        rest
-    };
-    start..start + rest.trim_end().len()
 }

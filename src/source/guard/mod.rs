@@ -14,6 +14,7 @@ pub use self::redact::NotRedacted;
 pub use self::redact::redact;
 pub use self::rules::Rule;
 
+mod extent;
 mod hits;
 mod json;
 mod keys;

@@ -1,5 +1,13 @@
 //! Puts a mark in the place of every secret, and looks again.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+use aho_corasick::MatchKind;
+use regex::Regex;
+
 use super::Finding;
 use super::Format;
 use super::REDACTED;
@@ -23,6 +31,12 @@ pub enum NotRedacted {
     /// A second look found a secret in the result.
     #[error("a secret would be left at {0}")]
     Left(Finding),
+    /// Something is left right beside a mark.
+    #[error("only a part of the value in line {line} would be taken out")]
+    Partly {
+        /// The line in the result.
+        line: usize,
+    },
     /// A second look found the text of a secret in the result, in a place that no rule knows.
     #[error("the text of the secret at {0} would be left elsewhere")]
     LeftElsewhere(Finding),
@@ -40,35 +54,21 @@ pub fn redact(
     is_accepted: &dyn Fn(&Finding) -> bool,
 ) -> Result<(String, Scan), NotRedacted> {
     let (mut hits, read_as) = find(text, format);
-    drop_accepted(text, &mut hits, is_accepted);
     if hits.is_full {
         return Err(NotRedacted::TooMany);
     }
-    let result = without_copies(replace(text, &hits), &hits);
+    hits.drop_accepted(text, is_accepted);
+    let finder = finder_of(&hits);
+    let result = without_copies(replace(text, &hits), finder.as_ref());
     check(&result, format, read_as, is_accepted)?;
-    check_texts(text, &result, &hits)?;
+    check_sides(&result)?;
+    check_texts(text, &result, &hits, finder.as_ref())?;
     let scan = Scan {
         findings: hits.findings(text),
         is_cut: false,
         read_as,
     };
     Ok((result, scan))
-}
-
-/// A hit is accepted with the finding that it is part of.
-pub(super) fn drop_accepted(text: &str, hits: &mut Hits, is_accepted: &dyn Fn(&Finding) -> bool) {
-    let groups: Vec<Vec<Hit>> = hits
-        .groups()
-        .into_iter()
-        .map(|group| group.into_iter().cloned().collect())
-        .collect();
-    hits.list.clear();
-    for list in groups {
-        let group = Hits { list, is_full: false };
-        if !group.findings(text).iter().all(is_accepted) {
-            hits.list.extend(group.list);
-        }
-    }
 }
 
 fn replace(text: &str, hits: &Hits) -> String {
@@ -100,22 +100,35 @@ fn replacement(group: &[&Hit]) -> String {
 }
 
 /// Takes out what repeats a secret elsewhere, in a comment for example.
-fn without_copies(mut text: String, hits: &Hits) -> String {
-    for (secret, _) in distinctive(hits) {
-        let copies: Vec<usize> = copies(&text, secret).collect();
-        for copy in copies.into_iter().rev() {
-            text.replace_range(copy..copy + secret.len(), REDACTED);
-        }
+fn without_copies(text: String, finder: Option<&AhoCorasick>) -> String {
+    let Some(finder) = finder else { return text };
+    let mut result = String::with_capacity(text.len());
+    let mut offset = 0;
+    for copy in copies(&text, finder) {
+        result.push_str(&text[offset..copy.start]);
+        result.push_str(REDACTED);
+        offset = copy.end;
     }
-    text
+    result.push_str(&text[offset..]);
+    result
 }
 
-/// Where the secret stands in the text, on its own and not within a longer word.
-fn copies<'t>(text: &'t str, secret: &'t str) -> impl Iterator<Item = usize> + 't {
+/// Where a secret stands in the text, on its own and not within a longer word.
+fn copies<'t>(text: &'t str, finder: &'t AhoCorasick) -> impl Iterator<Item = Range<usize>> + 't {
     let is_part = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
-    text.match_indices(secret).map(|(at, _)| at).filter(move |at| {
-        !is_part(text[..*at].chars().next_back()) && !is_part(text[at + secret.len()..].chars().next())
-    })
+    let found = finder.find_iter(text).map(|found| found.range());
+    found.filter(move |at| !is_part(text[..at.start].chars().next_back()) && !is_part(text[at.end..].chars().next()))
+}
+
+/// Finds the secrets that are no common words; `None` when there are none.
+fn finder_of(hits: &Hits) -> Option<AhoCorasick> {
+    let texts: BTreeSet<&str> = distinctive(hits).map(|(secret, _)| secret).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let mut builder = AhoCorasick::builder();
+    let finder = builder.match_kind(MatchKind::LeftmostLongest).build(texts);
+    Some(finder.expect("secrets of one file are fewer and shorter than the automaton allows"))
 }
 
 /// The secrets that are no common words, by their texts.
@@ -134,21 +147,37 @@ fn check(
     if now_read_as != read_as {
         return Err(NotRedacted::WouldNotParse);
     }
-    drop_accepted(result, &mut left, is_accepted);
+    left.drop_accepted(result, is_accepted);
     match left.findings(result).into_iter().next() {
         Some(finding) => Err(NotRedacted::Left(finding)),
         None => Ok(()),
     }
 }
 
-fn check_texts(text: &str, result: &str, hits: &Hits) -> Result<(), NotRedacted> {
-    let Some((_, hit)) = distinctive(hits).find(|(secret, _)| copies(result, secret).next().is_some()) else {
+/// Letters or digits beside a mark are the rest of a value whose end was not understood.
+static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
+    let form = r#"[A-Za-z0-9]["']?\[redacted\]|\[redacted\]["']?[A-Za-z0-9]"#;
+    Regex::new(form).expect("a constant that the tests compile")
+});
+
+fn check_sides(result: &str) -> Result<(), NotRedacted> {
+    match BESIDE.find(result) {
+        Some(found) => Err(NotRedacted::Partly {
+            line: result[..found.start()].matches('\n').count() + 1,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn check_texts(text: &str, result: &str, hits: &Hits, finder: Option<&AhoCorasick>) -> Result<(), NotRedacted> {
+    let Some(copy) = finder.and_then(|finder| copies(result, finder).next()) else {
         return Ok(());
     };
-    let list = vec![hit.clone()];
-    let finding = Hits { list, is_full: false }
-        .findings(text)
-        .pop()
-        .expect("a hit is a finding");
-    Err(NotRedacted::LeftElsewhere(finding))
+    let left = &result[copy];
+    let known = distinctive(hits).find(|(secret, _)| *secret == left);
+    let list = known.map(|(_, hit)| hit.clone()).into_iter().collect();
+    let finding = Hits { list, is_full: false }.findings(text).pop();
+    Err(NotRedacted::LeftElsewhere(
+        finding.expect("what was looked for is the secret of a hit"),
+    ))
 }

@@ -144,6 +144,10 @@ static HEADER: LazyLock<Regex> = LazyLock::new(|| {
     compile(r#"(?i)\bauthorization["']?\s*[:=]?\s*["']?(?:basic|bearer|token)\s+([0-9A-Za-z+/=._~-]{8,}|\$\{[^}]*\})"#)
 });
 
+/// `CREATE USER hub WITH PASSWORD '…'`, `IDENTIFIED BY '…'`.
+static SQL: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"(?i)\b(?:password|identified\s+by(?:\s+password)?)\s+'([^'\\\n]+)'"));
+
 static CURL_USER: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"\bcurl\b[^\n]*?\s(?:-u|--user)[ =]["']?[^\s:"']+:([^\s"'\\]+)"#));
 
@@ -189,6 +193,7 @@ pub(super) fn places(text: &str) -> Vec<(Range<usize>, Rule)> {
     }
     guarded(&URL, text, Rule::UrlPassword, Strength::Password, &mut places);
     guarded(&HEADER, text, Rule::AuthorizationHeader, Strength::Secret, &mut places);
+    guarded(&SQL, text, Rule::KeyName, Strength::Password, &mut places);
     guarded(
         &CURL_USER,
         text,

@@ -260,7 +260,7 @@ fn longest_run(text: &str) -> usize {
 }
 
 /// Something with digits, a padding or a colon, and not made of words: what `auth` means when it means a secret.
-fn is_no_word(value: &str) -> bool {
+pub(super) fn is_no_word(value: &str) -> bool {
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let is_pair = value.contains(':') && !value.contains("://");
     value.len() >= 8 && !JOINED.is_match(value) && (digits >= 2 || value.ends_with('=') || is_pair)

@@ -1,5 +1,7 @@
 //! The tree of a YAML text with the place of every value.
 
+use std::collections::HashMap;
+
 use granit_parser::Event;
 use granit_parser::Parser;
 use granit_parser::ScalarStyle;
@@ -13,19 +15,31 @@ use super::tree::Walker;
 /// The hits in YAML; `None` when it does not parse, as templates of it do not.
 pub(super) fn walk(text: &str) -> Option<Hits> {
     let mut walker = Walker::new(text);
+    let mut anchored: HashMap<usize, Scalar<'_>> = HashMap::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.ok()?;
         match event {
             Event::MappingStart(..) => walker.begin_mapping(),
             Event::SequenceStart(..) => walker.begin_list(),
             Event::MappingEnd | Event::SequenceEnd => walker.end(),
-            Event::Alias(..) | Event::UnresolvedAlias(..) => walker.skip(),
-            Event::Scalar(value, style, _, tag) => walker.scalar(Scalar {
-                value,
-                at: span.byte_range()?,
-                style: style_of(style),
-                is_reference: tag.is_some_and(|tag| names_something(&tag)),
-            }),
+            // The value stands where its anchor is; here is another key for it.
+            Event::Alias(anchor) => match anchored.get(&anchor) {
+                Some(scalar) => walker.scalar(Scalar::clone(scalar)),
+                None => walker.skip(),
+            },
+            Event::UnresolvedAlias(..) => walker.skip(),
+            Event::Scalar(value, style, anchor, tag) => {
+                let scalar = Scalar {
+                    value,
+                    at: span.byte_range()?,
+                    style: style_of(style),
+                    is_reference: tag.is_some_and(|tag| names_something(&tag)),
+                };
+                if anchor != 0 {
+                    let _earlier = anchored.insert(anchor, scalar.clone());
+                }
+                walker.scalar(scalar);
+            }
             // Marks of the stream and its documents hold no values.
             Event::StreamStart
             | Event::StreamEnd

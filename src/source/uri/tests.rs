@@ -1,3 +1,5 @@
+//! Tests of the grammar of sources and targets.
+
 use super::*;
 
 fn source(text: &str) -> SourceUri {
