@@ -49,8 +49,8 @@ const EXAMPLES: [Example; 4] = [
     },
     Example {
         says: "Restore one database and one folder of it, each to its own place",
-        line: "hub-backup restore latest --only 'hub.db' --only 'uploads/2026/**' \\\n  \
-               --to hub.db=sqlite:/restore/hub.db --to uploads=files:/restore/uploads",
+        line: "hub-backup restore latest --only 'hub/**' --only 'uploads/2026/**' \\\n  \
+               --to hub=sqlite:/restore/hub.db --to uploads=files:/restore/uploads",
     },
 ];
 

@@ -111,19 +111,7 @@ pub fn run(
     let Adoption { adopted, strays } = adopt(job, lease.as_ref(), cancel)?;
 
     let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
-    let deed = match &result {
-        Ok((sealed, object, _)) => deed(
-            job,
-            None,
-            Some(&sealed.manifest.bundle),
-            &[
-                ("object", object.clone()),
-                ("sequence", sealed.manifest.sequence.to_string()),
-            ],
-        ),
-        Err(error) => deed(job, Some(error), None, &[]),
-    };
-    let recorded = desk.record(job.store, deed);
+    let recorded = desk.record(job.store, deed(job, &result, &adopted));
     // The failure itself counts more than one to record it.
     let (sealed, object, stored_bytes) = result?;
     recorded?;
@@ -162,18 +150,29 @@ pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
     )?)
 }
 
-fn deed(job: &Backup<'_>, failure: Option<&Error>, bundle: Option<&BundleId>, details: &[(&str, String)]) -> Deed {
+/// What the audit log says: also about bundles whose own run died before it could say anything.
+fn deed(job: &Backup<'_>, result: &Result<Written, Error>, adopted: &[BundleId]) -> Deed {
+    let mut details = BTreeMap::new();
+    if let Ok((sealed, object, _)) = result {
+        details.insert("object".to_owned(), object.clone());
+        details.insert("sequence".to_owned(), sealed.manifest.sequence.to_string());
+    }
+    if !adopted.is_empty() {
+        let ids: Vec<&str> = adopted.iter().map(BundleId::as_str).collect();
+        details.insert("adopted".to_owned(), ids.join(" "));
+    }
+    let bundle = result.as_ref().ok().map(|(sealed, ..)| sealed.manifest.bundle.clone());
     Deed {
         act: Act::Backup,
-        failure: failure.map(Fault::kind),
+        failure: result.as_ref().err().map(Fault::kind),
         set: Some(job.set.clone()),
-        bundle: bundle.cloned(),
-        details: details
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect::<BTreeMap<_, _>>(),
+        bundle,
+        details,
     }
 }
+
+/// A bundle that was written: what the chain keeps of it, its name and its length in the store.
+type Written = (flow::backup::Sealed, String, u64);
 
 /// Checks the sources, writes the bundle, publishes it and links it into the chain.
 fn write(
@@ -183,7 +182,7 @@ fn write(
     desk: &Desk<'_>,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<(flow::backup::Sealed, String, u64), Error> {
+) -> Result<Written, Error> {
     for source in &mut *sources {
         source.check()?;
     }

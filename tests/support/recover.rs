@@ -1,0 +1,74 @@
+//! RECOVER.txt as a person follows it: its commands, taken out of the text and run in a terminal.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+/// The commands of the text by the titles of their sections; what comes before the first title has none.
+pub(crate) fn sections(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut sections = vec![(String::new(), Vec::new())];
+    for line in text.lines() {
+        if let Some(command) = line.strip_prefix("    ") {
+            sections.last_mut().expect("the first").1.push(command.to_owned());
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+            sections.push((line.to_owned(), Vec::new()));
+        }
+    }
+    sections
+}
+
+/// All commands on the way through the text by the one of its roads whose title ends so; with these values for variables.
+pub(crate) fn commands(text: &str, road: &str, variables: &[(&str, &str)]) -> String {
+    let sections = sections(text);
+    let is_road = |title: &str| title.starts_with('2') && !title.starts_with("2. ");
+    assert!(
+        sections
+            .iter()
+            .any(|(title, _)| is_road(title) && title.ends_with(road)),
+        "there is no road {road:?}"
+    );
+    let taken = sections
+        .iter()
+        .filter(|(title, _)| !is_road(title) || title.ends_with(road));
+    let set = |line: &String| {
+        let variable = variables.iter().find(|(name, _)| line.starts_with(&format!("{name}=")));
+        variable.map_or_else(|| line.clone(), |(name, value)| format!("{name}={value}"))
+    };
+    let lines: Vec<String> = taken.flat_map(|(_, lines)| lines.iter().map(set)).collect();
+    lines.join("\n") + "\n"
+}
+
+/// Runs a command in a terminal of its own, in which `typed` is typed.
+pub(crate) fn in_a_terminal(mut script: Command, command: &str, typed: &str) -> Output {
+    let script = script
+        .args(["--quiet", "--return", "--flush", "--command", command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = script.spawn().expect("script is installed");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(format!("{typed}\n").as_bytes()).expect("it listens");
+    // Kept open: its end would close the terminal.
+    let output = child.wait_with_output().expect("it ends");
+    drop(input);
+    output
+}
+
+/// The folder with the command `sq` on OpenPGP.js, installed once.
+pub(crate) fn rfc9580_reader() -> PathBuf {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    INSTALLED.get_or_init(|| {
+        if !interop.join("node_modules/openpgp/dist").is_dir() {
+            let mut npm = Command::new("npm");
+            let npm = npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&interop);
+            let output = npm.output().expect("npm is installed");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    });
+    interop.join("bin")
+}
