@@ -12,7 +12,11 @@ fn the_tour_ends_well_and_shows_what_was_proven() {
         .output()
         .expect("sh is installed");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     for proof in [
         "signature  good, ECDSA P-384",
         "chain      in its place: 1 of 1",
