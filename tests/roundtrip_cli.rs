@@ -281,9 +281,7 @@ fn refusals_have_their_codes_and_change_nothing() {
     refused(&world, 2, &to_new);
     world.script("sed -i '/^signers/d' hub-backup.toml");
     refused(&world, 2, &["backup", "all"]);
-    world.settings(&format!(
-        "[sets.all]\nsources = [\"files:data\"]\n[policy]\nrecipients_min = 2"
-    ));
+    world.settings("[sets.all]\nsources = [\"files:data\"]\n[policy]\nrecipients_min = 2");
     refused(&world, 25, &["backup", "all"]);
     refused(&world, 25, &["verify"]);
     world.settings("[sets.all]\nsources = [\"files:data\"]");
@@ -315,7 +313,7 @@ fn a_command_that_fails_publishes_nothing_and_is_on_record() {
     let last = records
         .iter()
         .rev()
-        .find(|(name, _)| !name.ends_with(".asc"))
+        .find(|(name, _)| !name.contains(".asc"))
         .expect("a record");
     let last: Value = serde_json::from_slice(&last.1).expect("JSON");
     assert_eq!(last["act"], "backup", "{last}");
