@@ -203,7 +203,7 @@ const ACTS: [(i32, &[&str]); 22] = [
     (0, &["restore", "latest", "--plan"]),
     (0, &["config", "show"]),
     (0, &["config", "check"]),
-    (12, &["backup", "all", "--signer-passphrase-file", "secrets/wrong.pass"]),
+    (2, &["backup", "all", "--signer-passphrase-file", "secrets/wrong.pass"]),
     (
         12,
         &["ls", "latest", "--identity-passphrase-file", "secrets/wrong.pass"],
