@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use hub_backup::cli;
-use hub_backup::config::env::Environment;
+use hub_backup::config::environment::Environment;
 
 fn main() -> ExitCode {
     cli::harden::process();

@@ -89,7 +89,7 @@ fn the_report_names_every_file_that_was_made() {
         let path = file["path"].as_str().expect("text");
         assert_eq!(
             file["secret"],
-            path.ends_with(".key") || path.ends_with(".rev"),
+            [".key", ".rev"].iter().any(|end| path.ends_with(end)),
             "{path}"
         );
         assert_eq!(file["leaves_this_host"], path.starts_with("move-offline/"), "{path}");

@@ -423,7 +423,7 @@ fn other_programs_read_the_keys() {
 fn keys_of_gnupg_can_be_shown_and_certified() {
     let place = Place::new();
     generate(&place, "root", &[]);
-    let make = [
+    let generate = [
         "--batch",
         "--passphrase",
         "",
@@ -433,7 +433,7 @@ fn keys_of_gnupg_can_be_shown_and_certified() {
         "sign,cert",
         "1y",
     ];
-    let made = place.tool("gpg", &make);
+    let made = place.tool("gpg", &generate);
     assert!(made.status.success(), "{}", stderr(&made));
     let exported = place.tool("gpg", &["--batch", "--armor", "--export", "Theirs"]);
     place.write("theirs.asc", &exported.stdout);

@@ -286,7 +286,7 @@ fn a_checkpoint_on_stdout_is_the_bytes_that_are_signed() {
 fn a_locked_signer_signs_with_its_passphrase() {
     let kept = Kept::new();
     let pass = kept.place.passphrase();
-    let make = [
+    let generate = [
         "keys",
         "generate",
         "--role",
@@ -302,7 +302,7 @@ fn a_locked_signer_signs_with_its_passphrase() {
         "--passphrase-file",
         pass,
     ];
-    let made = kept.json(&[&make[..], &root[..]].concat());
+    let made = kept.json(&[&generate[..], &root[..]].concat());
     assert_eq!(
         (&made["locked"], &made["secret"]),
         (&true.into(), &"made/keys/signer-second.key".into())

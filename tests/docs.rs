@@ -11,7 +11,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use hub_backup::bundle::outer;
 use hub_backup::cli::Cli;
-use hub_backup::config::env::Environment;
+use hub_backup::config::environment::Environment;
 use hub_backup::config::layer::Layer;
 use hub_backup::config::resolve;
 use regex::Regex;

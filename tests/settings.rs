@@ -10,7 +10,7 @@ use hub_backup::base::fault::Kind;
 use hub_backup::bundle::name::SetName;
 use hub_backup::config::Settings;
 use hub_backup::config::check;
-use hub_backup::config::env::Environment;
+use hub_backup::config::environment::Environment;
 use hub_backup::config::error::Error;
 use hub_backup::config::error::Problem;
 use hub_backup::config::layer::Layer;

@@ -20,7 +20,7 @@ use hub_backup::cli::output::Printer;
 use hub_backup::cli::prompt;
 use hub_backup::cli::prompt::Wanted;
 use hub_backup::cli::report;
-use hub_backup::config::env::Environment;
+use hub_backup::config::environment::Environment;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

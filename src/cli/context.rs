@@ -18,7 +18,7 @@ use crate::cli::output::Printer;
 use crate::cli::progress::Bar;
 use crate::cli::signals;
 use crate::config::Settings;
-use crate::config::env::Environment;
+use crate::config::environment::Environment;
 use crate::config::layer::Layer;
 use crate::config::resolve;
 use crate::config::resolve::Loaded;

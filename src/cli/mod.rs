@@ -51,7 +51,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples::Example;
 use crate::cli::output::Printer;
-use crate::config::env::Environment;
+use crate::config::environment::Environment;
 
 const EXAMPLES: [Example; 4] = [
     Example {

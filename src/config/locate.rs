@@ -8,7 +8,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::base::limits;
-use crate::config::env::Environment;
+use crate::config::environment::Environment;
 use crate::config::error::Error;
 
 /// The name of the file.

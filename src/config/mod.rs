@@ -6,6 +6,7 @@
 pub mod check;
 pub mod document;
 pub mod env;
+pub mod environment;
 pub mod error;
 pub mod file;
 pub mod layer;

@@ -13,7 +13,7 @@ use crate::config::Recipients;
 use crate::config::SetSettings;
 use crate::config::Settings;
 use crate::config::env;
-use crate::config::env::Environment;
+use crate::config::environment::Environment;
 use crate::config::error::Error;
 use crate::config::error::Problem;
 use crate::config::file;

@@ -21,7 +21,7 @@ use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::base::secret::SecretBytes;
 use crate::base::secret::SecretText;
-use crate::config::env::Environment;
+use crate::config::environment::Environment;
 
 /// Where a passphrase comes from.
 #[derive(Clone, Debug)]

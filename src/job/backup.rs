@@ -18,6 +18,7 @@ use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::bundle::suite::Suite;
 use crate::catalog::chain;
+use crate::catalog::chain::Link;
 use crate::envelope::read;
 use crate::envelope::read::Ends;
 use crate::flow;
@@ -28,6 +29,7 @@ use crate::keyring::facts;
 use crate::keyring::trust::TrustStore;
 use crate::policy;
 use crate::policy::crypto::KeyPolicy;
+use crate::seal;
 use crate::seal::Signer;
 use crate::source::Source;
 use crate::store::Lease;
@@ -184,7 +186,7 @@ fn write(
     for source in &mut *sources {
         source.check()?;
     }
-    let head = chain::head(job.store, &job.set)?;
+    let head = trusted_head(job)?;
     let created = desk.clock.now();
     let (sequence, previous) = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
     let plan = plan(job, created, sequence, previous)?;
@@ -242,6 +244,16 @@ fn plan<'a>(
     })
 }
 
+/// The newest link of the chain, signed by someone who is trusted: whoever can write to the store must not be able to have us build
+/// on a link of theirs.
+fn trusted_head(job: &Backup<'_>) -> Result<Option<Link>, Error> {
+    let head = chain::head(job.store, &job.set)?;
+    if let Some(head) = &head {
+        let _signed = seal::open(&head.bytes, &head.signatures, job.trust, head.manifest.created)?;
+    }
+    Ok(head)
+}
+
 /// What [`adopt`] found.
 #[derive(Default)]
 struct Adoption {
@@ -281,7 +293,7 @@ fn prove_fresh(job: &Backup<'_>, bundle: &BundleId, cancel: &Cancel) -> Result<E
     };
     let ends = read::ends(found.object.as_ref()).map_err(flow::verify::Error::Damage)?;
     let verified = flow::verify::verify(found.object, &measure, &Silent, cancel)?;
-    let head = chain::head(job.store, &job.set)?;
+    let head = trusted_head(job)?;
     let next = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
     if (verified.manifest().sequence, verified.manifest().previous) != next {
         return Err(Error::Stray {

@@ -19,7 +19,7 @@ use crate::bundle::suite::Suite;
 use crate::config::Recipients;
 use crate::config::SetSettings;
 use crate::config::Settings;
-use crate::config::env::Environment;
+use crate::config::environment::Environment;
 use crate::config::origin::Setting;
 use crate::config::secret;
 use crate::config::secret::SecretSource;

@@ -66,7 +66,7 @@ fn signatures_missing_or_respelled() {
         let whole = bundle(&Order::first(suite));
         let good = whole.sealed.signatures.clone();
         let text = String::from_utf8(good.clone()).expect("ASCII");
-        let empty = "-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n";
+        let empty = "-----BEGIN PGP SIGNATURE-----\n\n=twTO\n-----END PGP SIGNATURE-----\n";
         let comment = text.replacen("\n\n", "\nComment: harmless\n\n", 1);
         let case = |what: &str, signatures: &[u8], kinds| Case::new(what, signed_by(&whole, signatures), kinds);
         let cases = [

@@ -15,7 +15,7 @@ use super::hits::Hit;
 use super::hits::Hits;
 use super::hits::Put;
 use super::keys;
-use super::rules::Rule;
+use super::rule::Rule;
 use super::values;
 use super::values::Strength;
 use crate::base::secret::SecretText;

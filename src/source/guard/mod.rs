@@ -12,14 +12,16 @@ use std::path::Path;
 use self::hits::Hits;
 pub use self::redact::NotRedacted;
 pub use self::redact::redact;
-pub use self::rules::Rule;
+pub use self::rule::Rule;
 
 mod extent;
+mod findings;
 mod hits;
 mod json;
 mod keys;
 mod lines;
 mod redact;
+mod rule;
 mod rules;
 mod tree;
 mod values;
