@@ -247,6 +247,6 @@ fn a_panic_shows_its_place_and_no_data() {
 
 #[test]
 fn cli_errors_come_from_any_fault() {
-    let error: CliError = hub_backup::cli::error::Error::NotBuilt("x").into();
+    let error: CliError = hub_backup::cli::error::Error::Panicked.into();
     assert_eq!(report::report(&error, Printer::default()), 70);
 }

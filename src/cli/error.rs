@@ -93,9 +93,6 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The command is not built yet.
-    #[error("{0} is not built yet")]
-    NotBuilt(&'static str),
     /// A defect was caught.
     #[error("internal error")]
     Panicked,
@@ -108,7 +105,7 @@ impl Fault for Error {
             Self::Prompt { source, .. } if source.kind() == io::ErrorKind::Interrupted => Kind::Incomplete,
             Self::Prompt { .. } | Self::Stdout(_) | Self::Write { .. } => Kind::Failed,
             Self::Chain { .. } => Kind::ChainBroken,
-            Self::NotBuilt(_) | Self::Panicked => Kind::Internal,
+            Self::Panicked => Kind::Internal,
         }
     }
 
@@ -123,11 +120,7 @@ impl Fault for Error {
                 Some("Compare the store with another copy and with a checkpoint kept elsewhere.".into())
             }
             Self::Panicked => Some("Please report it with the line above; it holds no data of yours.".into()),
-            Self::Prompt { .. }
-            | Self::Passphrase { .. }
-            | Self::Stdout(_)
-            | Self::Write { .. }
-            | Self::NotBuilt(_) => None,
+            Self::Prompt { .. } | Self::Passphrase { .. } | Self::Stdout(_) | Self::Write { .. } => None,
         }
     }
 }
