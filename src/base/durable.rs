@@ -9,11 +9,13 @@ use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
+use rustix::fs::Advice;
 use rustix::fs::CWD;
 use rustix::fs::RenameFlags;
 
@@ -28,7 +30,13 @@ pub struct NewFile {
     file: File,
     temporary: PathBuf,
     published: bool,
+    /// Bytes written through [`Write`], and how many of them are on their way to the medium.
+    written: u64,
+    sent: u64,
 }
+
+/// After so many bytes the medium is told to begin: less to wait for at the end.
+const WRITE_BEHIND_BYTES: u64 = 8 << 20;
 
 impl NewFile {
     /// Creates an empty file with a temporary name in `folder`.
@@ -48,12 +56,21 @@ impl NewFile {
             file,
             temporary,
             published: false,
+            written: 0,
+            sent: 0,
         })
     }
 
     /// The open file.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
+    }
+
+    /// Lets the medium begin with a range that was written and will not be written again, so that the sync at the end finds little left
+    /// to do. A hint: what it does not do, the sync does.
+    pub fn begin_writeback(&self, offset: u64, length: u64) {
+        let Some(length) = NonZeroU64::new(length) else { return };
+        let _hint = rustix::fs::fadvise(&self.file, offset, Some(length), Advice::DontNeed);
     }
 
     /// The temporary name.
@@ -91,7 +108,13 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        self.written += count as u64;
+        if self.written - self.sent >= WRITE_BEHIND_BYTES {
+            self.begin_writeback(self.sent, self.written - self.sent);
+            self.sent = self.written;
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -221,6 +221,7 @@ impl SqliteSink {
                 file.file()
                     .write_all_at(chunk, offset)
                     .map_err(|error| self.write_error(error))?;
+                file.begin_writeback(offset, step as u64);
                 offset += step as u64;
             }
         }
