@@ -80,10 +80,11 @@ pub struct Done {
     pub recorded: bool,
 }
 
-/// Restores what `selection` wants of a bundle. All targets take their final names after everything was staged and checked, or none does.
+/// Restores what `selection` wants of a bundle. Every target is staged and checked before the first takes its final name.
 ///
 /// # Errors
-/// See [`Error`]. The targets are as they were then.
+/// See [`Error`]. The targets are as they were then; only when the medium fails at the very last step of one of several targets do
+/// those before it keep their names. Each target alone is whole or absent.
 pub fn run(
     job: &Restore<'_>,
     found: Found,
