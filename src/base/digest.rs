@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::io::Read;
-use std::io::Write;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -146,42 +145,6 @@ impl<R: Read> Read for HashingReader<R> {
         self.hasher.update(&buffer[..count]);
         self.count += count as u64;
         Ok(count)
-    }
-}
-
-/// Hashes and counts what is written through it.
-pub struct HashingWriter<W> {
-    inner: W,
-    hasher: Hasher,
-    count: u64,
-}
-
-impl<W: Write> HashingWriter<W> {
-    /// Wraps `inner`.
-    pub fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::new(),
-            count: 0,
-        }
-    }
-
-    /// Gives back the inner writer with the digest and the number of bytes written.
-    pub fn finish(self) -> (W, Digest, u64) {
-        (self.inner, self.hasher.finish(), self.count)
-    }
-}
-
-impl<W: Write> Write for HashingWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        self.count += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

@@ -14,7 +14,6 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::secret::SecretText;
-use crate::bundle::manifest::Role;
 use crate::bundle::suite::Suite;
 use crate::config::Recipients;
 use crate::config::SetSettings;
@@ -26,7 +25,6 @@ use crate::config::secret::SecretSource;
 use crate::encrypt::slots;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
-use crate::keyring::facts;
 use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
@@ -264,15 +262,6 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
         recipients_min,
         ..KeyPolicy::default()
     }
-}
-
-/// Facts about recipients, as the manifest will have them.
-#[must_use]
-pub fn recipient_facts(recipients: &[Recipient], at: Timestamp) -> Vec<crate::bundle::manifest::KeyFacts> {
-    let facts = recipients.iter().map(|recipient| facts::recipient_facts(recipient, at));
-    facts
-        .inspect(|facts| debug_assert_eq!(facts.role, Role::Recipient))
-        .collect()
 }
 
 /// Makes the sources of a set.
