@@ -126,10 +126,8 @@ impl<'a> Packer<'a> {
         }
         self.cancel.check()?;
         let size = self.block.len();
-        let mut bytes = std::mem::replace(&mut self.block, self.pool.take());
+        let mut bytes = std::mem::take(&mut self.block);
         bytes.truncate(self.used);
-        // A buffer that went round has this size or little less already; only a new one costs the zeros.
-        self.block.resize(size, 0);
         self.totals.tar_bytes += bytes.len() as u64;
         let records = std::mem::take(&mut self.records);
         self.progress.advance(bytes.len() as u64);
@@ -141,7 +139,11 @@ impl<'a> Packer<'a> {
         };
         self.number += 1;
         self.used = 0;
-        (self.hand_out)(block).map_err(|Stopped| CollectError::Stopped)
+        (self.hand_out)(block).map_err(|Stopped| CollectError::Stopped)?;
+        // Taken only now: what was handed out may have come back. It has this size or little less; only a new one costs the zeros.
+        self.block = self.pool.take();
+        self.block.resize(size, 0);
+        Ok(())
     }
 
     /// Appends bytes, handing out blocks as they fill.

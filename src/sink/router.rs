@@ -1,6 +1,6 @@
 //! Several sinks behind one: each source of a bundle goes to a target of its own, or to the common folder.
 
-use std::io::Read;
+use std::io::BufRead;
 
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
@@ -69,7 +69,7 @@ impl Router {
 }
 
 impl Sink for Router {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         let own = self.own.iter().any(|(label, _)| *label == entry.path.label());
         if let Some(rest) = self.rest.as_mut().filter(|_| !own)
             && matches!(entry.node, Node::File { .. })
@@ -83,7 +83,7 @@ impl Sink for Router {
         }
     }
 
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         match self.target(&part.path) {
             Some(sink) => sink.part(part, content),
             None => super::discard::Discard.part(part, content),
