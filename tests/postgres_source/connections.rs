@@ -15,6 +15,7 @@ use crate::support::refused;
 use crate::support::source;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn every_way_to_a_server() {
     let server = Server::start();
     let port = server.port;
@@ -86,6 +87,7 @@ fn every_way_to_a_server() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row a case")]
 fn what_is_said_where_there_is_no_way() {
     let server = Server::start();
     let port = server.port;
