@@ -1,5 +1,6 @@
 //! Settings to values: the store is opened, keys are read, sources are made.
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -32,6 +33,8 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
+use crate::server::postgres::Surroundings;
+use crate::server::postgres::conninfo;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -41,6 +44,8 @@ use crate::source::config::ConfigSource;
 use crate::source::config::SecretRule;
 use crate::source::files::FilesOptions;
 use crate::source::files::FilesSource;
+use crate::source::postgres::PostgresOptions;
+use crate::source::postgres::PostgresSource;
 use crate::source::sqlite::SqliteOptions;
 use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
@@ -264,7 +269,7 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Makes the sources of a set.
+/// Makes the sources of a set. Databases are read on as many connections as there are `jobs`.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
@@ -272,6 +277,7 @@ pub fn sources(
     set: &SetSettings,
     environment: &Environment,
     clock: &std::sync::Arc<dyn Clock>,
+    jobs: usize,
 ) -> Result<Vec<Box<dyn Source>>, Error> {
     let uris = set
         .sources
@@ -312,6 +318,14 @@ pub fn sources(
                 };
                 Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
+            What::Postgres(parameters) => {
+                let options = PostgresOptions {
+                    connections: jobs,
+                    surroundings: surroundings(environment),
+                    environment: kept(environment, &[]),
+                };
+                Box::new(PostgresSource::new(label, parameters, options))
+            }
             What::Command { command, .. } => {
                 let options = CommandOptions {
                     environment: kept(environment, &set.command_env.value),
@@ -330,6 +344,14 @@ fn bad(error: &dyn Fault) -> Error {
         what: error.to_string(),
         hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
     }
+}
+
+/// What connections to PostgreSQL depend on beside their text.
+#[must_use]
+pub fn surroundings(environment: &Environment) -> Surroundings {
+    let uid = rustix::process::geteuid().as_raw();
+    let fallback = environment.get("USER").and_then(OsStr::to_str);
+    Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
 }
 
 /// The variables that commands may see.

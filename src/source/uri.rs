@@ -1,6 +1,6 @@
 //! What the operator writes to name a source or a restore target: `sqlite:PATH`, `hub=files:PATH`, `command:NAME=CMD`.
 //!
-//! Paths are literal: nothing is decoded, nothing is looked up. Text that could hold a password is never repeated in an error.
+//! Paths are literal: nothing is decoded, nothing is looked up; PostgreSQL is named as libpq names it. Text that could hold a password is never repeated in an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,12 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
+use crate::server::postgres::Parameters;
+use crate::server::postgres::parameters::BadParameters;
 
-const SOURCE_FORMS: &str =
-    "sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
+use super::postgres;
+
+const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
 const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
 
 /// Longest label that is made from a file name: the longest that a label may be.
@@ -38,6 +41,8 @@ pub enum What {
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
     Config(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
     /// What a program writes to its standard output.
     Command {
         /// The label when none is written before the kind.
@@ -107,6 +112,9 @@ pub enum Error {
         /// What was to be named.
         of: Role,
     },
+    /// What follows `postgres:` does not describe a connection.
+    #[error(transparent)]
+    Connection(BadParameters),
     /// A command without a name or without a program.
     #[error("a command is written command:NAME=PROGRAM ARGUMENTS")]
     NoCommand,
@@ -154,6 +162,7 @@ impl Fault for Error {
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
             | Self::NoPath { .. }
+            | Self::Connection(_)
             | Self::NoCommand
             | Self::NoLabel { .. }
             | Self::SameLabel { .. } => Kind::Usage,
@@ -170,6 +179,7 @@ impl Fault for Error {
             Self::BadLabel { of: Role::Target, .. } => {
                 "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
             }
+            Self::Connection(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
             Self::NoLabel { uri } => format!("Write LABEL=SOURCE, for example root={uri}."),
             Self::SameLabel { label, second, .. } => {
@@ -204,6 +214,9 @@ impl FromStr for SourceUri {
             "sqlite" => path(What::Sqlite)?,
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
+            "postgres" | "postgresql" => {
+                What::Postgres(Parameters::parse(rest, &postgres::PARAMETERS).map_err(Error::Connection)?)
+            }
             "command" => parse_command(rest)?,
             _ => return Err(unknown(scheme, Role::Source)),
         };
@@ -261,7 +274,7 @@ fn parse_command(text: &str) -> Result<What, Error> {
 fn unknown(scheme: &str, of: Role) -> Error {
     let scheme = scheme.to_owned();
     match scheme.to_ascii_lowercase().as_str() {
-        "postgres" | "postgresql" | "mysql" | "mariadb" => Error::NotYet { scheme },
+        "mysql" | "mariadb" => Error::NotYet { scheme },
         _ => Error::UnknownKind { scheme, of },
     }
 }
@@ -276,6 +289,7 @@ impl SourceUri {
         }
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
+            What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -316,7 +330,7 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
 fn shown(what: &What) -> String {
     match what {
         What::Command { name, .. } => format!("command:{name}=…"),
-        What::Sqlite(_) | What::Files(_) | What::Config(_) => what.to_string(),
+        What::Sqlite(_) | What::Files(_) | What::Config(_) | What::Postgres(_) => what.to_string(),
     }
 }
 
@@ -333,6 +347,7 @@ impl fmt::Display for What {
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Config(path) => write!(out, "config:{}", path.display()),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Command { name, command } => write!(out, "command:{name}={command}"),
         }
     }
