@@ -10,6 +10,7 @@ pub mod layout;
 pub mod option_files;
 pub mod options;
 pub mod parameters;
+pub mod script;
 pub mod sql;
 mod tls;
 mod wire;
