@@ -1,6 +1,8 @@
 //! MySQL and MariaDB as a source, against real servers: MariaDB of the system, and Oracle's MySQL where `HUB_BACKUP_TEST_MYSQL_ROOT` names
 //! the root folder of a distribution that has it.
 
+#[path = "support/cli.rs"]
+mod cli;
 #[path = "support/collected.rs"]
 mod collected;
 #[path = "support/mysql.rs"]
@@ -174,7 +176,7 @@ fn every_value_survives(server: &Server, more: &str, names: &[&str]) {
         "{learnt:?}"
     );
     for name in names {
-        server.run(&[&format!("DROP DATABASE `{name}`")]);
+        server.run(&[&format!("DROP DATABASE {}", hub_backup::server::mysql::sql::name(name))]);
     }
     restore(&first, server);
     let (second, _) = dump(&uri, select(names)).unwrap_or_else(|error| panic!("{error}"));
@@ -198,7 +200,6 @@ fn every_value_survives(server: &Server, more: &str, names: &[&str]) {
     let data = String::from_utf8_lossy(&first.streams["shop/data/types/numbers.sql"].1).into_owned();
     for part in [
         "0x00000000000000FF",
-        "-0e0",
         "0.10000000149011612",
         "18446744073709551615",
         "0.30000000000000004",
@@ -495,4 +496,67 @@ fn a_dump_under_way_ends_when_its_connection_the_server_or_the_user_says_so() {
     assert_eq!(crashed.expect_err("killed").kind(), Kind::Incomplete);
     let error = dump(&uri, select(&["ended"])).err().expect("nobody there");
     assert_eq!(error.kind(), Kind::SourceUnreachable, "{error}");
+}
+
+/// Backups by the program: the password comes from an option file, and shows nowhere.
+#[test]
+fn the_program_backs_up_by_an_option_file_and_shows_no_password() {
+    let server = Server::shared();
+    server.script("CREATE DATABASE cli; CREATE TABLE cli.t(a int PRIMARY KEY, b text); INSERT INTO cli.t VALUES (1, 'one'), (2, 'two');");
+    let world = cli::World::new();
+    let place = format!(
+        "[client]\nhost=127.0.0.1\nport={}\nssl-ca={}\nssl-verify-server-cert\n[hub-backup]\nuser=admin\npassword='{PASSWORD}'\n",
+        server.port,
+        server.path().join("ca.pem").display()
+    );
+    world.write(".my.cnf", place.as_bytes());
+    let written = format!(
+        "mysql://admin:{PASSWORD}@127.0.0.1:{}/cli?ssl-mode=REQUIRED",
+        server.port
+    );
+    world.settings(&format!("[sets.cli]\nsources = [\"mysql:///cli\"]\n[sets.written]\nsources = [{written:?}, \"two=mysql:user=u password={PASSWORD}\"]"));
+    let mut said = String::new();
+    for arguments in [
+        &["backup", "cli"][..],
+        &["backup", "cli", "--json"],
+        &["verify", "latest", "--set", "cli"],
+        &["show", "latest", "--set", "cli"],
+        &["ls", "latest", "--set", "cli"],
+        &["config", "show"],
+        &["audit", "show"],
+        &["restore", "latest", "--set", "cli", "--to", "out"],
+    ] {
+        let ran = world.run(arguments);
+        said.push_str(&String::from_utf8_lossy(&ran.stdout));
+        said.push_str(&ran.stderr);
+        assert!(
+            ran.code == Some(0) || arguments[0] == "audit",
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+    let refused = world.run(&[
+        "backup",
+        "two",
+        "--source",
+        &format!("mysql://admin:wrong-9d@127.0.0.1:{}/cli", server.port),
+    ]);
+    assert_eq!(refused.code, Some(31), "{}", refused.stderr);
+    said.push_str(&refused.stderr);
+    assert!(said.contains("mysql") && said.contains("data/cli/t.sql"), "{said}");
+    assert!(!said.contains(PASSWORD) && !said.contains("wrong-9d"), "{said}");
+    for (name, bytes) in world.files("store").into_iter().chain(world.files("out")) {
+        assert!(
+            !bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes()),
+            "{name}"
+        );
+    }
+    let rows = String::from_utf8(world.read("out/cli/data/cli/t.sql")).expect("UTF-8");
+    assert_eq!(rows, "INSERT INTO `t` (`a`,`b`) VALUES\n(1,'one'),\n(2,'two');\n");
+    // Others may read the file: it is not used.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(world.path(".my.cnf"), mode).expect("own file");
+    let refused = world.run(&["backup", "cli"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("chmod 600"), "{}", refused.stderr);
 }

@@ -123,7 +123,7 @@ impl Server {
             fs::create_dir(self.path().join(folder)).expect("new");
         }
         let own = if self.root.is_some() {
-            "mysqlx=OFF\ngtid_mode=ON\nenforce_gtid_consistency=ON\ninnodb_redo_log_capacity=32M\n"
+            "mysqlx=OFF\nsecure-file-priv=\ngtid_mode=ON\nenforce_gtid_consistency=ON\ninnodb_redo_log_capacity=32M\n"
         } else {
             "binlog_format=ROW\ninnodb_log_file_size=16M\n"
         };
@@ -288,7 +288,7 @@ impl Server {
         command
             .arg(format!("--defaults-file={}/client.cnf", inside.display()))
             .arg(format!("--socket={}/s.sock", inside.display()))
-            .args(["--user=root", "--default-character-set=utf8mb4", "--binary-mode"]);
+            .args(["--user=root", "--default-character-set=utf8mb4"]);
         if !database.is_empty() {
             command.arg(database);
         }
