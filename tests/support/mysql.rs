@@ -130,7 +130,7 @@ impl Server {
         let text = format!(
             "[mysqld]\ndatadir={d}/data\nsocket={d}/s.sock\npid-file={d}/pid\nport={port}\nbind-address=127.0.0.1\n\
              log-error={d}/err.log\nlog-bin={d}/binlog/b\nserver-id=1\nssl-ca={d}/ca.pem\nssl-cert={d}/server.crt\n\
-             ssl-key={d}/server.key\nskip-name-resolve\ninnodb_flush_log_at_trx_commit=2\nevent_scheduler=OFF\n\
+             ssl-key={d}/server.key\ntmpdir={d}\nskip-name-resolve\ninnodb_flush_log_at_trx_commit=2\nevent_scheduler=OFF\n\
              innodb_buffer_pool_size=64M\n{own}{more}\n"
         );
         write(&self.path().join("my.cnf"), &text);
@@ -166,6 +166,7 @@ impl Server {
                 "--user=mysql",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
+                &format!("--tmpdir={d}"),
             ]))
         };
     }
@@ -289,6 +290,10 @@ impl Server {
             .arg(format!("--defaults-file={}/client.cnf", inside.display()))
             .arg(format!("--socket={}/s.sock", inside.display()))
             .args(["--user=root", "--default-character-set=utf8mb4"]);
+        if self.root.is_some() {
+            // Newer clients of MySQL know no `source` without it.
+            command.arg("--commands");
+        }
         if !database.is_empty() {
             command.arg(database);
         }
