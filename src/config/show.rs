@@ -155,6 +155,15 @@ fn without_secrets(uri: &str) -> String {
 /// A URI without the password in it: `scheme://user:[redacted]@host`.
 #[must_use]
 pub fn without_password(uri: &str) -> String {
+    // Databases have several places for a password; their own reader knows them all.
+    if let Ok(SourceUri {
+        what: What::Mysql(_), ..
+    }) = uri.parse()
+    {
+        return uri
+            .parse()
+            .map_or_else(|_| String::new(), |uri: SourceUri| uri.to_string());
+    }
     let Some((scheme, rest)) = uri.split_once("://") else {
         return uri.to_owned();
     };

@@ -15,6 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::secret::SecretText;
+use crate::bundle::name::Label;
 use crate::bundle::suite::Suite;
 use crate::config::Recipients;
 use crate::config::SetSettings;
@@ -33,7 +34,8 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
-use crate::server::postgres::Surroundings;
+use crate::server::mysql;
+use crate::server::postgres;
 use crate::server::postgres::conninfo;
 use crate::source::Source;
 use crate::source::command;
@@ -44,6 +46,9 @@ use crate::source::config::ConfigSource;
 use crate::source::config::SecretRule;
 use crate::source::files::FilesOptions;
 use crate::source::files::FilesSource;
+use crate::source::mysql::MysqlOptions;
+use crate::source::mysql::MysqlSource;
+use crate::source::mysql::Selection;
 use crate::source::postgres::PostgresOptions;
 use crate::source::postgres::PostgresSource;
 use crate::source::sqlite::SqliteOptions;
@@ -297,6 +302,7 @@ pub fn sources(
                 };
                 Box::new(SqliteSource::new(label, resolve(&path), options).timed_by(std::sync::Arc::clone(clock)))
             }
+            What::Mysql(written) => Box::new(mysql_source(label, &written, jobs, environment)?),
             What::Files(path) => {
                 let options = FilesOptions {
                     exclude: set.exclude.value.clone(),
@@ -339,6 +345,42 @@ pub fn sources(
     Ok(sources)
 }
 
+/// The groups of option files that a dump reads, beside those of every client.
+const DUMP_GROUPS: [&str; 2] = ["mysqldump", "mariadb-dump"];
+
+fn mysql_source(
+    label: Label,
+    written: &mysql::parameters::Parameters,
+    jobs: usize,
+    environment: &Environment,
+) -> Result<MysqlSource, Error> {
+    let mut server = mysql::options::Options::resolve(written, &mysql_surroundings(environment), &DUMP_GROUPS)
+        .map_err(|error| bad(&error))?;
+    let options = MysqlOptions {
+        selection: Selection::of(written, server.database.as_deref()),
+        jobs,
+        lock_tables: written.is_on("lock-tables"),
+        ..MysqlOptions::default()
+    };
+    // What is dumped is asked for by name; a session that begins nowhere in particular says better what is missing.
+    server.database = None;
+    Ok(MysqlSource::new(label, server, options))
+}
+
+/// What the environment says of MySQL and MariaDB servers.
+#[must_use]
+pub fn mysql_surroundings(environment: &Environment) -> mysql::options::Surroundings {
+    let text = |name: &str| environment.get(name).map(|value| value.to_string_lossy().into_owned());
+    mysql::options::Surroundings {
+        host: text("MYSQL_HOST"),
+        port: text("MYSQL_TCP_PORT"),
+        socket: text("MYSQL_UNIX_PORT"),
+        password: text("MYSQL_PWD").map(SecretText::new),
+        user: text("USER").or_else(|| text("LOGNAME")),
+        home: environment.get("HOME").map(PathBuf::from),
+    }
+}
+
 fn bad(error: &dyn Fault) -> Error {
     Error::Unfit {
         what: error.to_string(),
@@ -348,10 +390,10 @@ fn bad(error: &dyn Fault) -> Error {
 
 /// What connections to PostgreSQL depend on beside their text.
 #[must_use]
-pub fn surroundings(environment: &Environment) -> Surroundings {
+pub fn surroundings(environment: &Environment) -> postgres::Surroundings {
     let uid = rustix::process::geteuid().as_raw();
     let fallback = environment.get("USER").and_then(OsStr::to_str);
-    Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
+    postgres::Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
 }
 
 /// The variables that commands may see.

@@ -1,4 +1,4 @@
-//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `hub=files:PATH`, `command:NAME=CMD`.
+//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `mysql://USER@HOST/DB`, `command:NAME=CMD`.
 //!
 //! Paths are literal: nothing is decoded, nothing is looked up; PostgreSQL is named as libpq names it. Text that could hold a password is never repeated in an error.
 
@@ -12,12 +12,13 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
+use crate::server;
 use crate::server::postgres::Parameters;
 use crate::server::postgres::parameters::BadParameters;
 
 use super::postgres;
 
-const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
+const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db.example.invalid/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
 const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
 
 /// Longest label that is made from a file name: the longest that a label may be.
@@ -37,6 +38,8 @@ pub struct SourceUri {
 pub enum What {
     /// A SQLite database file.
     Sqlite(PathBuf),
+    /// Databases of a MySQL or MariaDB server.
+    Mysql(server::mysql::parameters::Parameters),
     /// A file or folder, as it is.
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
@@ -81,6 +84,9 @@ pub enum Error {
         /// The kind, without what follows it.
         scheme: String,
     },
+    /// What names a MySQL or MariaDB server is not usable.
+    #[error(transparent)]
+    Mysql(server::mysql::error::Error),
     /// Not one of the kinds.
     #[error("{scheme:?} is not a kind of {of}")]
     UnknownKind {
@@ -158,6 +164,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotYet { .. }
+            | Self::Mysql(_)
             | Self::UnknownKind { .. }
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
@@ -180,6 +187,7 @@ impl Fault for Error {
                 "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
             }
             Self::Connection(error) => return error.hint(),
+            Self::Mysql(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
             Self::NoLabel { uri } => format!("Write LABEL=SOURCE, for example root={uri}."),
             Self::SameLabel { label, second, .. } => {
@@ -212,6 +220,9 @@ impl FromStr for SourceUri {
         let path = |kind: fn(PathBuf) -> What| Ok(kind(plain_path(scheme, rest, Role::Source)?));
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
+            "mysql" | "mariadb" => {
+                What::Mysql(server::mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
+            }
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
             "postgres" | "postgresql" => {
@@ -290,6 +301,16 @@ impl SourceUri {
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
             What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
+            // The one database, or else the host.
+            What::Mysql(server) => {
+                let databases = server.list("databases");
+                let one = databases.first().filter(|_| databases.len() == 1);
+                let name = one
+                    .map(String::as_str)
+                    .or(server.get("database"))
+                    .or(server.get("host"));
+                label_of(name.unwrap_or("localhost"))
+            }
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -330,7 +351,7 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
 fn shown(what: &What) -> String {
     match what {
         What::Command { name, .. } => format!("command:{name}=…"),
-        What::Sqlite(_) | What::Files(_) | What::Config(_) | What::Postgres(_) => what.to_string(),
+        What::Sqlite(_) | What::Files(_) | What::Config(_) | What::Postgres(_) | What::Mysql(_) => what.to_string(),
     }
 }
 
@@ -345,6 +366,7 @@ impl fmt::Display for What {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
+            Self::Mysql(server) => server.fmt(out),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Config(path) => write!(out, "config:{}", path.display()),
             Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
