@@ -17,7 +17,7 @@
 //! | 5 | [`job`] | lease, flow, chain and audit: one whole piece of work |
 //! | 4 | [`flow`], [`config`] | join the stages; flags over environment over file |
 //! | 3 | [`source`], [`pack`], [`compress`], [`encrypt`], [`seal`], [`envelope`], [`store`], [`sink`]; [`policy`]; [`catalog`], [`audit`] | stages, which never import each other; decisions; memory |
-//! | 2 | [`bundle`], [`keyring`] | nouns |
+//! | 2 | [`bundle`], [`keyring`], [`server`] | nouns; talking to database servers |
 //! | 1 | [`base`] | imports nothing of ours |
 //!
 //! Imports only go down; `tests/layers.rs` fails when one does not. `docs/format.md` is the stored format, octet by octet.
@@ -64,6 +64,7 @@ pub mod keyring;
 pub mod pack;
 pub mod policy;
 pub mod seal;
+pub mod server;
 pub mod sink;
 pub mod source;
 pub mod store;

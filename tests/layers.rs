@@ -9,10 +9,11 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// Every module of the crate with its level.
-const LEVELS: [(&str, u8); 18] = [
+const LEVELS: [(&str, u8); 19] = [
     ("base", 1),
     ("bundle", 2),
     ("keyring", 2),
+    ("server", 2),
     ("source", 3),
     ("pack", 3),
     ("compress", 3),

@@ -30,6 +30,8 @@ use hub_backup::bundle::entry::Extent;
 use hub_backup::bundle::entry::Location;
 use hub_backup::bundle::entry::Node;
 use hub_backup::bundle::entry::NodeWithoutContent;
+use hub_backup::bundle::entry::OpenStream;
+use hub_backup::bundle::entry::Rows;
 use hub_backup::bundle::path::EntryPath;
 use hub_backup::sink::Sink as _;
 use hub_backup::sink::sqlite::Check;
@@ -80,6 +82,14 @@ impl<F: FnMut(&mut dyn Read) -> io::Result<()>> Collector for OneFile<F> {
     }
 
     fn stream(&mut self, _: EntryPath, _: u32, _: &mut dyn Read) -> Result<(u64, Digest), CollectError> {
+        panic!("a database is one file")
+    }
+
+    fn part(&mut self, _: &mut OpenStream, _: &[u8]) -> Result<(), CollectError> {
+        panic!("a database is one file")
+    }
+
+    fn end(&mut self, _: OpenStream, _: Option<Rows>) -> Result<(u64, Digest), CollectError> {
         panic!("a database is one file")
     }
 

@@ -286,7 +286,8 @@ fn gnu_tar_reads_it() {
     let metadata = std::fs::metadata(&long).expect("there");
     assert_eq!(
         (metadata.mode() & 0o7777, metadata.mtime(), metadata.mtime_nsec()),
-        (0o640, 1_700_000_000, 123_456_789)
+        (0o640, 1_700_000_000, 0),
+        "whole seconds: the fraction is in the index"
     );
     assert_eq!(
         metadata.ino(),

@@ -10,7 +10,9 @@ use std::fs::OpenOptions;
 use std::io;
 use std::io::Write;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -30,9 +32,10 @@ pub struct NewFile {
     file: File,
     temporary: PathBuf,
     published: bool,
-    /// Bytes written through [`Write`], and how many of them are on their way to the medium.
-    written: u64,
-    sent: u64,
+    /// Where [`Write`] goes on.
+    position: u64,
+    /// What was written last and is not on its way to the medium.
+    unsent: Range<u64>,
 }
 
 /// After so many bytes the medium is told to begin: less to wait for at the end.
@@ -56,8 +59,8 @@ impl NewFile {
             file,
             temporary,
             published: false,
-            written: 0,
-            sent: 0,
+            position: 0,
+            unsent: 0..0,
         })
     }
 
@@ -66,11 +69,28 @@ impl NewFile {
         &mut self.file
     }
 
-    /// Lets the medium begin with a range that was written and will not be written again, so that the sync at the end finds little left
-    /// to do. A hint: what it does not do, the sync does.
-    pub fn begin_writeback(&self, offset: u64, length: u64) {
-        let Some(length) = NonZeroU64::new(length) else { return };
-        let _hint = rustix::fs::fadvise(&self.file, offset, Some(length), Advice::DontNeed);
+    /// Writes all of `bytes` at `offset`, where nothing is written again.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)?;
+        self.wrote(offset, bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Lets the medium begin with what was written, some megabytes at a time, so that the sync at the end finds little left to do.
+    /// A hint: what it does not do, the sync does.
+    fn wrote(&mut self, offset: u64, length: u64) {
+        if offset != self.unsent.end {
+            self.unsent = offset..offset;
+        }
+        self.unsent.end += length;
+        if self.unsent.end - self.unsent.start >= WRITE_BEHIND_BYTES {
+            let length = NonZeroU64::new(self.unsent.end - self.unsent.start);
+            let _hint = rustix::fs::fadvise(&self.file, self.unsent.start, length, Advice::DontNeed);
+            self.unsent.start = self.unsent.end;
+        }
     }
 
     /// The temporary name.
@@ -109,11 +129,8 @@ impl NewFile {
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
-        self.written += count as u64;
-        if self.written - self.sent >= WRITE_BEHIND_BYTES {
-            self.begin_writeback(self.sent, self.written - self.sent);
-            self.sent = self.written;
-        }
+        self.wrote(self.position, count as u64);
+        self.position += count as u64;
         Ok(count)
     }
 

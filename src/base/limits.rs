@@ -8,7 +8,10 @@ pub const SEGMENT_BYTES: u32 = 4 << 20;
 pub const SEGMENT_BYTES_MAX: u32 = 64 << 20;
 
 /// Payload bytes that one block holds before compression, by default: measured, smaller costs ratio, larger costs memory.
-pub const BLOCK_BYTES: u32 = 3 << 19;
+pub const BLOCK_BYTES: u32 = 5 << 19;
+
+/// Least bytes of a longer stream for which a part is begun at the end of a block: less is not worth its header.
+pub const PART_BYTES_MIN: usize = 64 << 10;
 
 /// Largest block size that a reader accepts: a block is held in memory in both forms.
 pub const BLOCK_BYTES_MAX: u32 = 16 << 20;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod digest;
 pub mod durable;
 pub mod fault;
+pub mod fingerprint;
 pub mod limits;
 pub mod parallel;
 pub mod progress;

@@ -1,6 +1,6 @@
 //! Work spread over threads and gathered again in order: one producer, several workers, one consumer.
 //!
-//! Bounded: at most `jobs` items wait for a worker and `2 * jobs` are on their way, so memory is a function of
+//! Bounded: no item waits for a worker but the one being handed in, and at most `jobs + 1` are on their way, so memory is a function of
 //! `jobs` and the size of an item. Either end stopping stops all.
 
 use crossbeam_channel::Receiver;
@@ -55,8 +55,8 @@ where
     Worker: FnMut(In) -> Out + Send,
 {
     let jobs = jobs.max(1);
-    let (work, take) = bounded::<(In, Sender<Out>)>(1);
-    let (order, next) = bounded::<Receiver<Out>>(jobs + 1);
+    let (work, take) = bounded::<(In, Sender<Out>)>(0);
+    let (order, next) = bounded::<Receiver<Out>>(jobs);
     thread::scope(|scope| {
         let producer = scope.spawn(move || produce(Feed { work, order }));
         for _ in 0..jobs {

@@ -10,6 +10,8 @@ use super::path::EntryPath;
 use super::path::RawBytes;
 use crate::base::cancel::Interrupted;
 use crate::base::digest::Digest;
+use crate::base::digest::Hasher;
+use crate::base::fingerprint::Fingerprint;
 
 /// A time of modification: seconds since 1970, and nanoseconds past them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -154,6 +156,69 @@ pub struct Stream {
     pub size: u64,
     /// The digest of the joined parts.
     pub sha256: Digest,
+    /// The rows in it, where it holds rows of a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
+}
+
+/// What is in a stream of rows, whatever their order: the same for a table that was restored elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    /// How many.
+    pub count: u64,
+    /// The sum of their fingerprints.
+    pub fingerprint: Fingerprint,
+}
+
+impl Rows {
+    /// Counts one row, given as the text that its source defines.
+    pub fn add(&mut self, row: &[u8]) {
+        self.count += 1;
+        self.fingerprint.add(row);
+    }
+
+    /// Counts all rows of another stretch of the same table.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.fingerprint.merge(other.fingerprint);
+    }
+}
+
+/// A stream that is being collected. Several may be open at once: their parts are stored in the order in which they are given.
+pub struct OpenStream {
+    pub(crate) path: EntryPath,
+    pub(crate) mode: u32,
+    pub(crate) parts: u32,
+    pub(crate) size: u64,
+    pub(crate) hasher: Hasher,
+}
+
+impl OpenStream {
+    /// A stream without content yet. `mode` holds the permission bits of the joined file.
+    #[must_use]
+    pub fn new(path: EntryPath, mode: u32) -> Self {
+        let hasher = Hasher::new();
+        Self {
+            path,
+            mode,
+            parts: 0,
+            size: 0,
+            hasher,
+        }
+    }
+
+    /// The path of the joined stream.
+    #[must_use]
+    pub fn path(&self) -> &EntryPath {
+        &self.path
+    }
+
+    /// Permission bits of the joined file.
+    #[must_use]
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
 }
 
 /// Why an entry could not be collected.
@@ -208,6 +273,18 @@ pub trait Collector {
     /// # Errors
     /// See [`CollectError`].
     fn stream(&mut self, path: EntryPath, mode: u32, content: &mut dyn Read) -> Result<(u64, Digest), CollectError>;
+
+    /// The next bytes of a stream. Each call makes at least one part, so give some hundred kilobytes at a time.
+    ///
+    /// # Errors
+    /// See [`CollectError`].
+    fn part(&mut self, stream: &mut OpenStream, bytes: &[u8]) -> Result<(), CollectError>;
+
+    /// The end of a stream given in parts. Gives the number of bytes and their digest.
+    ///
+    /// # Errors
+    /// See [`CollectError`].
+    fn end(&mut self, stream: OpenStream, rows: Option<Rows>) -> Result<(u64, Digest), CollectError>;
 
     /// Records in the index that something under `path` is missing or may be inconsistent, by the operator's leave.
     ///

@@ -184,7 +184,7 @@ pub fn backup<W: Write>(
 
 type Collected = (Vec<SourceFacts>, Totals);
 
-/// A block on its way from a compressing thread to the encrypting one.
+/// A block on its way from a compressing thread to the encrypting one; its bytes before compression have gone back to the packer.
 struct Compressed {
     frame: Vec<u8>,
     block: Block,
@@ -205,9 +205,14 @@ fn payload<W: Write>(
         plan.jobs,
         |feed| collect(plan, sources, &feed, blocks.clone(), progress, cancel),
         || {
-            let frames = frames.clone();
+            let (blocks, frames) = (blocks.clone(), frames.clone());
             let mut compressor = Compressor::new(plan.level);
-            move |block| compress_block(&mut compressor, block, frames.take())
+            move |mut block: Block| {
+                let mut frame = frames.take();
+                compress_block(&mut compressor, &block.bytes, &mut frame)?;
+                blocks.give(std::mem::take(&mut block.bytes));
+                Ok(Compressed { frame, block })
+            }
         },
         |compressed| {
             let Compressed { frame, block } = compressed?;
@@ -217,7 +222,6 @@ fn payload<W: Write>(
                 index.add(record)?;
             }
             index.forget_before(block.oldest);
-            blocks.give(block.bytes);
             frames.give(frame);
             Ok::<(), Error>(())
         },
@@ -231,18 +235,15 @@ fn payload<W: Write>(
 
 fn compress_block(
     compressor: &mut Result<Compressor, compress::Error>,
-    block: Block,
-    mut frame: Vec<u8>,
-) -> Result<Compressed, Error> {
+    block: &[u8],
+    frame: &mut Vec<u8>,
+) -> Result<(), Error> {
     match compressor {
-        Ok(compressor) => compressor.compress(&block.bytes, &mut frame)?,
-        Err(_) => {
-            return Err(Error::Compress(compress::Error::Compress(
-                io::ErrorKind::OutOfMemory.into(),
-            )));
-        }
+        Ok(compressor) => Ok(compressor.compress(block, frame)?),
+        Err(_) => Err(Error::Compress(compress::Error::Compress(
+            io::ErrorKind::OutOfMemory.into(),
+        ))),
     }
-    Ok(Compressed { frame, block })
 }
 
 /// Reads every source in turn into blocks.

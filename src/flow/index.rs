@@ -23,7 +23,7 @@ use crate::encrypt::ContentKey;
 use crate::encrypt::Encryptor;
 
 /// Ciphertext that is kept in memory before it moves to a temporary file.
-const IN_MEMORY_BYTES: usize = 4 << 20;
+const IN_MEMORY_BYTES: usize = 1 << 20;
 
 /// Why the index could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The road back: (verified) → decrypt → decompress → unpack → sink.
 
 use std::io;
+use std::io::BufRead;
 use std::io::Read;
 use std::thread;
 
@@ -233,7 +234,7 @@ fn read_frames(
 }
 
 /// A tar stream that can be moved to a member.
-trait Input: Read {
+trait Input: BufRead {
     /// Goes to where a member begins. Reading everything in order is already there.
     fn go(&mut self, at: Location) -> Result<(), Error>;
 }
@@ -248,6 +249,17 @@ impl<I: Read> Read for Stoppable<'_, I> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.cancel.check().map_err(io::Error::other)?;
         self.input.read(buffer)
+    }
+}
+
+impl<I: BufRead> BufRead for Stoppable<'_, I> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.cancel.check().map_err(io::Error::other)?;
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.input.consume(count);
     }
 }
 
@@ -267,17 +279,32 @@ struct Blocks {
 
 impl Read for Blocks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        read_buffered(self, buffer)
+    }
+}
+
+impl BufRead for Blocks {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.used == self.block.len() {
-            let Ok(next) = self.take.recv() else { return Ok(0) };
+            let Ok(next) = self.take.recv() else { return Ok(&[]) };
             self.pool.give(std::mem::replace(&mut self.block, next));
             self.used = 0;
         }
-        let rest = &self.block[self.used..];
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        self.used += count;
-        Ok(count)
+        Ok(&self.block[self.used..])
     }
+
+    fn consume(&mut self, count: usize) {
+        self.used += count;
+    }
+}
+
+/// `read` for what reads by its buffer.
+fn read_buffered(input: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    let ready = input.fill_buf()?;
+    let count = ready.len().min(buffer.len());
+    buffer[..count].copy_from_slice(&ready[..count]);
+    input.consume(count);
+    Ok(count)
 }
 
 impl Input for Blocks {
@@ -335,16 +362,22 @@ impl<'a, 'b> Seeker<'a, 'b> {
 
 impl Read for Seeker<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        read_buffered(self, buffer)
+    }
+}
+
+impl BufRead for Seeker<'_, '_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.used == self.block.len() {
             if !self.advance().map_err(io::Error::other)? {
-                return Ok(0);
+                return Ok(&[]);
             }
         }
-        let rest = &self.block[self.used..];
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(&self.block[self.used..])
+    }
+
+    fn consume(&mut self, count: usize) {
         self.used += count;
-        Ok(count)
     }
 }
 

@@ -191,7 +191,9 @@ impl Routes {
         };
         for (label, place) in &self.own {
             match place {
-                Place::Sqlite(path) => router.database(label.clone(), SqliteSink::new(path.clone(), check)?),
+                Place::Sqlite(path) => {
+                    router.add(label.clone(), Box::new(SqliteSink::new(path.clone(), check)?));
+                }
                 Place::Files(path) | Place::Folder(path) => {
                     router.folder(label.clone(), FilesSink::new(path.clone(), options(true))?);
                 }

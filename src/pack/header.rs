@@ -1,6 +1,6 @@
 //! The bytes before the content of each tar member: a pure function of its record.
 //!
-//! POSIX.1-2001 ustar, with pax extended headers only where ustar has no room; extended attributes as `SCHILY.xattr.*`, sparse
+//! POSIX.1-2001 ustar, with pax extended headers only where ustar has no room (for fractions of a second it has none, and they are in the index alone); extended attributes as `SCHILY.xattr.*`, sparse
 //! files in GNU's pax format 1.0. GNU tar, bsdtar and Python's tarfile read all of it.
 
 use std::fmt::Write as _;
@@ -146,10 +146,8 @@ fn pax_records(fields: &Fields<'_>, size: u64) -> Vec<u8> {
         }
     }
     let mtime = attributes.mtime;
-    if mtime.nanos != 0
-        || u64::try_from(mtime.seconds).is_ok_and(|seconds| seconds > USTAR_NUMBER_MAX)
-        || mtime.seconds < 0
-    {
+    // Nanoseconds alone are no reason for a record: a kilobyte for each file, to keep in two places what the index has.
+    if !u64::try_from(mtime.seconds).is_ok_and(|seconds| seconds <= USTAR_NUMBER_MAX) {
         record("mtime", pax_time(mtime).as_bytes(), &mut out);
     }
     for xattr in &attributes.xattrs {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::io::BufRead;
 use std::io::Read;
 
 use super::END_BYTES;
@@ -67,7 +68,7 @@ pub struct Unpacker<R> {
     open_streams: HashMap<EntryPath, (Hasher, u32, u64)>,
 }
 
-impl<R: Read> Unpacker<R> {
+impl<R: BufRead> Unpacker<R> {
     /// Reads from `input`; `seconds` is the time of parts: that of the bundle.
     pub fn new(input: R, seconds: i64) -> Self {
         Self {
@@ -89,7 +90,7 @@ impl<R: Read> Unpacker<R> {
     pub fn entry<E>(
         &mut self,
         entry: &Entry,
-        take: impl FnOnce(&mut dyn Read) -> Result<(), E>,
+        take: impl FnOnce(&mut dyn BufRead) -> Result<(), E>,
     ) -> Result<Result<(), E>, Error> {
         self.compare(&header::of_entry(entry), &entry.path, "its header")?;
         let stored = entry.stored_bytes();
@@ -128,7 +129,7 @@ impl<R: Read> Unpacker<R> {
     pub fn part<E>(
         &mut self,
         part: &Part,
-        take: impl FnOnce(&mut dyn Read) -> Result<(), E>,
+        take: impl FnOnce(&mut dyn BufRead) -> Result<(), E>,
     ) -> Result<Result<(), E>, Error> {
         self.compare(&header::of_part(part, self.seconds), &part.path, "the header of a part")?;
         let (hasher, parts, bytes) = self.open_streams.remove(&part.path).unwrap_or_default();
@@ -239,7 +240,7 @@ struct Content<'a, R> {
     failed: Option<io::Error>,
 }
 
-impl<'a, R: Read> Content<'a, R> {
+impl<'a, R: BufRead> Content<'a, R> {
     fn new(input: &'a mut R, extents: &'a [Extent]) -> Self {
         let extents = if extents.first().is_some_and(|first| first.length == 0) {
             &extents[1..]
@@ -266,35 +267,55 @@ impl<'a, R: Read> Content<'a, R> {
     }
 }
 
-impl<R: Read> Read for Content<'_, R> {
+impl<R: BufRead> Read for Content<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let ready = self.fill_buf()?;
+        let count = ready.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&ready[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Content<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let Some(extent) = self.extents.first() else {
-            return Ok(0);
+            return Ok(&[]);
         };
         if self.within == 0 {
             self.hasher.update_zeros(extent.offset - self.reached);
             self.reached = extent.offset;
         }
         let left = usize::try_from(extent.length - self.within).unwrap_or(usize::MAX);
-        let most = buffer.len().min(left);
-        let count = match self.input.read(&mut buffer[..most]) {
-            Ok(0) if most > 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        let ready = match self.input.fill_buf() {
+            Ok([]) => Err(io::ErrorKind::UnexpectedEof.into()),
             other => other,
         };
-        let count = count.map_err(|error| {
-            let kind = error.kind();
-            if kind != io::ErrorKind::Interrupted {
-                self.failed = Some(error);
+        match ready {
+            Ok(ready) => Ok(&ready[..ready.len().min(left)]),
+            Err(error) => {
+                let kind = error.kind();
+                if kind != io::ErrorKind::Interrupted {
+                    self.failed = Some(error);
+                }
+                Err(kind.into())
             }
-            io::Error::from(kind)
-        })?;
-        self.hasher.update(&buffer[..count]);
+        }
+    }
+
+    /// Hashes what was taken. A buffer that was filled is there still, so filling it again cannot fail.
+    fn consume(&mut self, count: usize) {
+        let Some(extent) = self.extents.first().filter(|_| count > 0) else {
+            return;
+        };
+        let Ok(ready) = self.input.fill_buf() else { return };
+        self.hasher.update(&ready[..count]);
+        self.input.consume(count);
         self.within += count as u64;
         self.reached += count as u64;
         if self.within == extent.length {
             self.extents = &self.extents[1..];
             self.within = 0;
         }
-        Ok(count)
     }
 }

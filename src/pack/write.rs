@@ -12,6 +12,7 @@ use super::padding;
 use crate::base::cancel::Cancel;
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::limits;
 use crate::base::parallel::Pool;
 use crate::base::parallel::Stopped;
 use crate::base::progress::Progress;
@@ -23,7 +24,9 @@ use crate::bundle::entry::Extent;
 use crate::bundle::entry::Location;
 use crate::bundle::entry::Node;
 use crate::bundle::entry::NodeWithoutContent;
+use crate::bundle::entry::OpenStream;
 use crate::bundle::entry::Part;
+use crate::bundle::entry::Rows;
 use crate::bundle::entry::Stream;
 use crate::bundle::index::Exception;
 use crate::bundle::index::Record;
@@ -123,10 +126,8 @@ impl<'a> Packer<'a> {
         }
         self.cancel.check()?;
         let size = self.block.len();
-        let mut bytes = std::mem::replace(&mut self.block, self.pool.take());
+        let mut bytes = std::mem::take(&mut self.block);
         bytes.truncate(self.used);
-        // A buffer that went round has this size or little less already; only a new one costs the zeros.
-        self.block.resize(size, 0);
         self.totals.tar_bytes += bytes.len() as u64;
         let records = std::mem::take(&mut self.records);
         self.progress.advance(bytes.len() as u64);
@@ -138,7 +139,11 @@ impl<'a> Packer<'a> {
         };
         self.number += 1;
         self.used = 0;
-        (self.hand_out)(block).map_err(|Stopped| CollectError::Stopped)
+        (self.hand_out)(block).map_err(|Stopped| CollectError::Stopped)?;
+        // Taken only now: what was handed out may have come back. It has this size or little less; only a new one costs the zeros.
+        self.block = self.pool.take();
+        self.block.resize(size, 0);
+        Ok(())
     }
 
     /// Appends bytes, handing out blocks as they fill.
@@ -176,7 +181,7 @@ impl<'a> Packer<'a> {
     }
 
     /// Ends a member: its record goes with the current block.
-    fn end(&mut self, record: Record) {
+    fn end_member(&mut self, record: Record) {
         self.records.push(record);
         self.open_since = u64::MAX;
     }
@@ -225,42 +230,40 @@ impl<'a> Packer<'a> {
     }
 
     /// Reads one part of a stream straight into the block behind the place of its header, which is written once the size is known.
-    /// Gives the bytes read, and whether there may be more.
-    fn part(
+    /// A block without room for the header and `least` bytes is handed out before. Gives whether there may be more.
+    fn read_part(
         &mut self,
-        path: &EntryPath,
-        number: u32,
+        stream: &mut OpenStream,
         content: &mut dyn Read,
-        hasher: &mut Hasher,
-    ) -> Result<(u64, bool), CollectError> {
+        least: usize,
+    ) -> Result<bool, CollectError> {
         let mut part = Part {
-            path: path.clone(),
-            number,
+            path: stream.path.clone(),
+            number: stream.parts,
             size: 0,
             at: Location { block: 0, skip: 0 },
         };
         let header_bytes = header::of_part(&part, self.seconds).len();
-        part.at = self.begin((self.block.len() / 2) as u64)?;
-        if self.block.len() - self.used <= header_bytes {
-            self.open_since = u64::MAX;
+        if self.block.len() - self.used <= header_bytes + least {
             self.flush()?;
-            part.at = self.begin(0)?;
         }
+        part.at = self.begin(0)?;
         let begin = self.used + header_bytes;
         let (got, more) = read_up_to(content, &mut self.block[begin..])?;
-        if got == 0 && number > 0 {
+        if got == 0 && stream.parts > 0 {
             self.open_since = u64::MAX;
-            return Ok((0, false));
+            return Ok(false);
         }
-        hasher.update(&self.block[begin..begin + got]);
+        stream.hasher.update(&self.block[begin..begin + got]);
+        stream.parts += 1;
+        stream.size += got as u64;
         part.size = got as u64;
         self.block[self.used..begin].copy_from_slice(&header::of_part(&part, self.seconds));
         self.used = begin + got;
         self.totals.content_bytes += part.size;
         self.write(&[0; 512][..padding(part.size)])?;
-        let size = part.size;
-        self.end(Record::Part(part));
-        Ok((size, more))
+        self.end_member(Record::Part(part));
+        Ok(more)
     }
 }
 
@@ -313,7 +316,7 @@ impl Collector for Packer<'_> {
         let digest = self.copy_file(content, size, list)?;
         *sha256 = digest;
         self.totals.entries += 1;
-        self.end(Record::Entry(entry));
+        self.end_member(Record::Entry(entry));
         Ok(digest)
     }
 
@@ -328,31 +331,40 @@ impl Collector for Packer<'_> {
         entry.at = self.begin(header.len() as u64)?;
         self.write(&header)?;
         self.totals.entries += 1;
-        self.end(Record::Entry(entry));
+        self.end_member(Record::Entry(entry));
         Ok(())
     }
 
     fn stream(&mut self, path: EntryPath, mode: u32, content: &mut dyn Read) -> Result<(u64, Digest), CollectError> {
-        let mut hasher = Hasher::new();
-        let (mut number, mut total) = (0, 0);
-        loop {
-            let (got, full) = self.part(&path, number, content, &mut hasher)?;
-            number += u32::from(got > 0 || number == 0);
-            total += got;
-            if !full {
-                break;
-            }
+        let mut stream = OpenStream::new(path, mode);
+        let least = self.block.len() / 2;
+        while self.read_part(&mut stream, content, least)? {}
+        self.end(stream, None)
+    }
+
+    fn part(&mut self, stream: &mut OpenStream, mut bytes: &[u8]) -> Result<(), CollectError> {
+        while !bytes.is_empty() {
+            let least = bytes.len().min(limits::PART_BYTES_MIN);
+            let _more = self.read_part(stream, &mut bytes, least)?;
         }
-        let sha256 = hasher.finish();
+        Ok(())
+    }
+
+    fn end(&mut self, mut stream: OpenStream, rows: Option<Rows>) -> Result<(u64, Digest), CollectError> {
+        if stream.parts == 0 {
+            let _more = self.read_part(&mut stream, &mut io::empty(), 0)?;
+        }
+        let sha256 = stream.hasher.finish();
         self.totals.entries += 1;
         self.note(Record::Stream(Stream {
-            path,
-            mode,
-            parts: number,
-            size: total,
+            path: stream.path,
+            mode: stream.mode,
+            parts: stream.parts,
+            size: stream.size,
             sha256,
+            rows,
         }));
-        Ok((total, sha256))
+        Ok((stream.size, sha256))
     }
 
     fn exception(&mut self, path: EntryPath, reason: String) -> Result<(), CollectError> {

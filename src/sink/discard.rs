@@ -1,7 +1,7 @@
 //! A sink that keeps nothing: for reading a whole bundle to check its contents.
 
 use std::io;
-use std::io::Read;
+use std::io::BufRead;
 
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Part;
@@ -15,14 +15,14 @@ use super::Sink;
 pub struct Discard;
 
 impl Sink for Discard {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         drain(content).map_err(|source| Error::Content {
             path: entry.path.clone(),
             source,
         })
     }
 
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         drain(content).map_err(|source| Error::Content {
             path: part.path.clone(),
             source,
@@ -42,7 +42,7 @@ impl Sink for Discard {
     }
 }
 
-fn drain(content: &mut dyn Read) -> io::Result<()> {
+fn drain(content: &mut dyn BufRead) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
         match content.read(&mut buffer) {

@@ -7,7 +7,7 @@ pub mod router;
 pub mod sqlite;
 
 use std::io;
-use std::io::Read;
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use crate::base::fault::Fault;
@@ -23,17 +23,18 @@ use crate::bundle::path::EntryPath;
 /// The caller checks digests: when one is wrong it drops the sink. Paths come checked from
 /// [`EntryPath`], but a sink defends itself against links that lead out of its folder.
 pub trait Sink: Send {
-    /// One entry. `content` yields exactly [`Entry::stored_bytes`] and is read to its end.
+    /// One entry. `content` yields exactly [`Entry::stored_bytes`] and is read to its end; a large one is best written from its buffer
+    /// as it stands.
     ///
     /// # Errors
     /// What the target reports; and `Refused` for an entry that must not be written.
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error>;
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error>;
 
     /// The next part of a stream, in order within the stream; parts of several streams may come interleaved.
     ///
     /// # Errors
     /// As for `entry`.
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error>;
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error>;
 
     /// The end of a stream: its parts make up a file of `stream.mode`.
     ///

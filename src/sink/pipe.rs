@@ -1,6 +1,7 @@
 //! A sink that writes the content of files to one writer, one after the other: for `cat`.
 
 use std::io;
+use std::io::BufRead;
 use std::io::Read;
 use std::io::Write;
 
@@ -27,7 +28,7 @@ impl<'a> Pipe<'a> {
         io::copy(&mut io::repeat(0).take(count), &mut self.out).map(drop)
     }
 
-    fn file(&mut self, entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
+    fn file(&mut self, entry: &Entry, content: &mut dyn BufRead) -> io::Result<()> {
         let Node::File {
             size,
             extents: Some(extents),
@@ -47,14 +48,14 @@ impl<'a> Pipe<'a> {
 }
 
 impl Sink for Pipe<'_> {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         self.file(entry, content).map_err(|source| Error::Write {
             path: entry.path.as_path().into(),
             source,
         })
     }
 
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         let copied = io::copy(content, &mut self.out);
         copied.map(drop).map_err(|source| Error::Write {
             path: part.path.as_path().into(),

@@ -1,6 +1,6 @@
 //! Several sinks behind one: each source of a bundle goes to a target of its own, or to the common folder.
 
-use std::io::Read;
+use std::io::BufRead;
 
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
@@ -15,7 +15,6 @@ use super::discard::Discard;
 use super::files::FilesSink;
 use super::sqlite;
 use super::sqlite::Check;
-use super::sqlite::SqliteSink;
 
 /// Sends each entry to the sink of its source. Entries of a source without one are read and dropped when there is no common folder.
 pub struct Router {
@@ -29,8 +28,8 @@ pub struct Router {
 
 enum Target {
     Folder(Folder),
-    /// It checks its database itself.
-    Database(Box<SqliteSink>),
+    /// It checks what it gets itself.
+    Other(Box<dyn Sink>),
 }
 
 /// A folder, and the databases in it that are still to be checked.
@@ -57,9 +56,9 @@ impl Router {
         self.own.push((label, Target::Folder(Folder::new(sink))));
     }
 
-    /// Sends the entries of `label` to a database.
-    pub fn database(&mut self, label: Label, sink: SqliteSink) {
-        self.own.push((label, Target::Database(Box::new(sink))));
+    /// Sends the entries of `label` to a sink that checks them itself.
+    pub fn add(&mut self, label: Label, sink: Box<dyn Sink>) {
+        self.own.push((label, Target::Other(sink)));
     }
 
     /// Sends all other entries to `sink`.
@@ -90,7 +89,7 @@ impl Router {
         }
         let folder = match self.own.iter_mut().find(|(own, _)| *own == label) {
             Some((_, Target::Folder(folder))) => Some(folder),
-            Some((_, Target::Database(_))) => None,
+            Some((_, Target::Other(_))) => None,
             None => match &mut self.rest {
                 Some(rest) => Some(rest),
                 None => return,
@@ -107,21 +106,21 @@ impl Target {
     fn sink(&mut self) -> &mut dyn Sink {
         match self {
             Self::Folder(folder) => folder.sink.as_mut(),
-            Self::Database(sink) => sink.as_mut(),
+            Self::Other(sink) => sink.as_mut(),
         }
     }
 
     fn prepare(&mut self, check: Check) -> Result<(), Error> {
         match self {
             Self::Folder(folder) => folder.prepare(check),
-            Self::Database(sink) => sink.prepare(),
+            Self::Other(sink) => sink.prepare(),
         }
     }
 
     fn commit(self) -> Result<(), Error> {
         match self {
             Self::Folder(folder) => folder.commit(),
-            Self::Database(sink) => sink.commit(),
+            Self::Other(sink) => sink.commit(),
         }
     }
 }
@@ -156,7 +155,7 @@ impl Folder {
 }
 
 impl Sink for Router {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         self.note(entry);
         match self.target(&entry.path) {
             Some(sink) => sink.entry(entry, content),
@@ -164,7 +163,7 @@ impl Sink for Router {
         }
     }
 
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         match self.target(&part.path) {
             Some(sink) => sink.part(part, content),
             None => Discard.part(part, content),

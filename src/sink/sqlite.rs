@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::fs::Permissions;
 use std::io;
-use std::io::Read;
+use std::io::BufRead;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -34,9 +34,6 @@ use crate::bundle::path::EntryPath;
 
 /// What every database file of more than 0 bytes begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// Bytes read and written at a time: large enough that system calls do not count, small enough for a processor's cache.
-const CHUNK_BYTES: usize = 256 << 10;
 
 /// How many lines of a report an error carries.
 const REPORT_LINES: usize = 5;
@@ -203,25 +200,33 @@ impl SqliteSink {
         }
     }
 
-    fn stage(&self, path: &EntryPath, size: u64, extents: &[Extent], content: &mut dyn Read) -> Result<NewFile, Error> {
+    fn stage(
+        &self,
+        path: &EntryPath,
+        size: u64,
+        extents: &[Extent],
+        content: &mut dyn BufRead,
+    ) -> Result<NewFile, Error> {
         let mut file =
             NewFile::create(durable::parent(&self.target), 0o600).map_err(|error| self.write_error(error))?;
         self.reserve(&mut file, size)?;
-        let mut buffer = vec![0; CHUNK_BYTES];
         for extent in extents {
             let mut offset = extent.offset;
             let end = extent.offset + extent.length;
             while offset < end {
-                let step = usize::try_from(end - offset).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-                let chunk = &mut buffer[..step];
-                content.read_exact(chunk).map_err(|source| Error::Content {
+                let ready = content.fill_buf().and_then(|ready| match ready {
+                    [] => Err(io::ErrorKind::UnexpectedEof.into()),
+                    ready => Ok(ready),
+                });
+                let ready = ready.map_err(|source| Error::Content {
                     path: path.clone(),
                     source,
                 })?;
-                file.file()
-                    .write_all_at(chunk, offset)
+                let most = usize::try_from(end - offset).unwrap_or(usize::MAX);
+                let step = ready.len().min(most);
+                file.write_at(&ready[..step], offset)
                     .map_err(|error| self.write_error(error))?;
-                file.begin_writeback(offset, step as u64);
+                content.consume(step);
                 offset += step as u64;
             }
         }
@@ -286,7 +291,7 @@ impl SqliteSink {
 }
 
 impl Sink for SqliteSink {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         let refuse = |reason: &str| Error::Refused {
             path: entry.path.clone(),
             reason: reason.to_owned(),
@@ -312,7 +317,7 @@ impl Sink for SqliteSink {
         Ok(())
     }
 
-    fn part(&mut self, part: &Part, _content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, _content: &mut dyn BufRead) -> Result<(), Error> {
         Err(Error::Refused {
             path: part.path.clone(),
             reason: "a database is restored from a file entry, and this is a stream".to_owned(),

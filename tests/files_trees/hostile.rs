@@ -260,6 +260,7 @@ fn pour(target: &Path, pieces: &[Piece]) -> Result<(), Error> {
                     parts,
                     size,
                     sha256,
+                    rows: None,
                 })?;
             }
         }

@@ -21,6 +21,8 @@ use hub_backup::bundle::entry::Location;
 use hub_backup::bundle::entry::Mtime;
 use hub_backup::bundle::entry::Node;
 use hub_backup::bundle::entry::NodeWithoutContent;
+use hub_backup::bundle::entry::OpenStream;
+use hub_backup::bundle::entry::Rows;
 use hub_backup::bundle::entry::Xattr;
 use hub_backup::bundle::name::Label;
 use hub_backup::bundle::path::EntryPath;
@@ -111,6 +113,14 @@ impl Collector for Memory<'_> {
     }
 
     fn stream(&mut self, _: EntryPath, _: u32, _: &mut dyn Read) -> Result<(u64, Digest), CollectError> {
+        panic!("the files source knows the size of everything")
+    }
+
+    fn part(&mut self, _: &mut OpenStream, _: &[u8]) -> Result<(), CollectError> {
+        panic!("the files source knows the size of everything")
+    }
+
+    fn end(&mut self, _: OpenStream, _: Option<Rows>) -> Result<(u64, Digest), CollectError> {
         panic!("the files source knows the size of everything")
     }
 

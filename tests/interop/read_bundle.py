@@ -173,7 +173,7 @@ def pax_records(name, link, size, attributes, sparse_bytes):
         if attributes[key] > ID_MAX:
             yield key.encode(), b"%d" % attributes[key]
     seconds, nanos = attributes["mtime"]["seconds"], attributes["mtime"]["nanos"]
-    if nanos or not 0 <= seconds <= NUMBER_MAX:
+    if not 0 <= seconds <= NUMBER_MAX:
         total = seconds * 10**9 + nanos
         sign, (whole, fraction) = b"-" if total < 0 else b"", divmod(abs(total), 10**9)
         yield b"mtime", sign + b"%d.%09d" % (whole, fraction)

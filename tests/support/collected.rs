@@ -9,6 +9,8 @@ use hub_backup::bundle::entry::CollectError;
 use hub_backup::bundle::entry::Collector;
 use hub_backup::bundle::entry::Extent;
 use hub_backup::bundle::entry::NodeWithoutContent;
+use hub_backup::bundle::entry::OpenStream;
+use hub_backup::bundle::entry::Rows;
 use hub_backup::bundle::path::EntryPath;
 
 /// Everything that a source gave, by path.
@@ -19,6 +21,8 @@ pub(crate) struct Collected {
     pub(crate) nodes: BTreeMap<String, (Attributes, NodeWithoutContent)>,
     pub(crate) streams: BTreeMap<String, (u32, Vec<u8>)>,
     pub(crate) exceptions: Vec<(String, String)>,
+    /// Streams that have begun, by path.
+    pub(crate) open: BTreeMap<String, Vec<u8>>,
     /// Bytes of a stream after which the pipeline stops.
     pub(crate) stop_after: Option<u64>,
 }
@@ -76,6 +80,17 @@ impl Collector for Collected {
         let path = self.note(&path);
         self.streams.insert(path, (mode, bytes));
         Ok(learnt)
+    }
+
+    fn part(&mut self, stream: &mut OpenStream, bytes: &[u8]) -> Result<(), CollectError> {
+        let open = self.open.entry(stream.path().to_string()).or_default();
+        open.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn end(&mut self, stream: OpenStream, _rows: Option<Rows>) -> Result<(u64, Digest), CollectError> {
+        let bytes = self.open.remove(&stream.path().to_string()).unwrap_or_default();
+        self.stream(stream.path().clone(), stream.mode(), &mut &bytes[..])
     }
 
     fn exception(&mut self, path: EntryPath, reason: String) -> Result<(), CollectError> {

@@ -1,7 +1,7 @@
 //! A restore target in memory.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::BufRead;
 
 use hub_backup::bundle::entry::Attributes;
 use hub_backup::bundle::entry::Entry;
@@ -39,7 +39,7 @@ impl Memory {
         entries.chain(streams).map(|line| line + "\n").collect()
     }
 
-    fn read(&mut self, path: &EntryPath, content: &mut dyn Read) -> Result<(), Error> {
+    fn read(&mut self, path: &EntryPath, content: &mut dyn BufRead) -> Result<(), Error> {
         let bytes = self.contents.entry(path.to_string()).or_default();
         let read = content.read_to_end(bytes);
         read.map(drop).map_err(|source| Error::Content {
@@ -87,7 +87,7 @@ fn describe(entry: &Entry) -> String {
 }
 
 impl Sink for Memory {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         if matches!(entry.node, Node::File { .. }) {
             self.read(&entry.path, content)?;
         }
@@ -95,7 +95,7 @@ impl Sink for Memory {
         Ok(())
     }
 
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         self.read(&part.path, content)
     }
 

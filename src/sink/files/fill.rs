@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::io::BufRead;
 use std::io::Read;
 use std::os::unix::fs::FileExt as _;
 
@@ -10,9 +11,6 @@ use super::maker::Maker;
 use super::maker::refused;
 use crate::bundle::entry::Extent;
 use crate::bundle::path::EntryPath;
-
-/// Bytes that pass at once from a large content to its file.
-pub(super) const BUFFER_BYTES: usize = 1 << 20;
 
 /// Where the content goes: the extents, or all of `size` bytes.
 pub(super) fn layout(size: u64, extents: Option<&[Extent]>) -> Vec<Extent> {
@@ -39,33 +37,32 @@ pub(super) fn check_extents(path: &EntryPath, size: u64, extents: Option<&[Exten
     Ok(())
 }
 
-/// Reads the content to its end, through `buffer`, into the extents of `file`.
+/// Reads the content to its end into the extents of `file`.
 pub(super) fn from_reader(
     file: &File,
     path: &EntryPath,
     extents: &[Extent],
-    content: &mut dyn Read,
-    buffer: &mut [u8],
+    content: &mut dyn BufRead,
     maker: &Maker,
 ) -> Result<(), Error> {
     for extent in extents {
         let mut done = 0;
         while done < extent.length {
-            let wanted = usize::try_from(extent.length - done)
-                .unwrap_or(usize::MAX)
-                .min(buffer.len());
-            let count = read_some(content, &mut buffer[..wanted]).and_then(|count| match count {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                count => Ok(count),
+            let ready = fill_some(content).and_then(|ready| match ready {
+                [] => Err(io::ErrorKind::UnexpectedEof.into()),
+                ready => Ok(ready),
             });
-            let count = count.map_err(|source| content_error(path, source))?;
-            let written = file.write_all_at(&buffer[..count], extent.offset + done);
+            let ready = ready.map_err(|source| content_error(path, source))?;
+            let wanted = usize::try_from(extent.length - done).unwrap_or(usize::MAX);
+            let count = ready.len().min(wanted);
+            let written = file.write_all_at(&ready[..count], extent.offset + done);
             written.map_err(|source| maker.write_error(path, source))?;
+            content.consume(count);
             done += count as u64;
         }
     }
-    match read_some(content, &mut buffer[..1]) {
-        Ok(0) => Ok(()),
+    match fill_some(content) {
+        Ok([]) => Ok(()),
         Ok(_) => Err(content_error(path, too_long())),
         Err(source) => Err(content_error(path, source)),
     }
@@ -89,7 +86,7 @@ pub(super) fn from_bytes(file: &File, extents: Option<&[Extent]>, mut bytes: &[u
 pub(super) fn into_memory(
     path: &EntryPath,
     expected: u64,
-    content: &mut dyn Read,
+    content: &mut dyn BufRead,
     buffer: &mut Vec<u8>,
 ) -> Result<(), Error> {
     // Room to see the end too, so that no further round is needed.
@@ -102,13 +99,17 @@ pub(super) fn into_memory(
     }
 }
 
-fn read_some(content: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+/// What is ready, waiting for it if need be; nothing at the end.
+fn fill_some(content: &mut dyn BufRead) -> io::Result<&[u8]> {
     loop {
-        match content.read(buffer) {
+        match content.fill_buf() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            other => return other,
+            Err(error) => return Err(error),
+            // Asked again because the borrow of one round cannot be given out of a loop; it costs nothing.
+            Ok(_) => break,
         }
     }
+    content.fill_buf()
 }
 
 fn too_long() -> io::Error {

@@ -24,7 +24,7 @@ mod staging;
 mod streams;
 mod writers;
 
-use std::io::Read;
+use std::io::BufRead;
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -96,7 +96,6 @@ pub struct FilesSink {
     root: Option<(EntryPath, Attributes)>,
     /// Set by the first error: nothing can be committed after it.
     failed: bool,
-    buffer: Vec<u8>,
 }
 
 impl FilesSink {
@@ -123,7 +122,6 @@ impl FilesSink {
             label: None,
             root: None,
             failed: false,
-            buffer: vec![0; fill::BUFFER_BYTES],
         })
     }
 
@@ -219,7 +217,7 @@ impl FilesSink {
         entry: &Entry,
         size: u64,
         extents: Option<&[Extent]>,
-        content: &mut dyn Read,
+        content: &mut dyn BufRead,
     ) -> Result<(), Error> {
         let path = &entry.path;
         fill::check_extents(path, size, extents)?;
@@ -242,7 +240,7 @@ impl FilesSink {
                 .map_err(|source| self.maker.write_error(path, source))?;
         }
         let layout = fill::layout(size, extents);
-        fill::from_reader(&file, path, &layout, content, &mut self.buffer, &self.maker)?;
+        fill::from_reader(&file, path, &layout, content, &self.maker)?;
         self.maker.finish(file.as_fd(), path, &entry.attributes, Some(mode))
     }
 
@@ -289,7 +287,7 @@ impl FilesSink {
 }
 
 impl Sink for FilesSink {
-    fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         self.guard(|sink| match &entry.node {
             Node::File { size, extents, .. } => sink.file(entry, *size, extents.as_deref(), content),
             Node::Directory => sink.folder(entry),
@@ -298,11 +296,10 @@ impl Sink for FilesSink {
         })
     }
 
-    fn part(&mut self, part: &Part, content: &mut dyn Read) -> Result<(), Error> {
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         self.guard(|sink| {
             let (folder, name) = sink.place(&part.path)?;
-            let (buffer, maker) = (&mut sink.buffer, &sink.maker);
-            sink.streams.append(part, folder.as_fd(), name, content, buffer, maker)
+            sink.streams.append(part, folder.as_fd(), name, content, &sink.maker)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::BufRead;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::Mode;
@@ -36,8 +36,7 @@ impl Streams {
         part: &Part,
         folder: BorrowedFd<'_>,
         name: &[u8],
-        content: &mut dyn Read,
-        buffer: &mut [u8],
+        content: &mut dyn BufRead,
         maker: &Maker,
     ) -> Result<(), Error> {
         let path = &part.path;
@@ -59,7 +58,7 @@ impl Streams {
             .checked_add(part.size)
             .filter(|end| i64::try_from(*end).is_ok());
         let bytes = end.ok_or_else(|| refused(path, "it is larger than any file can be"))?;
-        fill::from_reader(&file, path, &[extent], content, buffer, maker)?;
+        fill::from_reader(&file, path, &[extent], content, maker)?;
         let parts = begun.parts + 1;
         let _: Option<Begun> = self.0.insert(path.clone(), Begun { parts, bytes });
         Ok(())

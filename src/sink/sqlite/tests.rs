@@ -186,6 +186,7 @@ fn exactly_one_file_entry() {
         parts: 1,
         size: 0,
         sha256: Digest::of(b""),
+        rows: None,
     };
     assert!(matches!(sink.stream(&stream), Err(Error::Refused { .. })));
     sink.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("room");

@@ -24,6 +24,8 @@ use crate::bundle::entry::Attributes;
 use crate::bundle::entry::CollectError;
 use crate::bundle::entry::Extent;
 use crate::bundle::entry::NodeWithoutContent;
+use crate::bundle::entry::OpenStream;
+use crate::bundle::entry::Rows;
 
 /// Where the header differs after a copy by SQLite's backup API: change counter, schema cookie, the counter that the
 /// version number is valid for, and that version number.
@@ -80,6 +82,14 @@ impl Collector for Taken {
     }
 
     fn stream(&mut self, _: EntryPath, _: u32, _: &mut dyn Read) -> Result<(u64, Digest), CollectError> {
+        panic!("only files are given")
+    }
+
+    fn part(&mut self, _: &mut OpenStream, _: &[u8]) -> Result<(), CollectError> {
+        panic!("only files are given")
+    }
+
+    fn end(&mut self, _: OpenStream, _: Option<Rows>) -> Result<(u64, Digest), CollectError> {
         panic!("only files are given")
     }
 
