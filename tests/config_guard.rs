@@ -340,7 +340,7 @@ fn secrets_are_a_reason_to_refuse_and_are_all_told() {
     assert_eq!(error.kind(), Kind::SourceUnsupported);
     assert_eq!(
         error.to_string(),
-        "source cfg: 3 secrets in its files:\n  a.env:1: DB_PASSWORD (key-name)\n  b/app.toml:2: db.password (key-name)\n  \
+        "source cfg: 3 secrets in its files: a.env:1: DB_PASSWORD (key-name); b/app.toml:2: db.password (key-name); \
          c.txt:1: (url-password)"
     );
     let hint = error.hint().expect("a hint");
@@ -420,7 +420,7 @@ fn what_the_operator_accepts_stays() {
         learnt
             .expect_err("one is left")
             .to_string()
-            .contains(": 1 secret in its files:\n  a.env:2: API_TOKEN")
+            .contains(": 1 secret in its files: a.env:2: API_TOKEN")
     );
 }
 
@@ -466,8 +466,8 @@ fn what_is_no_text_is_refused_by_name() {
         assert_eq!(error.kind(), Kind::SourceUnsupported);
         assert_eq!(
             error.to_string(),
-            "source cfg: not settings that can be searched for secrets:\n  a.db: not UTF-8 text\n  b.txt: not UTF-8 text\n  \
-             d.log: longer than 4 MiB\n  e.sock: a socket"
+            "source cfg: not settings that can be searched for secrets: a.db: not UTF-8 text; b.txt: not UTF-8 text; \
+             d.log: longer than 4 MiB; e.sock: a socket"
         );
         assert!(error.hint().expect("a hint").contains("files"));
     }

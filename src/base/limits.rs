@@ -103,8 +103,8 @@ pub const CONFIG_FINDINGS_SHOWN: usize = 40;
 /// Most places with a secret that the index of a bundle names for one source: a fact is one line of the index.
 pub const CONFIG_FINDINGS_STORED: usize = 1000;
 
-/// How much of the standard error of a command is kept for the error message: its end.
-pub const COMMAND_STDERR_BYTES: usize = 64 << 10;
+/// How much of the standard error of a command is kept for the error message: its end, and no more than people read.
+pub const COMMAND_STDERR_BYTES: usize = 4 << 10;
 
 /// Most bytes that come out of a pipe after its writer has ended: the largest pipe that Linux gives to a user.
 pub const COMMAND_PIPE_BYTES_MAX: u64 = 1 << 20;

@@ -44,7 +44,7 @@ const EXAMPLES: [Example; 4] = [
         line: "hub-backup backup --set hub --store /srv/backup/store \\\n  \
                --source sqlite:/var/lib/hub/hub.db --source config:/etc/hub/hub.env \\\n  \
                --recipient operations.asc --recipient escrow.asc \\\n  \
-               --signer signer.key --root root.asc",
+               --signer signer.key --certificate signer.asc --root root.asc",
     },
     Example {
         says: "With the output of a program",
@@ -139,14 +139,20 @@ impl Args {
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(args.layer())?;
     let set = settings.set(args.set_name())?;
-    let store = setup::store(&settings)?;
+    let store = setup::whole_store(&settings)?;
     let now = context.clock.now();
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
     let recipients = setup::recipients(&set.recipients, &context.environment)?;
     let suite = setup::suite(&set, &recipients)?;
     let keys = setup::key_policy(&settings);
-    let mut sources = setup::sources(&set, &context.environment, &context.clock, settings.threads())?;
+    let mut sources = setup::sources(
+        &set,
+        settings.store.as_ref().map(|store| store.value.as_path()),
+        &context.environment,
+        &context.clock,
+        settings.threads(),
+    )?;
     let desk = Desk {
         clock: context.clock.as_ref(),
         actor: setup::actor(&context.environment),
@@ -156,7 +162,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         store: &store,
         set: set.name.clone(),
         signers: &signers,
-        trust: &setup::trust_of_signers(&settings, &signers)?,
+        trust: &setup::trust_of_signers(&settings, &signers, now)?,
         keys: &keys,
         suite,
         level: set.level.value,

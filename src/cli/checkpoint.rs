@@ -88,7 +88,7 @@ fn create(args: &CreateArgs, context: &Context) -> Result<(), CliError> {
     let mut layer = Layer::default();
     args.signers.add_to(&mut layer);
     let settings = context.settings(layer)?;
-    let store = setup::store(&settings)?;
+    let store = setup::whole_store(&settings)?;
     if let Some(path) = &args.out {
         checkpoint::check_free(path)?;
     }

@@ -147,6 +147,27 @@ fn steers(sign: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// What secret age keys begin with, in upper case.
+const SECRETS: [&str; 2] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"];
+
+/// A text without the secret keys that somebody put in the place of a file or a recipient.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    let upper = text.to_ascii_uppercase();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = 0;
+    while let Some(begin) = SECRETS.iter().filter_map(|secret| upper[rest..].find(secret)).min() {
+        let begin = rest + begin;
+        let is_key = |sign: char| sign.is_ascii_alphanumeric() || sign == '-';
+        let length = text[begin..].find(|sign| !is_key(sign)).unwrap_or(text.len() - begin);
+        shown.push_str(&text[rest..begin]);
+        shown.push_str("[redacted]");
+        rest = begin + length;
+    }
+    shown.push_str(&text[rest..]);
+    shown
+}
+
 /// A text for people: what steers a terminal is written as `\n`, `\x1b` or `\u{202e}`.
 #[must_use]
 pub fn visible(text: &str) -> String {
@@ -197,6 +218,16 @@ mod tests {
         assert_eq!(shown, "a\\x1b]0;owned\\x07\\n\\x9b31m\\u{202e}fdp.exe\\x7f\\u{e0041}");
         assert_eq!(visible("Ünï — 数 💾 'x' \\"), "Ünï — 数 💾 'x' \\");
         assert_eq!(visible_bytes(b"a\xff\x1bb"), "a\\xff\\x1bb");
+    }
+
+    #[test]
+    fn secret_keys_are_left_out() {
+        let text = "invalid value 'AGE-SECRET-KEY-1QQ' for x: Age-Plugin-Y-1ZZ, age1abc";
+        assert_eq!(
+            without_secrets(text),
+            "invalid value '[redacted]' for x: [redacted], age1abc"
+        );
+        assert_eq!(without_secrets("é AGE-SECRET"), "é AGE-SECRET");
     }
 
     #[test]

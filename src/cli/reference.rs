@@ -148,7 +148,7 @@ pub fn exit_codes() -> String {
     }
     let _ = write!(
         page,
-        "| 128 + n | | a second signal n ended the program at once; the first one asks it to stop and clean up |\n\
+        "| 128 + n | | a signal n that came half a second or more after the first ended the program at once; the first one asks it to stop and clean up |\n\
          | {} | | the reader of stdout went away before everything was written |\n",
         report::STDOUT_CLOSED
     );

@@ -35,15 +35,15 @@ impl Failure {
         let mut causes = Vec::new();
         let mut cause = fault.source();
         while let Some(error) = cause {
-            causes.push(error.to_string());
+            causes.push(output::without_secrets(&error.to_string()));
             cause = error.source();
         }
         Self {
             kind: fault.kind().name(),
             exit_code: fault.kind().exit_code(),
-            message: fault.to_string(),
+            message: output::without_secrets(&fault.to_string()),
             causes,
-            hint: fault.hint(),
+            hint: fault.hint().map(|hint| output::without_secrets(&hint)),
         }
     }
 
@@ -100,7 +100,7 @@ pub fn report(error: &CliError, printer: Printer) -> u8 {
 pub fn usage(error: &clap::Error, printer: Printer) -> u8 {
     let is_answer = !error.use_stderr();
     if printer.json && !is_answer {
-        let text = error.to_string();
+        let text = output::without_secrets(&error.to_string());
         let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
         let message = message
             .trim_start_matches("error: ")
@@ -118,6 +118,12 @@ pub fn usage(error: &clap::Error, printer: Printer) -> u8 {
                 .or(Some("`hub-backup COMMAND --help` shows the options.".into())),
         };
         return failure.print(printer, true);
+    }
+    // What was typed stands in the message; colours are not worth a secret.
+    let text = error.to_string();
+    if output::without_secrets(&text) != text {
+        output::to_stderr(output::without_secrets(&text).trim_end());
+        return Kind::Usage.exit_code();
     }
     match (error.print(), is_answer) {
         (Err(_), true) => STDOUT_CLOSED,

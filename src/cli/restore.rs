@@ -3,6 +3,7 @@
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
+use std::slice;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -40,7 +41,7 @@ const EXAMPLES: [Example; 4] = [
     },
     Example {
         says: "See what would be restored, and where, and write nothing",
-        line: "hub-backup restore latest --set hub --plan",
+        line: "hub-backup restore latest --set hub --to /restore/hub --plan",
     },
     Example {
         says: "Restore a bundle that was carried here, with nothing but its file and two keys",
@@ -91,7 +92,7 @@ pub struct Args {
     /// Restore only what matches PATTERN
     #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
-    /// Show what would be restored, and write nothing
+    /// Show what would be restored, check the targets of --to, and write nothing
     #[arg(long)]
     pub plan: bool,
     /// Refuse a store that is older than the signed checkpoint in FILE
@@ -155,6 +156,10 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         unsafe_skip_verification: args.unsafe_skip_verification,
         identities: &identities,
         targets: &targets,
+        protected: settings
+            .store
+            .as_ref()
+            .map_or_else(Default::default, |store| slice::from_ref(&store.value)),
         sqlite_check: args.sqlite_check.into(),
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
         jobs: settings.threads(),
@@ -280,6 +285,9 @@ fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Co
     context.printer.show("restore-plan", &report, |out| {
         report.proof.write(out)?;
         report.entries.iter().try_for_each(|row| row.write(out))?;
+        for target in &report.targets {
+            writeln!(out, "would go to {}", visible(target))?;
+        }
         writeln!(out, "nothing was written; {} entries would be", report.entries.len())
     })
 }

@@ -219,7 +219,7 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         failure = failure.take().or(row.result.err());
     };
     let set = args.bundle.set.as_ref();
-    let problems = verify::all(
+    let findings = verify::all(
         job,
         store,
         set,
@@ -228,7 +228,7 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         &context.cancel()?,
         &mut each,
     )?;
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
     let report = AllReport {
         bundles: rows,
         problems,
@@ -259,7 +259,7 @@ impl AllReport {
         let bad = self.bundles.iter().filter(|row| row.exit_code != 0).count();
         writeln!(
             out,
-            "{} bundles, {bad} not proven, {} problems in the chains",
+            "{} bundles, {bad} not proven, {} problems in the store",
             self.bundles.len(),
             self.problems.len()
         )

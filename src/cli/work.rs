@@ -31,7 +31,6 @@ use crate::job::bundles::BundleRef;
 use crate::job::setup;
 use crate::keyring::Identity;
 use crate::keyring::trust::TrustStore;
-use crate::seal;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
 use crate::store::Store;
@@ -132,16 +131,7 @@ pub fn as_signers(signers: &[SoftwareSigner]) -> Vec<&dyn Signer> {
 /// When it is not there, not a checkpoint, or not signed by a trusted signer.
 pub fn checkpoint(path: Option<&PathBuf>, trust: &TrustStore) -> Result<Option<Checkpoint>, CliError> {
     let Some(path) = path else { return Ok(None) };
-    let bytes = setup::read_public(path)?;
-    let unfit = |error: &dyn std::error::Error| Error::Usage {
-        message: format!("{} is not a checkpoint: {error}", path.display()),
-        hint: "`hub-backup checkpoint create` makes one.".into(),
-    };
-    let checkpoint = Checkpoint::parse(&bytes).map_err(|error| unfit(&error))?;
-    let mut signatures = path.clone().into_os_string();
-    signatures.push(".asc");
-    let signatures = setup::read_public(Path::new(&signatures))?;
-    let _signed = seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(job::error::Error::Seal)?;
+    let (checkpoint, _signed) = job::checkpoint::read(path, false, trust)?;
     Ok(Some(checkpoint))
 }
 

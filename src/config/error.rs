@@ -103,7 +103,17 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoFile { .. } => Some("Name a settings file that exists, or leave the name out.".into()),
-            Self::Read { .. } => Some("Give this user the right to read it, or name another with --config.".into()),
+            Self::Read { source, .. } => {
+                let kind = source.kind();
+                let hint = if kind == io::ErrorKind::InvalidData {
+                    "Settings are a text file of TOML: correct it, or name another with --config."
+                } else if kind == io::ErrorKind::Other {
+                    "Look at its owner and mode with ls -l and correct them, or name another with --config."
+                } else {
+                    "Give this user the right to read it, or name another with --config."
+                };
+                Some(hint.into())
+            }
             Self::Problems(problems) => match problems.as_slice() {
                 [only] => only.hint.clone(),
                 _ => Some("`hub-backup config check` lists all of them.".into()),

@@ -93,7 +93,8 @@ fn open(path: &Path, named: bool) -> Result<Option<Found>, Error> {
         .read_to_string(&mut text)
         .map_err(failed)?;
     if text.len() as u64 > limits::SETTINGS_BYTES_MAX {
-        return Err(failed(io::Error::other("it is too large for settings")));
+        let error = io::Error::new(io::ErrorKind::InvalidData, "it is too large for settings");
+        return Err(failed(error));
     }
     let path = path.to_owned();
     Ok(Some(Found { path, text }))

@@ -114,7 +114,10 @@ pub fn run(
     let recorded = desk.record(job.store, deed(job, &result, &adopted));
     // The failure itself counts more than one to record it.
     let (sealed, object, stored_bytes) = result?;
-    recorded?;
+    recorded.map_err(|source| Error::Unrecorded {
+        bundle: sealed.manifest.bundle.clone(),
+        source,
+    })?;
     Ok(Done {
         sealed,
         object,
@@ -249,7 +252,12 @@ fn plan<'a>(
 fn trusted_head(job: &Backup<'_>) -> Result<Option<Link>, Error> {
     let head = chain::head(job.store, &job.set)?;
     if let Some(head) = &head {
-        let _signed = seal::open(&head.bytes, &head.signatures, job.trust, head.manifest.created)?;
+        let signed = seal::open(&head.bytes, &head.signatures, job.trust, head.manifest.created);
+        let _signed = signed.map_err(|source| Error::Head {
+            set: job.set.clone(),
+            sequence: head.sequence,
+            source,
+        })?;
     }
     Ok(head)
 }

@@ -1,14 +1,18 @@
 //! Finding the bundle that someone names: a file, an id, or `latest`.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use crate::base::read_at::FileAt;
 use crate::base::read_at::ReadAt;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::catalog::chain;
+use crate::store;
 use crate::store::Store;
 use crate::store::names;
 
@@ -40,7 +44,10 @@ pub struct Found {
 pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>) -> Result<Found, Error> {
     match wanted {
         BundleRef::File(path) => {
-            let file = File::open(path).and_then(FileAt::new);
+            // Without waiting for the other end of a FIFO, which is no bundle.
+            let flags = OFlags::NONBLOCK.bits().cast_signed();
+            let file = File::options().read(true).custom_flags(flags).open(path);
+            let file = file.and_then(FileAt::new);
             let file = file.map_err(|source| Error::OpenFile {
                 path: path.clone(),
                 source,
@@ -54,7 +61,7 @@ pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>
             let store = store.ok_or(Error::NoStore)?;
             let set = one_set(store, set)?;
             let head = chain::head(store, &set)?.ok_or_else(|| Error::EmptySet { set: set.clone() })?;
-            open(store, set, head.manifest.bundle)
+            open_linked(store, set, head.manifest.bundle)
         }
         BundleRef::Id(id) => {
             let store = store.ok_or(Error::NoStore)?;
@@ -62,6 +69,11 @@ pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>
                 let listed = store.list(names::bundle(&candidate, id).as_str())?;
                 if !listed.is_empty() {
                     return open(store, candidate, id.clone());
+                }
+            }
+            for candidate in sets(store, set)? {
+                if is_linked(store, &candidate, id)? {
+                    return Err(gone(store, candidate, id.clone()));
                 }
             }
             Err(Error::NoSuchBundle {
@@ -82,6 +94,27 @@ pub fn open(store: &dyn Store, set: SetName, id: BundleId) -> Result<Found, Erro
         object: Arc::from(object),
         name: Some((set, id)),
     })
+}
+
+/// Opens a bundle that the chain names: that it is not there is a break of the chain.
+///
+/// # Errors
+/// `BundleGone`, or what the store reports.
+pub fn open_linked(store: &dyn Store, set: SetName, id: BundleId) -> Result<Found, Error> {
+    match open(store, set.clone(), id.clone()) {
+        Err(Error::Store(store::Error::NotFound { .. })) => Err(gone(store, set, id)),
+        opened => opened,
+    }
+}
+
+fn gone(store: &dyn Store, set: SetName, id: BundleId) -> Error {
+    let store = store.describe();
+    Error::BundleGone { set, id, store }
+}
+
+fn is_linked(store: &dyn Store, set: &SetName, id: &BundleId) -> Result<bool, Error> {
+    let links = chain::links(store, set)?;
+    Ok(links.into_iter().flatten().any(|link| link.manifest.bundle == *id))
 }
 
 /// The sets to look at: the given one, or all.

@@ -161,6 +161,21 @@ pub struct Checked {
 /// # Errors
 /// `Unsigned`; `Job` when its signatures are not good or the store cannot be read. Deviations are no error.
 pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store) -> Result<Checked, Error> {
+    let (checkpoint, signed) = read(path, unsigned, trust)?;
+    let deviations =
+        checkpoint::compare(&checkpoint, store).map_err(|error: catalog::Error| error::Error::from(error))?;
+    Ok(Checked {
+        checkpoint,
+        signed,
+        deviations,
+    })
+}
+
+/// Reads a checkpoint and checks its signatures. With `unsigned`, one without signatures will do.
+///
+/// # Errors
+/// `NotACheckpoint`, `Unsigned`; `Job` when its signatures are not good.
+pub fn read(path: &Path, unsigned: bool, trust: &TrustStore) -> Result<(Checkpoint, Vec<SignedBy>), Error> {
     let bytes = setup::read_public(path)?;
     let not_a_checkpoint = |source| Error::NotACheckpoint {
         path: path.to_owned(),
@@ -177,11 +192,5 @@ pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store)
         }
         Err(error) => return Err(error.into()),
     };
-    let deviations =
-        checkpoint::compare(&checkpoint, store).map_err(|error: catalog::Error| error::Error::from(error))?;
-    Ok(Checked {
-        checkpoint,
-        signed,
-        deviations,
-    })
+    Ok((checkpoint, signed))
 }

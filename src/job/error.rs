@@ -14,6 +14,7 @@ use crate::config;
 use crate::encrypt;
 use crate::flow;
 use crate::keyring;
+use crate::keyring::trust::Untrusted;
 use crate::policy;
 use crate::policy::selection;
 use crate::seal;
@@ -96,6 +97,51 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The folder is there, and is no store: what was to be the store is not mounted, for instance.
+    #[error("{store} is not a store: it has no repository.json")]
+    NotAStore {
+        /// The folder.
+        store: String,
+    },
+    /// The chain names a bundle that the store does not have.
+    #[error("{store} no longer has bundle {id}, which the chain of set {set} names")]
+    BundleGone {
+        /// The set.
+        set: SetName,
+        /// The bundle.
+        id: BundleId,
+        /// The store.
+        store: String,
+    },
+    /// Nobody who is trusted vouches for what a new bundle would continue.
+    #[error("the chain of set {set} ends in manifest {sequence}, for which no trusted signer vouches")]
+    Head {
+        /// The set.
+        set: SetName,
+        /// The place of the manifest.
+        sequence: u64,
+        /// What is wrong with its signatures.
+        #[source]
+        source: seal::Error,
+    },
+    /// Nobody would trust what this key signs.
+    #[error("the signing key {fingerprint} is not trusted, so its bundles would not verify")]
+    Signer {
+        /// Its certificate.
+        fingerprint: String,
+        /// Why not.
+        #[source]
+        source: Untrusted,
+    },
+    /// A bundle is published, and the audit log does not say so.
+    #[error("bundle {bundle} is published and in its chain, but the audit log cannot be written")]
+    Unrecorded {
+        /// The bundle.
+        bundle: BundleId,
+        /// Why not.
+        #[source]
+        source: audit::chain::Error,
+    },
     /// A store is needed, and none was named.
     #[error("no store was named")]
     NoStore,
@@ -175,8 +221,12 @@ impl Fault for Error {
             Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
                 Kind::NotFound
             }
+            Self::NotAStore { .. } => Kind::StoreUnavailable,
+            Self::Head { source, .. } => source.kind(),
+            Self::Signer { source, .. } => source.kind(),
+            Self::Unrecorded { source, .. } => source.kind(),
             Self::NoStore | Self::AmbiguousSet { .. } | Self::Missing { .. } | Self::Unfit { .. } => Kind::Usage,
-            Self::Stray { .. } => Kind::ChainBroken,
+            Self::BundleGone { .. } | Self::Stray { .. } => Kind::ChainBroken,
         }
     }
 
@@ -200,6 +250,30 @@ impl Fault for Error {
             Self::Selection(error) => error.hint(),
             Self::Keys(error) => error.hint(),
             Self::Random(_) | Self::OpenFile { .. } | Self::WriteFile { .. } => None,
+            Self::NotAStore { .. } => Some(
+                "Mount the disk that the store lies on, or name its folder with --store; `hub-backup init` makes a store.".into(),
+            ),
+            Self::BundleGone { .. } => Some(
+                "Take the bundle from another copy of the store. If nobody removed it on purpose, treat the store as tampered with.".into(),
+            ),
+            Self::Head { set, .. } => Some(format!(
+                "`hub-backup verify --all --set {set}` says more. If the signer is yours, give its certificate; if its key was \
+                 compromised, go on under the name of a new set and keep this one as it is."
+            )),
+            Self::Signer { source, .. } => Some(match source {
+                Untrusted::Unknown { .. } | Untrusted::NotCertified { .. } => {
+                    "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says.".into()
+                }
+                Untrusted::CertificationRevoked { .. }
+                | Untrusted::RevokedHard { .. }
+                | Untrusted::NotValidAt { .. }
+                | Untrusted::WeakAlgorithm { .. } => {
+                    "Make a new signing key with `hub-backup keys generate --role signer`, and let the root certify it.".into()
+                }
+            }),
+            Self::Unrecorded { .. } => Some(
+                "Do not run the backup again for it. `hub-backup audit check` shows what is wrong with the log.".into(),
+            ),
             Self::NoStore => Some("Give --store DIR, or write [store] path in hub-backup.toml.".into()),
             Self::EmptyStore { .. } | Self::EmptySet { .. } => Some("Make one with `hub-backup backup`.".into()),
             Self::NoSuchBundle { .. } => Some("`hub-backup list` shows what the store has.".into()),

@@ -168,10 +168,12 @@ pub fn show(
         (BundleRef::Latest, Some(store)) => of_link(head(store, set)?),
         (BundleRef::Id(id), Some(store)) => match of_bundle(wanted, Some(store), set) {
             // A bundle that was removed is still in the chain.
-            Err(Error::Job(error @ error::Error::NoSuchBundle { .. })) => match in_chain(store, set, id)? {
-                Some(link) => of_link(link),
-                None => return Err(error.into()),
-            },
+            Err(Error::Job(error @ (error::Error::NoSuchBundle { .. } | error::Error::BundleGone { .. }))) => {
+                match in_chain(store, set, id)? {
+                    Some(link) => of_link(link),
+                    None => return Err(error.into()),
+                }
+            }
             found => found?,
         },
         _ => of_bundle(wanted, store, set)?,

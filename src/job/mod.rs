@@ -13,6 +13,7 @@ pub mod keys;
 pub mod listing;
 pub mod restore;
 pub mod setup;
+pub mod targets;
 pub mod verify;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::path::PathBuf;
 
 use crate::audit::Act;
@@ -13,8 +12,6 @@ use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
-use crate::bundle::manifest::Manifest;
-use crate::bundle::name::Label;
 use crate::bundle::path::RawBytes;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::flow;
@@ -27,13 +24,8 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::policy::selection::Selection;
 use crate::sink::Sink;
-use crate::sink::files::FilesSink;
-use crate::sink::files::FilesSinkOptions;
 use crate::sink::pipe::Pipe;
-use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
-use crate::sink::sqlite::SqliteSink;
-use crate::source::uri::Place;
 use crate::source::uri::TargetUri;
 use crate::store::Store;
 
@@ -41,6 +33,8 @@ use super::Deed;
 use super::Desk;
 use super::bundles::Found;
 use super::error::Error;
+use super::targets;
+use super::targets::Routes;
 
 /// What to restore, measured against what, to where.
 pub struct Restore<'a> {
@@ -58,6 +52,8 @@ pub struct Restore<'a> {
     pub identities: &'a [Identity],
     /// Where things go.
     pub targets: &'a [TargetUri],
+    /// Folders in which nothing may be restored: the store.
+    pub protected: &'a [PathBuf],
     /// How restored SQLite databases are checked.
     pub sqlite_check: Check,
     /// Whether owners are restored.
@@ -129,13 +125,17 @@ fn restore(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Done, Error> {
+    // A target that will not do shows before hours of work.
+    targets::check(job.targets, job.protected)?;
+
     // Proof before anything else: nothing is decrypted, and no target is touched.
     let verified = prove(job, found, progress, cancel)?;
-    let plan = Routes::plan(job, verified.manifest())?;
+    let plan = Routes::plan(job.targets, verified.manifest())?;
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
-    let mut router = plan.router(job)?;
+    plan.cover(&opened, selection)?;
+    let mut router = plan.router(job.sqlite_check, job.same_owner, job.jobs)?;
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 
@@ -172,7 +172,7 @@ fn prove(job: &Restore<'_>, found: Found, progress: &dyn Progress, cancel: &Canc
     Ok(flow::verify::verify(found.object, &measure, progress, cancel)?)
 }
 
-/// What a restore would do: the bundle, proven, and the entries that are wanted.
+/// What a restore would do: the bundle, proven, and the entries that are wanted. Targets that are named are checked as for a restore.
 ///
 /// # Errors
 /// See [`Error`].
@@ -183,7 +183,12 @@ pub fn plan(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<(Verified, Vec<Wanted>), Error> {
+    targets::check(job.targets, job.protected)?;
     let verified = prove(job, found, progress, cancel)?;
+    if !job.targets.is_empty() {
+        let opened = Opened::open(&verified, job.identities)?;
+        Routes::plan(job.targets, verified.manifest())?.cover(&opened, selection)?;
+    }
     let wanted = list(&verified, job.identities, selection)?;
     Ok((verified, wanted))
 }
@@ -262,127 +267,6 @@ pub fn cat(
     let _restored = flow::restore::restore(&opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);
     Ok(pipe.commit()?)
-}
-
-/// Which source goes where.
-struct Routes {
-    /// One target for everything that has none of its own.
-    folder: Option<PathBuf>,
-    /// Targets of single sources.
-    own: Vec<(Label, Place)>,
-    /// Sources that are SQLite databases.
-    databases: Vec<Label>,
-    targets: Vec<PathBuf>,
-}
-
-impl Routes {
-    /// Fits the targets to the sources of the bundle.
-    fn plan(job: &Restore<'_>, manifest: &Manifest) -> Result<Self, Error> {
-        let databases = manifest
-            .sources
-            .iter()
-            .filter(|source| source.kind == "sqlite")
-            .map(|source| source.label.clone())
-            .collect();
-        let mut routes = Self {
-            folder: None,
-            own: Vec::new(),
-            databases,
-            targets: Vec::new(),
-        };
-        for uri in job.targets {
-            routes.targets.push(path(&uri.place).to_owned());
-            match (&uri.label, &uri.place) {
-                (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
-                (label, place) => {
-                    let label = source_for(label.as_ref(), place, manifest)?;
-                    if routes.own.iter().any(|(other, _)| *other == label) {
-                        return Err(unfit(
-                            format!("source {label} has two targets"),
-                            "Give each source one --to.",
-                        ));
-                    }
-                    routes.own.push((label, place.clone()));
-                }
-            }
-        }
-        if routes.targets.is_empty() {
-            return Err(Error::Missing {
-                what: "no target was given".into(),
-                hint: "Give --to DIR, a folder that does not exist yet.".into(),
-            });
-        }
-        Ok(routes)
-    }
-
-    fn router(&self, job: &Restore<'_>) -> Result<Router, Error> {
-        let mut router = Router::new();
-        let options = |strip_label| FilesSinkOptions {
-            strip_label,
-            same_owner: job.same_owner,
-            jobs: job.jobs,
-            ..FilesSinkOptions::default()
-        };
-        for (label, place) in &self.own {
-            let sink: Box<dyn Sink> = match place {
-                Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
-                Place::Files(path) | Place::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
-            };
-            router.add(label.clone(), sink);
-        }
-        if let Some(folder) = &self.folder {
-            let sink = FilesSink::new(folder.clone(), options(false))?;
-            router.rest(sink, self.databases.clone(), job.sqlite_check);
-        }
-        Ok(router)
-    }
-}
-
-/// The source that a target of its own is for: the one that is named, or the only one that fits.
-fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
-    let fits = |kind: &str| match place {
-        Place::Sqlite(_) => kind == "sqlite",
-        Place::Files(_) | Place::Folder(_) => true,
-    };
-    let known = || {
-        manifest
-            .sources
-            .iter()
-            .map(|source| format!("{} ({})", source.label, source.kind))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let mut candidates = manifest.sources.iter().filter(|source| match label {
-        Some(label) => source.label == *label,
-        None => match place {
-            Place::Sqlite(_) => source.kind == "sqlite",
-            Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
-        },
-    });
-    match (candidates.next(), candidates.next()) {
-        (Some(source), None) if fits(&source.kind) => Ok(source.label.clone()),
-        (Some(source), None) => Err(unfit(
-            format!(
-                "source {} is {}, and cannot be restored there",
-                source.label, source.kind
-            ),
-            "Choose another kind of target.",
-        )),
-        (None, _) => Err(unfit(
-            format!("the bundle has no source for this target; it has {}", known()),
-            "Name the source: --to LABEL=URI.",
-        )),
-        (Some(_), Some(_)) => Err(unfit(
-            format!("several sources fit this target: {}", known()),
-            "Name the source: --to LABEL=URI.",
-        )),
-    }
-}
-
-fn path(place: &Place) -> &Path {
-    match place {
-        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path,
-    }
 }
 
 fn unfit(what: String, hint: &str) -> Error {

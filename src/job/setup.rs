@@ -17,6 +17,7 @@ use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::bundle::name::Label;
 use crate::bundle::suite::Suite;
+use crate::catalog::repository;
 use crate::config::Recipients;
 use crate::config::SetSettings;
 use crate::config::Settings;
@@ -27,6 +28,7 @@ use crate::config::secret::SecretSource;
 use crate::encrypt::slots;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
+use crate::keyring::identities;
 use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
@@ -56,6 +58,7 @@ use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
+use crate::store::Store as _;
 use crate::store::local::LocalStore;
 
 use super::error::Error;
@@ -70,6 +73,21 @@ pub type Ask<'a> = &'a dyn Fn(&Path) -> Result<SecretText, Box<dyn Fault + Send 
 pub fn store(settings: &Settings) -> Result<LocalStore, Error> {
     let path = settings.store.as_ref().ok_or(Error::NoStore)?;
     Ok(LocalStore::open(path.value.clone())?)
+}
+
+/// As [`store`], for work that writes to it or makes statements about it as a whole. A folder that does not say that it is a store may be
+/// the place where its disk is not mounted: a backup there would be lost, and begin a chain of its own.
+///
+/// # Errors
+/// As [`store`], and `NotAStore`.
+pub fn whole_store(settings: &Settings) -> Result<LocalStore, Error> {
+    let store = store(settings)?;
+    match repository::read(&store)? {
+        Some(_) => Ok(store),
+        None => Err(Error::NotAStore {
+            store: store.describe(),
+        }),
+    }
 }
 
 /// The certificates that are trusted, and those that may have signed.
@@ -105,12 +123,21 @@ pub fn pinned_trust(settings: &Settings) -> Result<TrustStore, Error> {
     Ok(trust)
 }
 
-/// As [`trust`], with the signers themselves pinned: what they made before may be taken up again after a crash.
+/// As [`trust`], with the signers themselves pinned: what they made before may be taken up again after a crash. Where a root is pinned, each
+/// must be trusted by its word: a bundle that nobody can verify, and that no other signer can follow, is not made.
 ///
 /// # Errors
-/// As [`trust`].
-pub fn trust_of_signers(settings: &Settings, signers: &[&dyn Signer]) -> Result<TrustStore, Error> {
+/// As [`trust`], and `Signer`.
+pub fn trust_of_signers(settings: &Settings, signers: &[&dyn Signer], now: Timestamp) -> Result<TrustStore, Error> {
     let mut trust = trust(settings)?;
+    if !trust.pinned.is_empty() {
+        for signer in signers {
+            let _word = trust.judge(signer.certificate(), now).map_err(|source| Error::Signer {
+                fingerprint: signer.certificate().fingerprint().to_hex(),
+                source,
+            })?;
+        }
+    }
     trust
         .pinned
         .extend(signers.iter().map(|signer| signer.certificate().clone()));
@@ -211,7 +238,19 @@ fn read_passphrase(
 pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<Recipient>, Error> {
     let mut recipients = Vec::new();
     for path in &named.openpgp.value {
-        recipients.extend(read_recipients(&read_public(path)?)?);
+        let bytes = read_public(path)?;
+        if identities::holds_secret(&bytes) {
+            return Err(Error::Unfit {
+                what: format!(
+                    "{} holds a secret key: who makes backups needs only certificates",
+                    path.display()
+                ),
+                hint:
+                    "Name the public certificate, or the recipient age1…, and take the secret key away from this host."
+                        .into(),
+            });
+        }
+        recipients.extend(read_recipients(&bytes)?);
     }
     recipients.extend(named.age.value.iter().cloned().map(Recipient::Age));
     recipients.extend(read_passphrase(named.passphrase.as_ref(), environment)?.map(Recipient::Passphrase));
@@ -274,12 +313,13 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Makes the sources of a set. Databases are read on as many connections as there are `jobs`.
+/// Makes the sources of a set, for a backup to the folder `store`. Databases are read on as many connections as there are `jobs`.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
 pub fn sources(
     set: &SetSettings,
+    store: Option<&Path>,
     environment: &Environment,
     clock: &std::sync::Arc<dyn Clock>,
     jobs: usize,
@@ -305,6 +345,7 @@ pub fn sources(
             What::Mysql(written) => Box::new(mysql_source(label, &written, jobs, environment)?),
             What::Files(path) => {
                 let options = FilesOptions {
+                    store: store.map(Path::to_owned),
                     exclude: set.exclude.value.clone(),
                     allow_changed: set.allow_changed.value,
                     ..FilesOptions::default()

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
+use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::progress::Progress;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
+use crate::catalog;
 use crate::catalog::chain;
 use crate::catalog::checkpoint::Checkpoint;
+use crate::catalog::checkpoint::Deviation;
+use crate::catalog::repository;
 use crate::catalog::walk::Problem;
 use crate::catalog::walk::walk;
 use crate::flow;
@@ -123,11 +127,36 @@ fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cance
     Ok(Outcome { verified, contents })
 }
 
+/// What is wrong with a store beside what is wrong with single bundles.
+#[derive(Debug, thiserror::Error)]
+pub enum Finding {
+    /// Nobody can tell which store this is.
+    #[error("the store has no repository.json: it was removed, or this is no store")]
+    NoRepository,
+    /// A break of a chain.
+    #[error("set {set}: {problem}")]
+    Chain {
+        /// The set.
+        set: SetName,
+        /// The break.
+        problem: Problem,
+    },
+    /// The checkpoint remembers something else.
+    #[error("the checkpoint of {created} remembers another past: {deviation}")]
+    Checkpoint {
+        /// When it was made.
+        created: Timestamp,
+        /// What differs.
+        deviation: Deviation,
+    },
+}
+
 /// Verifies every bundle in the chains of a store, and the chains themselves. Goes on after a failure; `each` sees every
-/// bundle as it is done. Gives the problems of the chains.
+/// bundle as it is done. Gives what is wrong with the store as a whole.
 ///
 /// # Errors
-/// When the store cannot be listed or the work was told to stop; what is wrong with a bundle is in its [`Row`].
+/// `EmptySet` and `EmptyStore` when nothing was there to be verified; when the store cannot be listed or the work was told to stop. What is
+/// wrong with a bundle is in its [`Row`].
 pub fn all(
     job: &Verify<'_>,
     store: &dyn Store,
@@ -136,16 +165,22 @@ pub fn all(
     progress: &dyn Progress,
     cancel: &Cancel,
     each: &mut dyn FnMut(Row),
-) -> Result<Vec<Problem>, Error> {
-    let mut problems = Vec::new();
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = as_a_whole(job, store)?;
+    let mut bundles_seen = 0_u64;
     for set in bundles::sets(store, set)? {
-        problems.extend(walk(store, &set)?);
+        let problems = walk(store, &set)?;
+        findings.extend(problems.into_iter().map(|problem| Finding::Chain {
+            set: set.clone(),
+            problem,
+        }));
         for link in chain::links(store, &set)? {
             // What cannot be read is among the problems already.
             let Ok(link) = link else { continue };
             let bundle = link.manifest.bundle;
             cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
-            let found = bundles::open(store, set.clone(), bundle.clone());
+            bundles_seen += 1;
+            let found = bundles::open_linked(store, set.clone(), bundle.clone());
             let result = found.and_then(|found| one(job, found, desk, progress, cancel));
             each(Row {
                 set: set.clone(),
@@ -154,5 +189,35 @@ pub fn all(
             });
         }
     }
-    Ok(problems)
+    // Nothing was wrong with nothing: a store that is not mounted must not pass for one that is whole.
+    match set {
+        _ if bundles_seen > 0 || findings.iter().any(is_break) => Ok(findings),
+        Some(set) => Err(Error::EmptySet { set: set.clone() }),
+        None => Err(Error::EmptyStore {
+            store: store.describe(),
+        }),
+    }
+}
+
+fn is_break(finding: &Finding) -> bool {
+    match finding {
+        Finding::NoRepository => false,
+        Finding::Chain { .. } | Finding::Checkpoint { .. } => true,
+    }
+}
+
+/// What no single bundle shows.
+fn as_a_whole(job: &Verify<'_>, store: &dyn Store) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    if repository::read(store)?.is_none() {
+        findings.push(Finding::NoRepository);
+    }
+    if let Some(checkpoint) = job.checkpoint {
+        let deviations = catalog::checkpoint::compare(checkpoint, store)?;
+        findings.extend(deviations.into_iter().map(|deviation| Finding::Checkpoint {
+            created: checkpoint.created,
+            deviation,
+        }));
+    }
+    Ok(findings)
 }

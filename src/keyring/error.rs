@@ -176,8 +176,12 @@ impl Fault for Error {
                 "Export it with `gpg --armor --export-secret-keys FINGERPRINT`."
             }
             Self::Locked { .. } | Self::AgeLocked => "Give the passphrase by a file or a command.",
+            Self::WrongPassphrase { .. } | Self::AgeWrongPassphrase => {
+                "Give the passphrase of this key; each key can have its own."
+            }
+            Self::NotAnIdentity => "Name the file of the secret key, not that of the certificate or the recipient.",
             Self::NoKeyFor { .. } => {
-                "Look at its expiry, revocation and key flags with `gpg --list-keys` or `sq inspect`."
+                "Look at the clock of this machine, and at expiry, revocation and flags of the key with `hub-backup keys show`."
             }
             Self::Weak { .. } => "Make a new key: ECDSA P-384, Ed25519 or RSA of 3072 bits and more are accepted.",
             Self::NotARecipient { .. } => {
@@ -185,10 +189,7 @@ impl Fault for Error {
             }
             Self::TooLarge { .. }
             | Self::TooMany { .. }
-            | Self::WrongPassphrase { .. }
             | Self::NotOneRecipient { .. }
-            | Self::NotAnIdentity
-            | Self::AgeWrongPassphrase
             | Self::BadName { .. }
             | Self::ExpiresBefore { .. }
             | Self::GenerationZero

@@ -14,8 +14,21 @@ use super::unlock::unlock_key;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 
+/// What lines with secret age keys begin with.
+const AGE_SECRETS: [&[u8]; 2] = [b"AGE-SECRET-KEY-", b"AGE-PLUGIN-"];
+
 /// How an age file begins, binary and armored.
 const AGE_FILES: [&[u8]; 2] = [b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----"];
+
+/// Whether bytes that should be public hold a secret key: an OpenPGP one, or a line of an age identity file.
+#[must_use]
+pub fn holds_secret(bytes: &[u8]) -> bool {
+    if openpgp::looks_like_openpgp(bytes) {
+        return openpgp::holds_secret(bytes);
+    }
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.any(|line| AGE_SECRETS.iter().any(|begin| line.starts_with(begin)))
+}
 
 /// Reads an identity: an OpenPGP secret key, or an age identity file. `passphrase` is what locks it, if anything does.
 ///

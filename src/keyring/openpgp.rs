@@ -25,6 +25,12 @@ pub fn read_certificates(bytes: &[u8]) -> Result<Vec<Cert>, Error> {
     Ok(certificates)
 }
 
+/// Whether a secret key is among the certificates.
+#[must_use]
+pub fn holds_secret(bytes: &[u8]) -> bool {
+    read_all(bytes).is_ok_and(|certificates| certificates.iter().any(Cert::is_tsk))
+}
+
 /// Reads exactly one certificate with secret keys.
 ///
 /// # Errors

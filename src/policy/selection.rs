@@ -40,6 +40,9 @@ pub enum Error {
         #[source]
         source: globset::Error,
     },
+    /// An empty pattern, as an unset variable of a script gives.
+    #[error("an empty pattern selects nothing")]
+    Empty,
     /// A pattern fits no entry.
     #[error("nothing in the bundle fits {0:?}")]
     Nothing(String),
@@ -48,14 +51,14 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Pattern { .. } => Kind::Usage,
+            Self::Pattern { .. } | Self::Empty => Kind::Usage,
             Self::Nothing(_) => Kind::NotFound,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Pattern { .. } => {
+            Self::Pattern { .. } | Self::Empty => {
                 Some("Write a path as `hub-backup ls` prints it, or a glob such as 'hub/**/*.json'.".into())
             }
             Self::Nothing(_) => Some("`hub-backup ls` prints the paths in a bundle.".into()),
@@ -76,7 +79,7 @@ impl Selection {
     /// What fits one of `patterns`; everything when there are none.
     ///
     /// # Errors
-    /// `Pattern` for one that is not a glob.
+    /// `Pattern` for one that is not a glob, `Empty` for one that is nothing.
     pub fn new(patterns: &[String]) -> Result<Self, Error> {
         if patterns.is_empty() {
             return Ok(Self::all());
@@ -148,6 +151,9 @@ impl Pattern {
             source,
         };
         let trimmed = text.trim_end_matches('/');
+        if trimmed.is_empty() {
+            return Err(Error::Empty);
+        }
         let glob: Glob = GlobBuilder::new(trimmed)
             .literal_separator(true)
             .backslash_escape(true)
@@ -192,6 +198,14 @@ mod tests {
             wanted(&["hub/[x]"], "hub/[x]/a"),
             "a name that looks like a glob can be given as it is"
         );
+    }
+
+    #[test]
+    fn an_empty_pattern_is_not_everything() {
+        for text in ["", "/"] {
+            let refused = Selection::new(&[text.to_owned()]);
+            assert!(matches!(refused, Err(Error::Empty)), "{text:?}: {refused:?}");
+        }
     }
 
     #[test]

@@ -118,7 +118,12 @@ impl Fault for Error {
             Self::Write { .. } => {
                 Some("Nothing was left at the target. Make room or correct the permissions, and restore again.".into())
             }
-            Self::Refused { .. } | Self::Content { .. } | Self::Check { .. } => None,
+            Self::Check { .. } => Some(
+                "Nothing was left at the target. The bundle holds the database as it was: try an older bundle, or restore it with \
+                 `--sqlite-check none` and salvage it with the .recover command of sqlite3."
+                    .into(),
+            ),
+            Self::Refused { .. } | Self::Content { .. } => None,
         }
     }
 }

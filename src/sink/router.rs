@@ -11,82 +11,162 @@ use crate::bundle::path::EntryPath;
 
 use super::Error;
 use super::Sink;
+use super::discard::Discard;
 use super::files::FilesSink;
 use super::sqlite;
 use super::sqlite::Check;
 
 /// Sends each entry to the sink of its source. Entries of a source without one are read and dropped when there is no common folder.
-#[derive(Default)]
 pub struct Router {
-    own: Vec<(Label, Box<dyn Sink>)>,
-    rest: Option<Rest>,
+    own: Vec<(Label, Target)>,
+    rest: Option<Folder>,
+    /// Sources whose files are SQLite databases, and how those are checked before anything takes its name.
+    databases: Vec<Label>,
+    check: Check,
+    checked: u64,
 }
 
-/// The common folder, and the databases in it that are checked before it takes its name.
-struct Rest {
+enum Target {
+    Folder(Folder),
+    /// It checks what it gets itself.
+    Other(Box<dyn Sink>),
+}
+
+/// A folder, and the databases in it that are still to be checked.
+struct Folder {
     sink: Box<FilesSink>,
-    labels: Vec<Label>,
-    check: Check,
     databases: Vec<EntryPath>,
 }
 
 impl Router {
-    /// A router without targets.
+    /// A router without targets; files of the sources `databases` are SQLite databases.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sends the entries of `label` to `sink`.
-    pub fn add(&mut self, label: Label, sink: Box<dyn Sink>) {
-        self.own.push((label, sink));
-    }
-
-    /// Sends all other entries to `sink`; files of the sources `databases` are SQLite databases.
-    pub fn rest(&mut self, sink: FilesSink, databases: Vec<Label>, check: Check) {
-        self.rest = Some(Rest {
-            sink: Box::new(sink),
-            labels: databases,
+    pub fn new(databases: Vec<Label>, check: Check) -> Self {
+        Self {
+            own: Vec::new(),
+            rest: None,
+            databases,
             check,
-            databases: Vec::new(),
-        });
+            checked: 0,
+        }
     }
 
-    /// The number of databases that `commit` will check.
+    /// Sends the entries of `label` to a folder.
+    pub fn folder(&mut self, label: Label, sink: FilesSink) {
+        self.own.push((label, Target::Folder(Folder::new(sink))));
+    }
+
+    /// Sends the entries of `label` to a sink that checks them itself.
+    pub fn add(&mut self, label: Label, sink: Box<dyn Sink>) {
+        self.own.push((label, Target::Other(sink)));
+    }
+
+    /// Sends all other entries to `sink`.
+    pub fn rest(&mut self, sink: FilesSink) {
+        self.rest = Some(Folder::new(sink));
+    }
+
+    /// The number of databases that `prepare` checks, of those that came so far.
     #[must_use]
     pub fn databases(&self) -> u64 {
-        let rest = self.rest.as_ref().map_or(0, |rest| rest.databases.len());
-        rest as u64
+        self.checked
     }
 
     fn target(&mut self, path: &EntryPath) -> Option<&mut dyn Sink> {
         let label = path.label();
         match self.own.iter_mut().find(|(own, _)| *own == label) {
-            Some((_, sink)) => Some(sink.as_mut()),
+            Some((_, target)) => Some(target.sink()),
             None => self.rest.as_mut().map(|rest| rest.sink.as_mut() as &mut dyn Sink),
         }
+    }
+
+    /// Remembers a database that is to be checked.
+    fn note(&mut self, entry: &Entry) {
+        let label = entry.path.label();
+        let is_database = matches!(entry.node, Node::File { .. }) && self.databases.contains(&label);
+        if !is_database || self.check == Check::None {
+            return;
+        }
+        let folder = match self.own.iter_mut().find(|(own, _)| *own == label) {
+            Some((_, Target::Folder(folder))) => Some(folder),
+            Some((_, Target::Other(_))) => None,
+            None => match &mut self.rest {
+                Some(rest) => Some(rest),
+                None => return,
+            },
+        };
+        if let Some(folder) = folder {
+            folder.databases.push(entry.path.clone());
+        }
+        self.checked += 1;
+    }
+}
+
+impl Target {
+    fn sink(&mut self) -> &mut dyn Sink {
+        match self {
+            Self::Folder(folder) => folder.sink.as_mut(),
+            Self::Other(sink) => sink.as_mut(),
+        }
+    }
+
+    fn prepare(&mut self, check: Check) -> Result<(), Error> {
+        match self {
+            Self::Folder(folder) => folder.prepare(check),
+            Self::Other(sink) => sink.prepare(),
+        }
+    }
+
+    fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Folder(folder) => folder.commit(),
+            Self::Other(sink) => sink.commit(),
+        }
+    }
+}
+
+impl Folder {
+    fn new(sink: FilesSink) -> Self {
+        Self {
+            sink: Box::new(sink),
+            databases: Vec::new(),
+        }
+    }
+
+    fn prepare(&mut self, check: Check) -> Result<(), Error> {
+        self.sink.prepare()?;
+        for database in self.databases.drain(..) {
+            // By its name in the bundle: where it is staged is gone when somebody reads the message.
+            let named = |error| {
+                let Error::Check { reason, .. } = error else {
+                    return error;
+                };
+                let path = database.as_path().to_owned();
+                Error::Check { path, reason }
+            };
+            let _findings = sqlite::check(&self.sink.staged(&database), check).map_err(named)?;
+        }
+        Ok(())
+    }
+
+    fn commit(self) -> Result<(), Error> {
+        (self.sink as Box<dyn Sink>).commit()
     }
 }
 
 impl Sink for Router {
     fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
-        let own = self.own.iter().any(|(label, _)| *label == entry.path.label());
-        if let Some(rest) = self.rest.as_mut().filter(|_| !own)
-            && matches!(entry.node, Node::File { .. })
-            && rest.labels.contains(&entry.path.label())
-        {
-            rest.databases.push(entry.path.clone());
-        }
+        self.note(entry);
         match self.target(&entry.path) {
             Some(sink) => sink.entry(entry, content),
-            None => super::discard::Discard.entry(entry, content),
+            None => Discard.entry(entry, content),
         }
     }
 
     fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         match self.target(&part.path) {
             Some(sink) => sink.part(part, content),
-            None => super::discard::Discard.part(part, content),
+            None => Discard.part(part, content),
         }
     }
 
@@ -95,24 +175,19 @@ impl Sink for Router {
     }
 
     fn prepare(&mut self) -> Result<(), Error> {
-        for (_, sink) in &mut self.own {
-            sink.prepare()?;
+        let own = self.own.iter_mut().map(|(_, target)| target);
+        for target in own {
+            target.prepare(self.check)?;
         }
-        let Some(rest) = &mut self.rest else { return Ok(()) };
-        rest.sink.prepare()?;
-        for database in &rest.databases {
-            let _findings = sqlite::check(&rest.sink.staged(database), rest.check)?;
-        }
-        rest.databases.clear();
-        Ok(())
+        self.rest.as_mut().map_or(Ok(()), |rest| rest.prepare(self.check))
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), Error> {
         self.prepare()?;
-        let Self { own, rest } = *self;
+        let Self { own, rest, .. } = *self;
         if let Some(rest) = rest {
-            (rest.sink as Box<dyn Sink>).commit()?;
+            rest.commit()?;
         }
-        own.into_iter().try_for_each(|(_, sink)| sink.commit())
+        own.into_iter().try_for_each(|(_, target)| target.commit())
     }
 }

@@ -214,6 +214,9 @@ impl Fault for Error {
             Self::Unavailable { source, .. } if is_full(source) => {
                 Some("Make room in the store and run again; what is there is whole.".into())
             }
+            Self::Unavailable { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
+                "Mount the disk that the store lies on, or name its folder with --store; `hub-backup init` makes a store.".into(),
+            ),
             Self::Exists { .. } | Self::TooLarge { .. } | Self::Unavailable { .. } => None,
         }
     }

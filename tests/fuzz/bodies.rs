@@ -5,8 +5,8 @@
 //! promise that stands beside it. Each says whether it has accepted its input.
 
 use std::io;
+use std::io::BufRead;
 use std::io::Cursor;
-use std::io::Read;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -115,7 +115,7 @@ pub(crate) fn inner(bytes: &[u8]) -> bool {
     unpacker.finish().is_ok()
 }
 
-fn drain(content: &mut dyn Read) -> io::Result<()> {
+fn drain(content: &mut dyn BufRead) -> io::Result<()> {
     io::copy(content, &mut io::sink()).map(drop)
 }
 

@@ -17,6 +17,7 @@ use hub_backup::base::clock::SystemClock;
 use hub_backup::base::clock::Timestamp;
 use hub_backup::base::secret::SecretText;
 use hub_backup::bundle::manifest::Role;
+use hub_backup::catalog::repository::Repository;
 use hub_backup::keyring::make;
 use hub_backup::keyring::make::Algorithm;
 use hub_backup::keyring::make::Made;
@@ -55,7 +56,7 @@ jobs = 2
 /// hub-backup.toml   SETTINGS, and what `settings` adds
 /// keys/             root.asc, signer.asc (certified by it), operations.asc, gnupg.asc, age.txt
 /// secrets/          signer.key, operations.key, gnupg.key, age.key, stranger.key; mode 0600
-/// store/            empty
+/// store/            without bundles
 /// ```
 pub(crate) struct World {
     folder: tempfile::TempDir,
@@ -85,12 +86,18 @@ impl World {
 
     pub(crate) fn in_folder(folder: tempfile::TempDir) -> Self {
         let world = Self { folder };
-        fs::create_dir(world.path("store")).expect("new");
+        world.store("store");
         for (name, bytes) in keys() {
             world.write(name, bytes.as_bytes());
         }
         world.settings("");
         world
+    }
+
+    /// Makes a store of this name without bundles.
+    pub(crate) fn store(&self, name: &str) {
+        let repository = Repository::new(SystemClock.now(), "hub-backup 0.1.0", Vec::new()).expect("random bytes");
+        self.write(&format!("{name}/repository.json"), &repository.to_bytes());
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

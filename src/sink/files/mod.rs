@@ -125,6 +125,14 @@ impl FilesSink {
         })
     }
 
+    /// Checks a target as [`new`](Self::new) does, and makes nothing.
+    ///
+    /// # Errors
+    /// `Target`.
+    pub fn check(target: &Path) -> Result<(), Error> {
+        Staging::check(target)
+    }
+
     /// Where an entry is until the commit. It is written once [`settle`](Self::settle) has returned.
     #[must_use]
     pub fn staged(&self, path: &EntryPath) -> PathBuf {

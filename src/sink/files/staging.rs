@@ -46,6 +46,11 @@ struct Replaced {
 }
 
 impl Staging {
+    /// Checks the target alone.
+    pub(super) fn check(target: &Path) -> Result<(), Error> {
+        examine(&resolve(target)?).map(drop)
+    }
+
     /// Checks the target and creates the folder.
     pub(super) fn create(target: &Path) -> Result<Self, Error> {
         let target = resolve(target)?;
@@ -182,7 +187,7 @@ fn resolve(target: &Path) -> Result<PathBuf, Error> {
     let missing = |_| {
         refused(
             target,
-            "the folder that it shall stand in does not exist or cannot be read",
+            "the folder that it shall stand in does not exist or cannot be read: make it with mkdir",
         )
     };
     let Some(name) = target.file_name() else {

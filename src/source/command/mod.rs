@@ -186,7 +186,7 @@ impl CommandSource {
             return self.collect_error(CollectError::Interrupted(interrupted));
         }
         let hint = match &failure {
-            Failure::Empty => "If no output is right, allow it for this source.",
+            Failure::Empty => "If no output can be right, let the command print a line that says so.",
             Failure::Timeout(_) => "Give the command more time, or find out what it waits for.",
             Failure::LeftWriter => "Let the command wait for what it starts: in a shell, end it with 'wait'.",
             Failure::Code(_)
@@ -199,7 +199,8 @@ impl CommandSource {
         let said = if said.is_empty() {
             String::new()
         } else {
-            format!("; it said:\n{said}")
+            // One line: whoever shows it escapes line breaks.
+            format!("; it said: {}", said.trim_end().replace('\n', " | "))
         };
         Error::Incomplete {
             label: self.label.clone(),

@@ -161,7 +161,7 @@ impl ConfigSource {
             } else {
                 format!("{} secrets", secrets.count)
             };
-            reasons.push(format!("{places} in its files:\n  {}", secrets.text("\n  ")));
+            reasons.push(format!("{places} in its files: {}", secrets.text("; ")));
             hints.push(
                 "Store the files without their secrets with --redact-secrets, move the secrets to a secret manager, or exclude the files. \
                  What is no secret can be accepted as FILE:KEY.",
@@ -169,12 +169,12 @@ impl ConfigSource {
         }
         if problems.count > 0 {
             reasons.push(format!(
-                "not settings that can be searched for secrets:\n  {}",
-                problems.text("\n  ")
+                "not settings that can be searched for secrets: {}",
+                problems.text("; ")
             ));
             hints.push("Exclude these files, or back them up with a source of the kind files.");
         }
-        let reason = reasons.join("\n");
+        let reason = reasons.join("; and ");
         (!reasons.is_empty()).then(|| self.unsupported(reason, &hints.join(" ")))
     }
 }

@@ -28,6 +28,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::path::PathBuf;
 
 use rustix::fs::CWD;
@@ -55,6 +56,9 @@ pub struct FilesOptions {
     pub exclude: Vec<String>,
     /// Whether what changes or vanishes while it is read is recorded as an exception and not an error.
     pub allow_changed: bool,
+    /// The folder of the store that the backup goes to. A root with the store in it would hold all older bundles in each
+    /// new one, and is refused unless the store is excluded.
+    pub store: Option<PathBuf>,
     /// Whether to stay in the file system of the root: a folder where another one begins is stored, what is in it is not.
     pub one_file_system: bool,
 }
@@ -108,6 +112,43 @@ impl FilesSource {
         opened.map_err(|errno| self.root_error(errno.into()))
     }
 
+    /// Refuses a root that holds the store, or lies in it.
+    fn refuse_store(&self) -> Result<(), Error> {
+        let (Some(store), Ok(root)) = (&self.options.store, fs::canonicalize(&self.root)) else {
+            return Ok(());
+        };
+        // A store that is not there is told of by whoever opens it.
+        let Ok(store) = fs::canonicalize(store) else {
+            return Ok(());
+        };
+        if root.starts_with(&store) {
+            let reason = format!("{} is a part of the store that the backup goes to", self.root.display());
+            return Err(self.unsupported(reason, "Name a folder outside the store."));
+        }
+        let Ok(inside) = store.strip_prefix(&root) else {
+            return Ok(());
+        };
+        let left_out = |above: &Path| {
+            let (path, name) = (above.as_os_str(), above.file_name().unwrap_or_default());
+            self.excludes.matches(name.as_bytes(), path.as_bytes(), true)
+        };
+        if inside
+            .ancestors()
+            .any(|above| above != Path::new("") && left_out(above))
+        {
+            return Ok(());
+        }
+        let reason = format!(
+            "the store {} lies in it, so that each bundle would hold all those before it",
+            store.display()
+        );
+        let hint = format!(
+            "Leave it out with --exclude '/{}', or keep the store elsewhere.",
+            inside.display()
+        );
+        Err(self.unsupported(reason, &hint))
+    }
+
     fn root_error(&self, error: io::Error) -> Error {
         let kind = error.kind();
         if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&kind) {
@@ -150,7 +191,8 @@ impl Source for FilesSource {
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        self.open_root().map(drop)
+        self.open_root()?;
+        self.refuse_store()
     }
 
     fn collect(&mut self, collector: &mut dyn Collector, cancel: &Cancel) -> Result<Learnt, Error> {

@@ -113,7 +113,7 @@ impl Subject {
                 "Name the database file itself. Back up an encrypted database through the export of the program that encrypts it, or as a file while nothing has it open.",
             ),
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => self.unreachable(
-                "another program holds it exclusively and did not let go within the busy timeout; wait for that program to end, or raise the timeout",
+                "another program holds it exclusively and did not let go while this one waited; back up again when that program has ended",
             ),
             ffi::SQLITE_CORRUPT => self.corrupt(error.to_string()),
             ffi::SQLITE_PERM | ffi::SQLITE_AUTH => self.denied("it"),

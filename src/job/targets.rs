@@ -1,0 +1,261 @@
+//! Where the sources of a bundle go: which targets will do, and which source goes to which.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::base::durable;
+use crate::bundle::index::Record;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::name::Label;
+use crate::bundle::path::EntryPath;
+use crate::flow::contents::Opened;
+use crate::policy::selection::Selection;
+use crate::sink;
+use crate::sink::files::FilesSink;
+use crate::sink::files::FilesSinkOptions;
+use crate::sink::router::Router;
+use crate::sink::sqlite::Check;
+use crate::sink::sqlite::SqliteSink;
+use crate::source::uri::Place;
+use crate::source::uri::TargetUri;
+
+use super::error::Error;
+
+/// Refuses targets that are taken, that lie in each other, or in a folder of `protected`. Makes nothing.
+///
+/// # Errors
+/// `Sink` with the first that will not do.
+pub fn check(targets: &[TargetUri], protected: &[PathBuf]) -> Result<(), Error> {
+    let mut others: Vec<PathBuf> = Vec::new();
+    for uri in targets {
+        let target = path(&uri.place);
+        match &uri.place {
+            Place::Folder(path) | Place::Files(path) => FilesSink::check(path)?,
+            Place::Sqlite(path) => drop(SqliteSink::new(path.clone(), Check::None)?),
+        }
+        let whole = whole(target);
+        let store = protected.iter().filter_map(|folder| fs::canonicalize(folder).ok());
+        if let Some(store) = store.into_iter().find(|store| whole.starts_with(store)) {
+            return Err(refused(target, format!("it lies in the store {}", store.display())));
+        }
+        if let Some(other) = others
+            .iter()
+            .find(|other| whole.starts_with(other) || other.starts_with(&whole))
+        {
+            return Err(refused(
+                target,
+                format!("it lies in the way of the target {}", other.display()),
+            ));
+        }
+        others.push(whole);
+    }
+    Ok(())
+}
+
+/// A path whose folder is there, without links and dots on the way.
+fn whole(target: &Path) -> PathBuf {
+    match (fs::canonicalize(durable::parent(target)), target.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        (Ok(_) | Err(_), _) => fs::canonicalize(target).unwrap_or_else(|_| target.to_owned()),
+    }
+}
+
+fn refused(target: &Path, reason: String) -> Error {
+    Error::Sink(sink::Error::Target {
+        target: target.to_owned(),
+        reason,
+    })
+}
+
+/// Which source goes where.
+pub struct Routes {
+    /// One target for everything that has none of its own.
+    folder: Option<PathBuf>,
+    /// Targets of single sources.
+    own: Vec<(Label, Place)>,
+    /// Sources that are SQLite databases.
+    databases: Vec<Label>,
+    /// Sources without a target.
+    left: Vec<Label>,
+    /// Every target, as it was named.
+    pub targets: Vec<PathBuf>,
+}
+
+impl Routes {
+    /// Fits the targets to the sources of the bundle.
+    ///
+    /// # Errors
+    /// When a target fits no source or several, a source has two, or there is no target.
+    pub fn plan(targets: &[TargetUri], manifest: &Manifest) -> Result<Self, Error> {
+        let databases = manifest
+            .sources
+            .iter()
+            .filter(|source| source.kind == "sqlite")
+            .map(|source| source.label.clone())
+            .collect();
+        let mut routes = Self {
+            folder: None,
+            own: Vec::new(),
+            databases,
+            left: Vec::new(),
+            targets: Vec::new(),
+        };
+        for uri in targets {
+            routes.targets.push(path(&uri.place).to_owned());
+            match (&uri.label, &uri.place) {
+                (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
+                (label, place) => {
+                    let label = source_for(label.as_ref(), place, manifest)?;
+                    if routes.own.iter().any(|(other, _)| *other == label) {
+                        return Err(unfit(
+                            format!("source {label} has two targets"),
+                            "Give each source one --to.",
+                        ));
+                    }
+                    routes.own.push((label, place.clone()));
+                }
+            }
+        }
+        if routes.targets.is_empty() {
+            return Err(Error::Missing {
+                what: "no target was given".into(),
+                hint: "Give --to DIR, a folder that does not exist yet.".into(),
+            });
+        }
+        let labels = manifest.sources.iter().map(|source| &source.label);
+        let has_own = |label: &&Label| routes.own.iter().any(|(own, _)| own == *label);
+        if routes.folder.is_none() {
+            routes.left = labels.filter(|label| !has_own(label)).cloned().collect();
+        }
+        Ok(routes)
+    }
+
+    /// Refuses to leave out what is wanted: everything that `selection` wants must have a target.
+    ///
+    /// # Errors
+    /// `Unfit` with the source that has none; what the index reports.
+    pub fn cover(&self, opened: &Opened<'_>, selection: &mut Selection) -> Result<(), Error> {
+        let lacking = if selection.is_all() {
+            self.left.first().cloned()
+        } else {
+            self.first_wanted(opened, selection)?
+        };
+        match lacking {
+            None => Ok(()),
+            Some(label) => Err(unfit(
+                format!("source {label} has no target, and would not be restored"),
+                &format!(
+                    "Give it one with --to {label}=files:DIR, or one for the rest with --to DIR; or leave it out by naming with \
+                     --only what is wanted."
+                ),
+            )),
+        }
+    }
+
+    fn first_wanted(&self, opened: &Opened<'_>, selection: &mut Selection) -> Result<Option<Label>, Error> {
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let mut wanted = |path: &EntryPath| self.left.contains(&path.label()) && selection.wants(path);
+        let mut records = opened.records()?;
+        while let Some(record) = records.next_record()? {
+            let label = match &record {
+                Record::Entry(entry) if wanted(&entry.path) => entry.path.label(),
+                Record::Stream(stream) if wanted(&stream.path) => stream.path.label(),
+                Record::Entry(_)
+                | Record::Stream(_)
+                | Record::Begin(_)
+                | Record::Source(_)
+                | Record::Part(_)
+                | Record::Exception(_)
+                | Record::Facts(_)
+                | Record::End(_) => continue,
+            };
+            return Ok(Some(label));
+        }
+        Ok(None)
+    }
+
+    /// The sinks of the targets, with nothing in them yet.
+    ///
+    /// # Errors
+    /// When a target will not do.
+    pub fn router(&self, check: Check, same_owner: bool, jobs: usize) -> Result<Router, Error> {
+        let mut router = Router::new(self.databases.clone(), check);
+        let options = |strip_label| FilesSinkOptions {
+            strip_label,
+            same_owner,
+            jobs,
+            ..FilesSinkOptions::default()
+        };
+        for (label, place) in &self.own {
+            match place {
+                Place::Sqlite(path) => {
+                    router.add(label.clone(), Box::new(SqliteSink::new(path.clone(), check)?));
+                }
+                Place::Files(path) | Place::Folder(path) => {
+                    router.folder(label.clone(), FilesSink::new(path.clone(), options(true))?);
+                }
+            }
+        }
+        if let Some(folder) = &self.folder {
+            router.rest(FilesSink::new(folder.clone(), options(false))?);
+        }
+        Ok(router)
+    }
+}
+
+/// The source that a target of its own is for: the one that is named, or the only one that fits.
+fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
+    let fits = |kind: &str| match place {
+        Place::Sqlite(_) => kind == "sqlite",
+        Place::Files(_) | Place::Folder(_) => true,
+    };
+    let known = || {
+        manifest
+            .sources
+            .iter()
+            .map(|source| format!("{} ({})", source.label, source.kind))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut candidates = manifest.sources.iter().filter(|source| match label {
+        Some(label) => source.label == *label,
+        None => match place {
+            Place::Sqlite(_) => source.kind == "sqlite",
+            Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
+        },
+    });
+    match (candidates.next(), candidates.next()) {
+        (Some(source), None) if fits(&source.kind) => Ok(source.label.clone()),
+        (Some(source), None) => Err(unfit(
+            format!(
+                "source {} is {}, and cannot be restored there",
+                source.label, source.kind
+            ),
+            "Choose another kind of target.",
+        )),
+        (None, _) => Err(unfit(
+            format!("the bundle has no source for this target; it has {}", known()),
+            "Name the source: --to LABEL=URI.",
+        )),
+        (Some(_), Some(_)) => Err(unfit(
+            format!("several sources fit this target: {}", known()),
+            "Name the source: --to LABEL=URI.",
+        )),
+    }
+}
+
+fn path(place: &Place) -> &Path {
+    match place {
+        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path,
+    }
+}
+
+fn unfit(what: String, hint: &str) -> Error {
+    Error::Unfit {
+        what,
+        hint: hint.to_owned(),
+    }
+}
