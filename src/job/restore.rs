@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::path::PathBuf;
 
 use crate::audit::Act;
@@ -26,10 +25,14 @@ use crate::keyring::Identity;
 use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::policy::selection::Selection;
+use crate::server::postgres::Conninfo;
+use crate::server::postgres::Surroundings;
 use crate::sink::Sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
 use crate::sink::pipe::Pipe;
+use crate::sink::postgres::PostgresSink;
+use crate::sink::postgres::options::PostgresSinkOptions;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
@@ -60,10 +63,20 @@ pub struct Restore<'a> {
     pub targets: &'a [TargetUri],
     /// How restored SQLite databases are checked.
     pub sqlite_check: Check,
+    /// How PostgreSQL databases are restored.
+    pub postgres: PostgresRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
     /// Threads.
     pub jobs: usize,
+}
+
+/// How PostgreSQL databases are restored.
+pub struct PostgresRestore {
+    /// The environment, home and user that complete a connection.
+    pub surroundings: Surroundings,
+    /// Everything else; label, selection and number of jobs are set for each target.
+    pub options: PostgresSinkOptions,
 }
 
 /// What was done.
@@ -76,6 +89,8 @@ pub struct Done {
     pub targets: Vec<PathBuf>,
     /// Databases that were checked after they were restored.
     pub databases_checked: u64,
+    /// What the operator should know about what was restored.
+    pub notes: Vec<String>,
     /// Whether the audit log of the store has a record of it.
     pub recorded: bool,
 }
@@ -135,18 +150,21 @@ fn restore(
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
-    let mut router = plan.router(job)?;
+    let mut router = plan.router(job, selection, cancel)?;
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
+    router.prepare()?;
+    let notes = router.notes();
     let sink: Box<dyn Sink> = Box::new(router);
     sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
         databases_checked,
+        notes,
         recorded: false,
         verified,
     })
@@ -291,7 +309,7 @@ impl Routes {
             targets: Vec::new(),
         };
         for uri in job.targets {
-            routes.targets.push(path(&uri.place).to_owned());
+            routes.targets.push(path(&uri.place));
             match (&uri.label, &uri.place) {
                 (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
                 (label, place) => {
@@ -315,7 +333,7 @@ impl Routes {
         Ok(routes)
     }
 
-    fn router(&self, job: &Restore<'_>) -> Result<Router, Error> {
+    fn router(&self, job: &Restore<'_>, selection: &Selection, cancel: &Cancel) -> Result<Router, Error> {
         let mut router = Router::new();
         let options = |strip_label| FilesSinkOptions {
             strip_label,
@@ -327,6 +345,15 @@ impl Routes {
             let sink: Box<dyn Sink> = match place {
                 Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
                 Place::Files(path) | Place::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
+                Place::Postgres(parameters) => {
+                    let options = PostgresSinkOptions {
+                        selected: !selection.is_all(),
+                        jobs: job.jobs,
+                        ..job.postgres.options.clone()
+                    };
+                    let conninfo = Conninfo::new(parameters, &job.postgres.surroundings)?;
+                    Box::new(PostgresSink::new(&place.to_string(), conninfo, options, cancel.clone())?)
+                }
             };
             router.add(label.clone(), sink);
         }
@@ -342,6 +369,7 @@ impl Routes {
 fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
     let fits = |kind: &str| match place {
         Place::Sqlite(_) => kind == "sqlite",
+        Place::Postgres(_) => kind == "postgres",
         Place::Files(_) | Place::Folder(_) => true,
     };
     let known = || {
@@ -356,6 +384,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
         Some(label) => source.label == *label,
         None => match place {
             Place::Sqlite(_) => source.kind == "sqlite",
+            Place::Postgres(_) => source.kind == "postgres",
             Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
         },
     });
@@ -379,9 +408,10 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
     }
 }
 
-fn path(place: &Place) -> &Path {
+fn path(place: &Place) -> PathBuf {
     match place {
-        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path,
+        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path.clone(),
+        Place::Postgres(_) => PathBuf::from(place.to_string()),
     }
 }
 

@@ -32,6 +32,8 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
+use crate::server::postgres::Surroundings;
+use crate::server::postgres::conninfo::user_name;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -339,6 +341,14 @@ fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)
         .filter(|(name, _)| command::keep(name, extra))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// What completes a connection to PostgreSQL: the environment, the home and the name of the user.
+#[must_use]
+pub fn surroundings(environment: &Environment) -> Surroundings {
+    let name = environment.get("LOGNAME").or_else(|| environment.get("USER"));
+    let name = name.and_then(|name| name.to_str());
+    Surroundings::new(environment.all(), &user_name(rustix::process::geteuid().as_raw(), name))
 }
 
 /// Who works here, for the audit log.

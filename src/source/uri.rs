@@ -12,10 +12,13 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
+use crate::server::postgres::Parameters;
+use crate::server::postgres::parameters::BadParameters;
 
 const SOURCE_FORMS: &str =
     "sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
+const TARGET_FORMS: &str =
+    "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -65,6 +68,8 @@ pub enum Place {
     Files(PathBuf),
     /// The file of a SQLite database.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
 }
 
 /// The text does not name a source or a target.
@@ -76,6 +81,9 @@ pub enum Error {
         /// The kind, without what follows it.
         scheme: String,
     },
+    /// What follows `postgres:` is no connection.
+    #[error(transparent)]
+    Connection(BadParameters),
     /// Not one of the kinds.
     #[error("{scheme:?} is not a kind of {of}")]
     UnknownKind {
@@ -157,6 +165,7 @@ impl Fault for Error {
             | Self::NoCommand
             | Self::NoLabel { .. }
             | Self::SameLabel { .. } => Kind::Usage,
+            Self::Connection(error) => error.kind(),
         }
     }
 
@@ -165,6 +174,7 @@ impl Fault for Error {
             Self::NotYet { .. } => {
                 "Back up the output of its dump program meanwhile: command:hub='pg_dump --dbname=hub'.".into()
             }
+            Self::Connection(error) => return error.hint(),
             Self::UnknownKind { of, .. } | Self::NoKind { of } | Self::NoPath { of, .. } => forms(*of),
             Self::BadLabel { of: Role::Source, .. } => "A label is written hub=sqlite:/var/lib/hub/hub.db.".into(),
             Self::BadLabel { of: Role::Target, .. } => {
@@ -220,6 +230,7 @@ impl FromStr for TargetUri {
         let place = match rest.split_once(':') {
             Some(("sqlite", rest)) => path(Place::Sqlite, "sqlite", rest)?,
             Some(("files", rest)) => path(Place::Files, "files", rest)?,
+            Some(("postgres" | "postgresql", rest)) => Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?),
             Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
             Some(_) | None => path(Place::Folder, "", rest)?,
         };
@@ -349,6 +360,7 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write_folder(out, path),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
         }
