@@ -1,5 +1,6 @@
 //! Settings to values: the store is opened, keys are read, sources are made.
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -33,7 +34,7 @@ use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
 use crate::server::postgres::Surroundings;
-use crate::server::postgres::conninfo::user_name;
+use crate::server::postgres::conninfo;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -43,6 +44,8 @@ use crate::source::config::ConfigSource;
 use crate::source::config::SecretRule;
 use crate::source::files::FilesOptions;
 use crate::source::files::FilesSource;
+use crate::source::postgres::PostgresOptions;
+use crate::source::postgres::PostgresSource;
 use crate::source::sqlite::SqliteOptions;
 use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
@@ -266,7 +269,7 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Makes the sources of a set.
+/// Makes the sources of a set. Databases are read on as many connections as there are `jobs`.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
@@ -274,6 +277,7 @@ pub fn sources(
     set: &SetSettings,
     environment: &Environment,
     clock: &std::sync::Arc<dyn Clock>,
+    jobs: usize,
 ) -> Result<Vec<Box<dyn Source>>, Error> {
     let uris = set
         .sources
@@ -314,6 +318,14 @@ pub fn sources(
                 };
                 Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
+            What::Postgres(parameters) => {
+                let options = PostgresOptions {
+                    connections: jobs,
+                    surroundings: surroundings(environment),
+                    environment: kept(environment, &[]),
+                };
+                Box::new(PostgresSource::new(label, parameters, options))
+            }
             What::Command { command, .. } => {
                 let options = CommandOptions {
                     environment: kept(environment, &set.command_env.value),
@@ -334,6 +346,14 @@ fn bad(error: &dyn Fault) -> Error {
     }
 }
 
+/// What connections to PostgreSQL depend on beside their text.
+#[must_use]
+pub fn surroundings(environment: &Environment) -> Surroundings {
+    let uid = rustix::process::geteuid().as_raw();
+    let fallback = environment.get("USER").and_then(OsStr::to_str);
+    Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
+}
+
 /// The variables that commands may see.
 fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)> {
     environment
@@ -341,14 +361,6 @@ fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)
         .filter(|(name, _)| command::keep(name, extra))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
-}
-
-/// What completes a connection to PostgreSQL: the environment, the home and the name of the user.
-#[must_use]
-pub fn surroundings(environment: &Environment) -> Surroundings {
-    let name = environment.get("LOGNAME").or_else(|| environment.get("USER"));
-    let name = name.and_then(|name| name.to_str());
-    Surroundings::new(environment.all(), &user_name(rustix::process::geteuid().as_raw(), name))
 }
 
 /// Who works here, for the audit log.

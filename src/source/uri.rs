@@ -1,6 +1,6 @@
 //! What the operator writes to name a source or a restore target: `sqlite:PATH`, `hub=files:PATH`, `command:NAME=CMD`.
 //!
-//! Paths are literal: nothing is decoded, nothing is looked up. Text that could hold a password is never repeated in an error.
+//! Paths are literal: nothing is decoded, nothing is looked up; PostgreSQL is named as libpq names it. Text that could hold a password is never repeated in an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,8 +15,9 @@ use crate::bundle::name::Label;
 use crate::server::postgres::Parameters;
 use crate::server::postgres::parameters::BadParameters;
 
-const SOURCE_FORMS: &str =
-    "sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
+use super::postgres;
+
+const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
 const TARGET_FORMS: &str =
     "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
 
@@ -41,6 +42,8 @@ pub enum What {
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
     Config(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
     /// What a program writes to its standard output.
     Command {
         /// The label when none is written before the kind.
@@ -81,9 +84,6 @@ pub enum Error {
         /// The kind, without what follows it.
         scheme: String,
     },
-    /// What follows `postgres:` is no connection.
-    #[error(transparent)]
-    Connection(BadParameters),
     /// Not one of the kinds.
     #[error("{scheme:?} is not a kind of {of}")]
     UnknownKind {
@@ -115,6 +115,9 @@ pub enum Error {
         /// What was to be named.
         of: Role,
     },
+    /// What follows `postgres:` does not describe a connection.
+    #[error(transparent)]
+    Connection(BadParameters),
     /// A command without a name or without a program.
     #[error("a command is written command:NAME=PROGRAM ARGUMENTS")]
     NoCommand,
@@ -162,10 +165,10 @@ impl Fault for Error {
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
             | Self::NoPath { .. }
+            | Self::Connection(_)
             | Self::NoCommand
             | Self::NoLabel { .. }
             | Self::SameLabel { .. } => Kind::Usage,
-            Self::Connection(error) => error.kind(),
         }
     }
 
@@ -174,12 +177,12 @@ impl Fault for Error {
             Self::NotYet { .. } => {
                 "Back up the output of its dump program meanwhile: command:hub='pg_dump --dbname=hub'.".into()
             }
-            Self::Connection(error) => return error.hint(),
             Self::UnknownKind { of, .. } | Self::NoKind { of } | Self::NoPath { of, .. } => forms(*of),
             Self::BadLabel { of: Role::Source, .. } => "A label is written hub=sqlite:/var/lib/hub/hub.db.".into(),
             Self::BadLabel { of: Role::Target, .. } => {
                 "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
             }
+            Self::Connection(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
             Self::NoLabel { uri } => format!("Write LABEL=SOURCE, for example root={uri}."),
             Self::SameLabel { label, second, .. } => {
@@ -214,6 +217,9 @@ impl FromStr for SourceUri {
             "sqlite" => path(What::Sqlite)?,
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
+            "postgres" | "postgresql" => {
+                What::Postgres(Parameters::parse(rest, &postgres::PARAMETERS).map_err(Error::Connection)?)
+            }
             "command" => parse_command(rest)?,
             _ => return Err(unknown(scheme, Role::Source)),
         };
@@ -272,7 +278,7 @@ fn parse_command(text: &str) -> Result<What, Error> {
 fn unknown(scheme: &str, of: Role) -> Error {
     let scheme = scheme.to_owned();
     match scheme.to_ascii_lowercase().as_str() {
-        "postgres" | "postgresql" | "mysql" | "mariadb" => Error::NotYet { scheme },
+        "mysql" | "mariadb" => Error::NotYet { scheme },
         _ => Error::UnknownKind { scheme, of },
     }
 }
@@ -287,6 +293,7 @@ impl SourceUri {
         }
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
+            What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -327,7 +334,7 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
 fn shown(what: &What) -> String {
     match what {
         What::Command { name, .. } => format!("command:{name}=…"),
-        What::Sqlite(_) | What::Files(_) | What::Config(_) => what.to_string(),
+        What::Sqlite(_) | What::Files(_) | What::Config(_) | What::Postgres(_) => what.to_string(),
     }
 }
 
@@ -344,6 +351,7 @@ impl fmt::Display for What {
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Config(path) => write!(out, "config:{}", path.display()),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Command { name, command } => write!(out, "command:{name}={command}"),
         }
     }
