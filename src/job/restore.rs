@@ -27,6 +27,7 @@ use crate::policy::crypto::KeyPolicy;
 use crate::policy::selection::Selection;
 use crate::server::postgres::Conninfo;
 use crate::server::postgres::Surroundings;
+use crate::server::postgres::layout;
 use crate::sink::Sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
@@ -150,7 +151,8 @@ fn restore(
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
-    let mut router = plan.router(job, selection, cancel)?;
+    let chosen = plan.choose_tables(&opened, selection, cancel)?;
+    let mut router = plan.router(job, chosen, cancel)?;
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 
@@ -333,7 +335,34 @@ impl Routes {
         Ok(routes)
     }
 
-    fn router(&self, job: &Restore<'_>, selection: &Selection, cancel: &Cancel) -> Result<Router, Error> {
+    /// Lets patterns of `selection` name tables of PostgreSQL dumps, and adds the members that a table needs. Gives the chosen tables
+    /// by label; none where everything is wanted.
+    fn choose_tables(
+        &self,
+        opened: &Opened<'_>,
+        selection: &mut Selection,
+        cancel: &Cancel,
+    ) -> Result<Option<Chosen>, Error> {
+        if selection.is_all() {
+            return Ok(None);
+        }
+        let mut chosen = Chosen::new();
+        for (label, _) in self.own.iter().filter(|(_, place)| matches!(place, Place::Postgres(_))) {
+            let plan = read_plan(opened, label, cancel)?;
+            let tables = chosen.entry(label.clone()).or_default();
+            selection.resolve(|pattern| {
+                let found = tables_of(&plan, label, pattern);
+                tables.extend(found.iter().map(|table| (table.schema.clone(), table.name.clone())));
+                let streams = found.iter().flat_map(|table| &table.streams);
+                streams.map(|stream| below(label, stream)).collect()
+            });
+            let needed = [layout::PLAN, layout::PRE_DATA, layout::SEQUENCES, layout::POST_DATA];
+            selection.also(needed.map(|name| below(label, name)).to_vec());
+        }
+        Ok(Some(chosen))
+    }
+
+    fn router(&self, job: &Restore<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
         let mut router = Router::new();
         let options = |strip_label| FilesSinkOptions {
             strip_label,
@@ -347,12 +376,17 @@ impl Routes {
                 Place::Files(path) | Place::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
                 Place::Postgres(parameters) => {
                     let options = PostgresSinkOptions {
-                        selected: !selection.is_all(),
+                        selected: chosen.as_mut().map(|chosen| chosen.remove(label).unwrap_or_default()),
                         jobs: job.jobs,
                         ..job.postgres.options.clone()
                     };
                     let conninfo = Conninfo::new(parameters, &job.postgres.surroundings)?;
-                    Box::new(PostgresSink::new(&place.to_string(), conninfo, options, cancel.clone())?)
+                    Box::new(PostgresSink::new(
+                        &place.to_string(),
+                        conninfo,
+                        options,
+                        cancel.clone(),
+                    )?)
                 }
             };
             router.add(label.clone(), sink);
@@ -363,6 +397,48 @@ impl Routes {
         }
         Ok(router)
     }
+}
+
+/// Tables, by the label of their source: schema and name.
+type Chosen = BTreeMap<Label, Vec<(String, String)>>;
+
+/// A member of a source.
+fn below(label: &Label, name: &str) -> RawBytes {
+    RawBytes(format!("{label}/{name}").into_bytes())
+}
+
+/// What a dump says it holds.
+fn read_plan(opened: &Opened<'_>, label: &Label, cancel: &Cancel) -> Result<layout::Plan, Error> {
+    let mut bytes = Vec::new();
+    let mut pipe = Pipe::new(&mut bytes);
+    let mut selection = Selection::exactly(below(label, layout::PLAN));
+    let _restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
+    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
+    pipe.commit()?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        unfit(
+            format!("{} of source {label} cannot be read: {error}", layout::PLAN),
+            "Use the version of hub-backup that made the bundle.",
+        )
+    })
+}
+
+/// The tables that `schema.table`, `LABEL/schema.table` or `LABEL/data/schema.table` names; a name may hold `*`.
+fn tables_of<'p>(plan: &'p layout::Plan, label: &Label, pattern: &str) -> Vec<&'p layout::Table> {
+    let own = pattern
+        .strip_prefix(label.as_str())
+        .and_then(|rest| rest.strip_prefix('/'));
+    let name = own.unwrap_or(pattern);
+    let name = name.strip_prefix("data/").unwrap_or(name);
+    let glob = globset::Glob::new(name).map(|glob| glob.compile_matcher());
+    let fits = |table: &&layout::Table| {
+        let full = format!("{}.{}", table.schema, table.name);
+        full == name
+            || glob
+                .as_ref()
+                .is_ok_and(|glob| name.contains('.') && glob.is_match(&full))
+    };
+    plan.tables.iter().filter(fits).collect()
 }
 
 /// The source that a target of its own is for: the one that is named, or the only one that fits.

@@ -18,8 +18,7 @@ use crate::server::postgres::parameters::BadParameters;
 use super::postgres;
 
 const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str =
-    "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
+const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -236,7 +235,9 @@ impl FromStr for TargetUri {
         let place = match rest.split_once(':') {
             Some(("sqlite", rest)) => path(Place::Sqlite, "sqlite", rest)?,
             Some(("files", rest)) => path(Place::Files, "files", rest)?,
-            Some(("postgres" | "postgresql", rest)) => Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?),
+            Some(("postgres" | "postgresql", rest)) => {
+                Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?)
+            }
             Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
             Some(_) | None => path(Place::Folder, "", rest)?,
         };

@@ -75,8 +75,8 @@ pub struct PostgresSinkOptions {
     pub check: RowCheck,
     /// Whether statistics for the planner are gathered.
     pub analyze: bool,
-    /// Whether only some tables get their rows: those of the streams that come.
-    pub selected: bool,
+    /// The tables that get their rows, where not all do: schema and name.
+    pub selected: Option<Vec<(String, String)>>,
     /// Connections that build indexes and read rows back.
     pub jobs: usize,
 }
@@ -92,7 +92,7 @@ impl Default for PostgresSinkOptions {
             role: None,
             check: RowCheck::default(),
             analyze: true,
-            selected: false,
+            selected: None,
             jobs: 1,
         }
     }

@@ -229,7 +229,10 @@ impl<'a> Leader<'a> {
             // A refused question would end the transaction.
             let doing = "asking which server it is";
             let row = self.session.query_one(may, &[]).await;
-            if !row.map_err(|error| self.session.error(doing, &error))?.get::<_, bool>(0) {
+            if !row
+                .map_err(|error| self.session.error(doing, &error))?
+                .get::<_, bool>(0)
+            {
                 return Ok(None);
             }
             let row = self.session.query_one(question, &[]).await;
