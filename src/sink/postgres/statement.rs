@@ -153,6 +153,11 @@ impl<'t> Statement<'t> {
         }
     }
 
+    /// `COMMENT ON CONSTRAINT`.
+    pub(super) fn comments_constraint(&self) -> bool {
+        self.begins(&["comment", "on", "constraint"])
+    }
+
     /// `CREATE TABLE … INHERITS (…)`.
     pub(super) fn inherits(&self) -> bool {
         self.begins(&["create"]) && self.position(&["inherits"]).is_some()
