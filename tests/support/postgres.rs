@@ -38,7 +38,7 @@ impl Server {
         server.make_certificates();
         let password = server.path("password");
         write(&password, NEEDLE);
-        server.give(&password);
+        Self::give(&password);
         let made = server
             .program("initdb")
             .args(["--username=postgres", "--auth=scram-sha-256"])
@@ -65,7 +65,7 @@ impl Server {
         };
         for name in ["socket", "data"] {
             fs::create_dir(server.path(name)).expect("a folder");
-            server.give(&server.path(name));
+            Self::give(&server.path(name));
         }
         fs::set_permissions(server.path("data"), fs::Permissions::from_mode(0o700)).expect("own folder");
         server
@@ -77,7 +77,7 @@ impl Server {
         for name in ["server.crt", "server.key", "ca.crt"] {
             fs::copy(self.path(name), standby.path(name)).expect("a copy");
         }
-        standby.give(&standby.path("server.key"));
+        Self::give(&standby.path("server.key"));
         let copied = standby
             .program("pg_basebackup")
             .env("PGPASSWORD", NEEDLE)
@@ -255,11 +255,11 @@ impl Server {
             "-out",
             &certificate,
         ]);
-        self.give(&self.path("server.key"));
+        Self::give(&self.path("server.key"));
     }
 
     /// Servers do not run as root.
-    fn give(&self, path: &Path) {
+    fn give(path: &Path) {
         fs::set_permissions(
             path,
             fs::Permissions::from_mode(if path.is_dir() { 0o755 } else { 0o600 }),
