@@ -15,6 +15,24 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use hub_backup::base::cancel::Cancel;
+use hub_backup::base::digest::Digest;
+use hub_backup::base::fault::Fault as _;
+use hub_backup::bundle::entry::Location;
+use hub_backup::bundle::entry::Part;
+use hub_backup::bundle::entry::Rows;
+use hub_backup::bundle::entry::Stream;
+use hub_backup::bundle::path::EntryPath;
+use hub_backup::bundle::path::RawBytes;
+use hub_backup::server::postgres::Conninfo;
+use hub_backup::server::postgres::Parameters;
+use hub_backup::server::postgres::Surroundings;
+use hub_backup::sink;
+use hub_backup::sink::Sink as _;
+use hub_backup::sink::postgres::PostgresSink;
+use hub_backup::sink::postgres::options::PostgresSinkOptions;
+use hub_backup::sink::postgres::options::RowCheck;
+
 use crate::cli::PROGRAM;
 use crate::cli::Ran;
 use crate::cli::World;
@@ -82,7 +100,7 @@ fn large(server: &Server) {
     );
 }
 
-/// All of a database as stock pg_dump of `programs` writes it, without what differs from run to run.
+/// All of a database as stock `pg_dump` of `programs` writes it, without what differs from run to run.
 fn dump(server: &Server, programs: &str, database: &str) -> String {
     let output = Command::new(Path::new(programs).join("pg_dump"))
         .env("PGPASSWORD", NEEDLE)
@@ -193,31 +211,41 @@ fn everything_comes_back_here_there_and_by_psql() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     same(&dump(&server, PROGRAMS, "torture"), &dump(&server, PROGRAMS, "stock"));
 
-    // To a newer server, whose roles come out of the bundle.
-    let newer = Server::start_with(Path::new(PROGRAMS_17), &[]);
-    let missing = restore(&world, &newer, "again", &[]).expect_code(41, "roles are missing");
-    assert!(
-        missing.stderr.contains("role \"torture_app\" does not exist"),
-        "{}",
-        missing.stderr
-    );
-    nothing_left(&newer, "again");
-    let ran = restore(&world, &newer, "again", &["--globals"]).expect_code(0, "restore to 17");
-    assert!(
-        ran.stderr.contains("role \"postgres\" already exists"),
-        "{}",
-        ran.stderr
-    );
-    same(
-        &dump(&server, PROGRAMS_17, "torture"),
-        &dump(&newer, PROGRAMS_17, "again"),
-    );
+    to_a_newer_server(&world, &server);
 
     // Without owners and privileges no role is needed.
     let another = Server::start();
     let _ran =
         restore(&world, &another, "plain", &["--no-owner", "--no-privileges"]).expect_code(41, "policies name roles");
     nothing_left(&another, "plain");
+}
+
+/// To a newer server, whose roles come out of the bundle.
+fn to_a_newer_server(world: &World, server: &Server) {
+    let newer = Server::start_with(Path::new(PROGRAMS_17), &[]);
+    let missing = restore(world, &newer, "again", &[]).expect_code(41, "roles are missing");
+    assert!(
+        missing.stderr.contains("role \"torture_app\" does not exist"),
+        "{}",
+        missing.stderr
+    );
+    nothing_left(&newer, "again");
+    let ran = restore(world, &newer, "again", &["--globals"]).expect_code(0, "restore to 17");
+    assert!(
+        ran.stderr.contains("role \"postgres\" already exists"),
+        "{}",
+        ran.stderr
+    );
+    // A newer server writes some definitions in other words: what stock tools make of the dump there is the measure.
+    newer.sql("postgres", "CREATE DATABASE reference TEMPLATE template0");
+    let script = world.path("torture.sql");
+    world.write("torture.sql", dump(server, PROGRAMS, "torture").as_bytes());
+    let output = newer.psql("reference", &["--file", script.to_str().expect("UTF-8")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    same(
+        &dump(&newer, PROGRAMS_17, "reference"),
+        &dump(&newer, PROGRAMS_17, "again"),
+    );
 }
 
 #[test]
@@ -404,4 +432,73 @@ fn chosen_tables_alone() {
 
     let _ran = restore(&world, &server, "x", &["--only", "public.nowhere"]).expect_code(10, "no such table");
     nothing_left(&server, "x");
+}
+
+/// Gives a sink one stream in one part.
+fn stream(sink: &mut PostgresSink, name: &str, content: &[u8], rows: Option<Rows>) -> Result<(), sink::Error> {
+    let path = EntryPath::try_from(RawBytes(format!("db/{name}").into_bytes())).expect("a path");
+    let size = content.len() as u64;
+    let at = Location { block: 0, skip: 0 };
+    let part = Part {
+        path: path.clone(),
+        number: 0,
+        size,
+        at,
+    };
+    sink.part(&part, &mut { content })?;
+    sink.stream(&Stream {
+        path,
+        mode: 0o600,
+        parts: 1,
+        size,
+        sha256: Digest::of(content),
+        rows,
+    })
+}
+
+/// Restores a table of two rows of which its stream says `rows`.
+fn two_rows(server: &Server, rows: Rows, check: RowCheck) -> Result<(), sink::Error> {
+    let target = format!("//postgres@127.0.0.1:{}/counted", server.port);
+    let parameters = Parameters::parse(&target, &[]).expect("a URI");
+    let surroundings = [("PGPASSWORD".into(), NEEDLE.into())];
+    let surroundings = Surroundings::new(surroundings.iter().map(|(name, value)| (name, value)), "me");
+    let options = PostgresSinkOptions {
+        check,
+        ..PostgresSinkOptions::default()
+    };
+    let conninfo = Conninfo::new(&parameters, &surroundings).expect("complete");
+    let mut sink = PostgresSink::new("postgres:counted", conninfo, options, Cancel::new())?;
+    let plan = r#"{"version":1,"server":150000,"database":"x","connections":1,"creation":{"encoding":"UTF8","provider":"libc",
+        "collate":"C","ctype":"C","locale":null,"rules":null},"tables":[{"schema":"public","name":"t","columns":["a"],
+        "format":"text","streams":["data/t.copy"]}]}"#;
+    stream(&mut sink, "plan.json", plan.as_bytes(), None)?;
+    stream(&mut sink, "pre-data.sql", b"CREATE TABLE public.t (a integer);\n", None)?;
+    stream(&mut sink, "data/t.copy", b"1\n2\n", Some(rows))?;
+    stream(&mut sink, "post-data.sql", b"", None)?;
+    Box::new(sink).commit()
+}
+
+#[test]
+fn rows_that_are_not_the_source_s_are_found() {
+    let server = Server::start();
+    let rows = |texts: &[&str]| {
+        let mut rows = Rows::default();
+        for text in texts {
+            rows.add(text.as_bytes());
+        }
+        rows
+    };
+    for (said, check) in [
+        (rows(&["1", "3"]), RowCheck::Fingerprint),
+        (rows(&["1"]), RowCheck::Fingerprint),
+        (rows(&["1", "2", "2"]), RowCheck::Rows),
+    ] {
+        let error = two_rows(&server, said, check).expect_err("another content");
+        assert_eq!(error.kind().exit_code(), 42, "{error}");
+        nothing_left(&server, "counted");
+    }
+    two_rows(&server, rows(&["1", "3"]), RowCheck::Rows).expect("the count is right");
+    server.sql("postgres", "DROP DATABASE counted");
+    two_rows(&server, rows(&["2", "1"]), RowCheck::Fingerprint).expect("the same rows");
+    assert_eq!(server.sql("counted", "SELECT sum(a) FROM t"), "3");
 }

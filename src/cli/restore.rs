@@ -147,7 +147,7 @@ pub struct Args {
     /// Which bundle.
     #[command(flatten)]
     pub bundle: BundleArgs,
-    /// Restore to DIR, files:PATH, sqlite:PATH or postgres://USER@HOST/DATABASE; LABEL= in front says which source; nothing may be there yet
+    /// Restore to DIR, files:PATH, sqlite:PATH or postgres:URI; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
     /// Which keys open it.

@@ -62,7 +62,7 @@ async fn beside(
     let mut again = Vec::new();
     loop {
         while tasks.len() < jobs.max(1) {
-            let Some(work) = take_next(&mut waiting, running.values()) else {
+            let Some(work) = take_next(&mut waiting, &running.values()) else {
                 break;
             };
             let order = work.order;

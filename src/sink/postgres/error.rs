@@ -1,5 +1,7 @@
 //! What goes wrong at a PostgreSQL target, before it becomes the error of a sink.
 
+use std::fmt::Write as _;
+
 use tokio_postgres::error::DbError;
 
 /// Why something at the target could not be done.
@@ -50,13 +52,13 @@ pub(super) fn words(error: &tokio_postgres::Error) -> String {
     };
     let mut text = format!("{}: {}", server.severity(), server.message());
     if let Some(detail) = server.detail() {
-        text.push_str(&format!(" ({detail})"));
+        write!(text, " ({detail})").expect("a String takes every text");
     }
     if let Some(tokio_postgres::error::ErrorPosition::Original(position)) = server.position() {
-        text.push_str(&format!(", at character {position}"));
+        write!(text, ", at character {position}").expect("a String takes every text");
     }
     if let Some(hint) = server.hint() {
-        text.push_str(&format!("; {hint}"));
+        write!(text, "; {hint}").expect("a String takes every text");
     }
     text
 }
@@ -65,7 +67,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
+        write!(text, ": {cause}").expect("a String takes every text");
         next = cause.source();
     }
     text

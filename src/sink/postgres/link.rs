@@ -1,5 +1,6 @@
 //! Connections to the target server: to any of its databases, with the settings that a restore needs.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -61,7 +62,7 @@ impl Door {
              pg_catalog.current_setting('maintenance_work_mem')) < 268435456;",
         );
         if let Some(role) = &self.role {
-            sql.push_str(&format!("SET ROLE {};", quote::identifier(role)));
+            write!(sql, "SET ROLE {};", quote::identifier(role)).expect("a String takes every text");
         }
         link.run("setting the session up", &sql).await?;
         Ok(link)
@@ -116,12 +117,13 @@ impl Link {
             .simple_query(sql)
             .await
             .map_err(|error| self.failed(what, &error))?;
-        let row = |message| match message {
-            SimpleQueryMessage::Row(row) => {
-                let texts = (0..row.len()).map(|at| row.get(at).map(str::to_owned));
-                Some(texts.collect())
-            }
-            _ => None,
+        let row = |message| {
+            // The others say how a row is made, and where a statement ends.
+            let SimpleQueryMessage::Row(row) = message else {
+                return None;
+            };
+            let texts = (0..row.len()).map(|at| row.get(at).map(str::to_owned));
+            Some(texts.collect())
         };
         Ok(messages.into_iter().filter_map(row).collect())
     }

@@ -78,9 +78,19 @@ struct Shared {
     reading: Semaphore,
 }
 
+/// What a stream said at its end.
+#[derive(Clone, Copy, Debug, Default)]
+enum End {
+    /// It has not ended.
+    #[default]
+    Missing,
+    /// It has ended, and may know its rows.
+    Rows(Option<Rows>),
+}
+
 struct OpenCopy {
     give: mpsc::Sender<Cursor<Chunk>>,
-    expected: Arc<Mutex<Option<Option<Rows>>>>,
+    expected: Arc<Mutex<End>>,
     running: Running<Result<(), Error>>,
 }
 
@@ -165,7 +175,7 @@ impl Loader {
             )));
         }
         let (give, take) = mpsc::channel(CHUNKS_WAITING);
-        let expected = Arc::new(Mutex::new(None));
+        let expected: Arc<Mutex<End>> = Arc::default();
         let task = copy(Arc::clone(&self.shared), table, size, take, Arc::clone(&expected));
         let running = engine.begin(task);
         let _new = self.open.insert(
@@ -199,7 +209,7 @@ impl Loader {
         let Some(open) = self.open.remove(stream) else {
             return Err(Error::Dump(format!("{stream} is not open")));
         };
-        *open.expected.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows);
+        *open.expected.lock().unwrap_or_else(PoisonError::into_inner) = End::Rows(rows);
         drop(open.give);
         self.finishing.push(open.running);
         self.reap(engine, false)
@@ -250,7 +260,7 @@ async fn copy(
     table: usize,
     first_bytes: u64,
     take: mpsc::Receiver<Cursor<Chunk>>,
-    expected: Arc<Mutex<Option<Option<Rows>>>>,
+    expected: Arc<Mutex<End>>,
 ) -> Result<(), Error> {
     let target = &shared.tables[table];
     let permit = shared.loading.acquire().await;
@@ -260,7 +270,7 @@ async fn copy(
     shared.links.give(link);
     drop(permit);
     let rows = *expected.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(rows) = rows else {
+    let End::Rows(rows) = rows else {
         return Err(Error::Dump(format!("the rows of {} ended early", shown(target))));
     };
     if let Some(tally) = shared.settle(table, loaded, rows) {

@@ -157,7 +157,12 @@ impl PostgresSink {
                 read.map_err(|error| outer(&self.shown, error))?.map_err(unread)
             }
             Member::Other => io::copy(content, &mut io::sink()).map(drop).map_err(unread),
-            member => {
+            member @ (Member::Plan
+            | Member::Globals
+            | Member::PreData
+            | Member::LargeObjects
+            | Member::Sequences
+            | Member::PostData) => {
                 let mut chunk = Vec::new();
                 loop {
                     chunk.clear();
@@ -181,6 +186,9 @@ impl PostgresSink {
 
     /// The next bytes of a member that is a text.
     fn text(&mut self, member: Member, bytes: &[u8]) -> Result<(), Inner> {
+        if self.is_left_out(member) {
+            return Ok(());
+        }
         match member {
             Member::Plan if self.plan.len() + bytes.len() > PLAN_BYTES_MAX => Err(Inner::Dump(format!(
                 "{} is longer than {PLAN_BYTES_MAX} bytes",
@@ -190,7 +198,6 @@ impl PostgresSink {
                 self.plan.extend(bytes);
                 Ok(())
             }
-            member if self.is_left_out(member) => Ok(()),
             Member::PostData => self.keep(bytes),
             Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences => {
                 let filling = self.filling.as_mut().ok_or_else(no_plan)?;
@@ -226,9 +233,12 @@ impl PostgresSink {
 
     /// The end of a member.
     fn end(&mut self, path: &EntryPath) -> Result<(), Inner> {
-        match member(&below(path)) {
+        let member = member(&below(path));
+        if self.is_left_out(member) {
+            return Ok(());
+        }
+        match member {
             Member::Plan => self.begin(),
-            member if self.is_left_out(member) => Ok(()),
             Member::PostData => {
                 let filling = self.filling.as_mut().ok_or_else(no_plan)?;
                 filling.post_data.finish(&self.filter)
@@ -268,13 +278,15 @@ impl PostgresSink {
             return Err(Inner::Dump(format!("{} is of version {}", layout::PLAN, plan.version)));
         }
         self.refuse_source(&plan)?;
-        let staged = {
-            let (target, creation, options) = (Arc::clone(&self.target), plan.creation.clone(), self.options.clone());
-            let door = self.door.clone();
-            self.engine
-                .run(async move { target.create(&door, &creation, &options).await })
-        }?;
+        // Known before it is made: whatever stops the making, it is dropped.
+        let staged = self.target.staged(&self.options)?;
         self.staged = Some(staged.clone());
+        {
+            let (target, door, options) = (Arc::clone(&self.target), self.door.clone(), self.options.clone());
+            let (staged, creation) = (staged.clone(), plan.creation.clone());
+            self.engine
+                .run(async move { target.create(&door, &staged, &creation, &options).await })?;
+        }
         self.relocate(&mut plan, &staged)?;
         let links = Links::new(self.door.clone(), staged.name.clone(), self.target.version);
         let main = {

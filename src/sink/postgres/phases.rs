@@ -98,7 +98,10 @@ impl Work {
 }
 
 /// Takes the first of `waiting` that can run beside all of `running`.
-pub(super) fn take_next<'a>(waiting: &mut Vec<Work>, running: impl Iterator<Item = &'a Work> + Clone) -> Option<Work> {
+pub(super) fn take_next<'a>(
+    waiting: &mut Vec<Work>,
+    running: &(impl Iterator<Item = &'a Work> + Clone),
+) -> Option<Work> {
     let free = |work: &Work| running.clone().all(|other| !work.conflicts(other));
     let at = waiting.iter().position(free)?;
     Some(waiting.remove(at))
@@ -163,8 +166,8 @@ mod tests {
         let other = "ALTER TABLE ONLY s.c ADD CONSTRAINT h FOREIGN KEY (x) REFERENCES s.d(id);";
         let groups = [key, back, other].map(|text| group("FK CONSTRAINT", text)).to_vec();
         let mut waiting = Phases::new(groups, &BTreeMap::new()).references;
-        let first = take_next(&mut waiting, [].iter()).expect("nothing runs");
-        let second = take_next(&mut waiting, [first].iter()).expect("one has other tables");
+        let first = take_next(&mut waiting, &[].iter()).expect("nothing runs");
+        let second = take_next(&mut waiting, &[first].iter()).expect("one has other tables");
         assert_eq!(second.order, 2);
         let indexes = ["CREATE INDEX i ON s.a (x);", "CREATE INDEX j ON s.a (y);"];
         let indexes = indexes.map(|text| group("INDEX", text)).to_vec();

@@ -1,4 +1,4 @@
-//! A script of pg_dump, cut into statements at the top level of its text: nothing inside quotes, bodies or comments counts.
+//! A script of `pg_dump`, cut into statements at the top level of its text: nothing inside quotes, bodies or comments counts.
 //!
 //! This is what psql would do with the text, without psql: a line that begins with a backslash is a command to psql, and is never run.
 

@@ -1,5 +1,7 @@
 //! The database that a restore fills under another name, and the moment in which it gets its own.
 
+use std::fmt::Write as _;
+
 use super::error::Error;
 use super::link::Door;
 use super::link::Link;
@@ -134,7 +136,8 @@ impl Target {
     async fn sweep(&mut self, door: &Door) -> Result<(), Error> {
         let sql = format!(
             "SELECT d.datname, pg_catalog.pg_try_advisory_lock({}) FROM pg_catalog.pg_database d \
-             WHERE d.datname LIKE '%{}%' AND pg_catalog.shobj_description(d.oid, 'pg_database') LIKE {} \
+             WHERE d.datname LIKE '%{}%' AND (pg_catalog.shobj_description(d.oid, 'pg_database') LIKE {} \
+             OR NOT d.datallowconn AND pg_catalog.shobj_description(d.oid, 'pg_database') IS NULL) \
              AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)",
             lock_of("d.datname"),
             MARK.replace('_', "\\_"),
@@ -162,50 +165,57 @@ impl Target {
         Ok(())
     }
 
-    /// Makes the database that gets the content.
-    pub(super) async fn create(
-        &self,
-        door: &Door,
-        creation: &Creation,
-        options: &PostgresSinkOptions,
-    ) -> Result<Staged, Error> {
-        let name = self.name.clone();
-        match &options.landing {
-            Landing::Staged => {}
-            Landing::InPlace => {
-                return Ok(Staged {
-                    name,
-                    kind: Kind::InPlace,
-                });
-            }
-            Landing::Schema(schema) => {
-                let kind = self.create_schema(door, schema).await?;
-                return Ok(Staged { name, kind });
-            }
-        }
-        let name = marked(&self.name, MARK)?;
-        let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(&name)));
-        self.maintenance.run("taking the lock of the restore", &lock).await?;
-        let creation = self.existing.as_ref().map_or(creation, |existing| &existing.creation);
-        let owner = options.role.as_ref().map(|role| format!(" OWNER {}", identifier(role)));
-        let sql = format!(
-            "CREATE DATABASE {} TEMPLATE template0{}{}",
-            identifier(&name),
-            owner.unwrap_or_default(),
-            locale(creation, self.version)?
-        );
-        self.maintenance.run("making the database", &sql).await?;
-        let comment = format!(
-            "COMMENT ON DATABASE {} IS {}",
-            identifier(&name),
-            literal(&format!("{COMMENT}{}; safe to drop when no restore runs", self.name))
-        );
-        self.maintenance.run("marking the database", &comment).await?;
-        let kind = Kind::Database;
+    /// Under which name the content is staged.
+    pub(super) fn staged(&self, options: &PostgresSinkOptions) -> Result<Staged, Error> {
+        let own = self.name.clone();
+        let (name, kind) = match &options.landing {
+            Landing::Staged => (marked(&self.name, MARK)?, Kind::Database),
+            Landing::InPlace => (own, Kind::InPlace),
+            Landing::Schema(schema) => (own, Kind::Schema(marked(schema, MARK)?, schema.clone())),
+        };
         Ok(Staged { name, kind })
     }
 
-    async fn create_schema(&self, door: &Door, schema: &str) -> Result<Kind, Error> {
+    /// Makes what gets the content.
+    pub(super) async fn create(
+        &self,
+        door: &Door,
+        staged: &Staged,
+        creation: &Creation,
+        options: &PostgresSinkOptions,
+    ) -> Result<(), Error> {
+        match &staged.kind {
+            Kind::Database => self.create_database(&staged.name, creation, options).await,
+            Kind::InPlace => Ok(()),
+            Kind::Schema(staged, schema) => self.create_schema(door, staged, schema).await,
+        }
+    }
+
+    /// Lets nobody in before the database is marked: what has the name and lets nobody in is known to be staged too.
+    async fn create_database(
+        &self,
+        name: &str,
+        creation: &Creation,
+        options: &PostgresSinkOptions,
+    ) -> Result<(), Error> {
+        let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(name)));
+        self.maintenance.run("taking the lock of the restore", &lock).await?;
+        let creation = self.existing.as_ref().map_or(creation, |existing| &existing.creation);
+        let owner = options.role.as_ref().map(|role| format!(" OWNER {}", identifier(role)));
+        let database = identifier(name);
+        let create = format!(
+            "CREATE DATABASE {database} ALLOW_CONNECTIONS false TEMPLATE template0{}{}",
+            owner.unwrap_or_default(),
+            locale(creation, self.version)?
+        );
+        self.maintenance.run("making the database", &create).await?;
+        let comment = literal(&format!("{COMMENT}{}; safe to drop when no restore runs", self.name));
+        let mark =
+            format!("COMMENT ON DATABASE {database} IS {comment}; ALTER DATABASE {database} ALLOW_CONNECTIONS true");
+        self.maintenance.run("marking the database", &mark).await
+    }
+
+    async fn create_schema(&self, door: &Door, staged: &str, schema: &str) -> Result<(), Error> {
         let link = door.writer(&self.name, self.version).await?;
         let sql = format!(
             "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}",
@@ -214,10 +224,8 @@ impl Target {
         if link.value("looking for the schema", &sql).await?.is_some() {
             return Err(Error::Target(format!("it has a schema {schema} already")));
         }
-        let staged = marked(schema, MARK)?;
-        link.run("making the schema", &format!("CREATE SCHEMA {}", identifier(&staged)))
-            .await?;
-        Ok(Kind::Schema(staged, schema.to_owned()))
+        link.run("making the schema", &format!("CREATE SCHEMA {}", identifier(staged)))
+            .await
     }
 
     /// Gives the staged database its name, in one transaction; an empty database of that name goes away.
@@ -245,16 +253,20 @@ impl Target {
         let mut sql = "SET synchronous_commit = on; BEGIN;".to_owned();
         if let Some(existing) = &self.existing {
             let old = marked(&self.name, "_hub_old_")?;
-            sql.push_str(&format!(
+            write!(
+                sql,
                 "ALTER DATABASE {name} RENAME TO {old}; ALTER DATABASE {temporary} OWNER TO {};",
                 identifier(&existing.owner),
                 old = identifier(&old)
-            ));
+            )
+            .expect("a String takes every text");
             aside = Some(old);
         }
-        sql.push_str(&format!(
+        write!(
+            sql,
             "COMMENT ON DATABASE {temporary} IS NULL; ALTER DATABASE {temporary} RENAME TO {name}; COMMIT;"
-        ));
+        )
+        .expect("a String takes every text");
         if let Err(error) = self.maintenance.run("giving the database its name", &sql).await {
             // What was begun must not stand in the way of dropping.
             let _ended = self.maintenance.run("ending the transaction", "ROLLBACK").await;
@@ -470,15 +482,16 @@ fn locale(creation: &Creation, version: u32) -> Result<String, Error> {
         "libc" => {}
         "icu" => {
             needs(150_000)?;
-            sql.push_str(&format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)));
+            write!(sql, " LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)).expect("a String takes every text");
             if let Some(rules) = &creation.rules {
                 needs(160_000)?;
-                sql.push_str(&format!(" ICU_RULES {}", literal(rules)));
+                write!(sql, " ICU_RULES {}", literal(rules)).expect("a String takes every text");
             }
         }
         "builtin" => {
             needs(170_000)?;
-            sql.push_str(&format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale)));
+            write!(sql, " LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale))
+                .expect("a String takes every text");
         }
         other => return Err(Error::Dump(format!("the plan names the locale provider {other:?}"))),
     }

@@ -1,4 +1,4 @@
-//! What one statement of pg_dump is, read from its words: whom it gives what, and which tables it locks.
+//! What one statement of `pg_dump` is, read from its words: whom it gives what, and which tables it locks.
 
 use std::ops::Range;
 
@@ -30,7 +30,7 @@ pub(super) struct Statement<'t> {
 }
 
 impl<'t> Statement<'t> {
-    /// Reads at most as many tokens as say what a statement of pg_dump is.
+    /// Reads at most as many tokens as say what a statement of `pg_dump` is.
     pub(super) fn new(text: &'t str) -> Self {
         Self {
             text,
@@ -72,10 +72,7 @@ impl<'t> Statement<'t> {
 
     /// `ALTER … OWNER TO role`.
     pub(super) fn gives_owner(&self) -> bool {
-        let last = self
-            .tokens
-            .len()
-            .saturating_sub(if self.ends_with_sign() { 1 } else { 0 });
+        let last = self.tokens.len().saturating_sub(usize::from(self.ends_with_sign()));
         self.is_word(0, "alter") && last >= 3 && self.is_word(last - 3, "owner") && self.is_word(last - 2, "to")
     }
 
@@ -258,9 +255,8 @@ fn comment(rest: &[u8]) -> usize {
 fn quoted(rest: &[u8], quote: u8, escapes: bool) -> usize {
     let mut at = 1;
     while at < rest.len() {
-        if escapes && rest[at] == b'\\' {
-            at += 2;
-        } else if rest[at] == quote && rest.get(at + 1) == Some(&quote) {
+        let doubled = rest[at] == quote && rest.get(at + 1) == Some(&quote);
+        if doubled || (escapes && rest[at] == b'\\') {
             at += 2;
         } else if rest[at] == quote {
             return at + 1;
@@ -289,8 +285,8 @@ fn dollar(rest: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn name(schema: &str, name: &str) -> Option<Qualified> {
-        Some((schema.to_owned(), name.to_owned()))
+    fn name(schema: &str, name: &str) -> Qualified {
+        (schema.to_owned(), name.to_owned())
     }
 
     #[test]
@@ -307,13 +303,16 @@ mod tests {
     #[test]
     fn tables_of_indexes_and_constraints() {
         let index = Statement::new("CREATE UNIQUE INDEX \"on\" ON ONLY \"S\".\"a\"\"b.c\" USING btree (x);");
-        assert_eq!(index.indexed(), name("S", "a\"b.c"));
+        assert_eq!(index.indexed(), Some(name("S", "a\"b.c")));
         let key = "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k FOREIGN KEY (a, \"references\") REFERENCES p.q(id) ON DELETE CASCADE;";
         let key = Statement::new(key);
-        assert_eq!((key.altered(), key.referenced()), (name("s", "t"), name("p", "q")));
+        assert_eq!(
+            (key.altered(), key.referenced()),
+            (Some(name("s", "t")), Some(name("p", "q")))
+        );
         assert_eq!(
             Statement::new("CREATE MATERIALIZED VIEW s.m AS SELECT 1;").creates_view(),
-            name("s", "m")
+            Some(name("s", "m"))
         );
         assert_eq!(
             Statement::new("SET transaction_timeout = 0;").sets(),

@@ -1,6 +1,6 @@
-//! The table of contents of a dump: the comment that pg_dump writes above each entry, and what its type means for a restore.
+//! The table of contents of a dump: the comment that `pg_dump` writes above each entry, and what its type means for a restore.
 
-/// What pg_dump says about the statements that follow.
+/// What `pg_dump` says about the statements that follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
     /// `orders orders_pkey`, with line feeds made spaces.
