@@ -16,6 +16,8 @@ use super::files;
 use super::files::Wanted;
 use super::parameters::Parameters;
 use super::tls::Tls;
+use super::values::choice;
+use super::values::value;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 
@@ -395,18 +397,6 @@ fn find_password(endpoint: &mut Endpoint, all: &Parameters, around: &Surrounding
     };
     let found = files::password(&path, &wanted);
     (endpoint.password, endpoint.note) = (found.password, found.note);
-}
-
-pub(super) fn value(name: &'static str, what: &str) -> Error {
-    let what = what.to_owned();
-    Error::Value { name, what }
-}
-
-/// Which of `words` the parameter is; the first when it is not given.
-pub(super) fn choice(all: &Parameters, name: &'static str, words: &[&str]) -> Result<usize, Error> {
-    let Some(text) = all.get(name) else { return Ok(0) };
-    let place = words.iter().position(|word| *word == text);
-    place.ok_or_else(|| value(name, &format!("must be one of {}", words.join(", "))))
 }
 
 fn attributes(all: &Parameters) -> Result<Attributes, Error> {

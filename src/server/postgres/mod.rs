@@ -13,6 +13,7 @@ pub mod parameters;
 pub mod quote;
 pub mod session;
 mod tls;
+mod values;
 
 pub use self::connect::Session;
 pub use self::connect::connect;

@@ -30,10 +30,10 @@ use rustls::server::ParsedCertificate;
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::conninfo::choice;
-use super::conninfo::value;
 use super::error::Error;
 use super::parameters::Parameters;
+use super::values::choice;
+use super::values::value;
 
 /// How safe the connection has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
