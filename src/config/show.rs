@@ -53,6 +53,11 @@ pub fn rows(settings: &Settings) -> Vec<Row> {
     rows.extend(recipients("recipients", &settings.recipients));
     rows.extend([
         number("policy.recipients_min", &settings.recipients_min),
+        row(
+            "policy.protected",
+            &settings.protected,
+            Shown::List(settings.protected.value.clone()),
+        ),
         row("defaults.suite", &settings.suite, text(&settings.suite.value)),
         row("defaults.level", &settings.level, number_of(settings.level.value)),
         row("defaults.jobs", &settings.jobs, number_of(settings.jobs.value)),

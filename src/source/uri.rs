@@ -19,7 +19,7 @@ use crate::server::postgres::parameters::BadParameters;
 use super::postgres;
 
 const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db.example.invalid/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
+const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -73,6 +73,8 @@ pub enum Place {
     Files(PathBuf),
     /// The file of a SQLite database.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
 }
 
 /// The text does not name a source or a target.
@@ -244,6 +246,9 @@ impl FromStr for TargetUri {
         let place = match rest.split_once(':') {
             Some(("sqlite", rest)) => path(Place::Sqlite, "sqlite", rest)?,
             Some(("files", rest)) => path(Place::Files, "files", rest)?,
+            Some(("postgres" | "postgresql", rest)) => {
+                Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?)
+            }
             Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
             Some(_) | None => path(Place::Folder, "", rest)?,
         };
@@ -386,6 +391,7 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write_folder(out, path),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
         }

@@ -23,6 +23,7 @@ use crate::server::postgres::conninfo::Endpoint;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::layout::Format;
+use crate::server::postgres::layout::Origin;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::session::settings;
 
@@ -212,10 +213,36 @@ impl<'a> Leader<'a> {
             version: layout::VERSION,
             server: self.version(),
             database,
+            origin: self.origin(),
             creation,
             connections: u32::try_from(connections.min(jobs.len().max(1))).unwrap_or(u32::MAX),
             tables,
         })
+    }
+
+    /// Which database it is, if the role may know.
+    fn origin(&self) -> Option<Origin> {
+        let question = "SELECT system_identifier::text, (SELECT oid FROM pg_catalog.pg_database WHERE datname = \
+                        pg_catalog.current_database()) FROM pg_catalog.pg_control_system()";
+        let may = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
+        let asked = self.wait("asking which server it is", async {
+            // A refused question would end the transaction.
+            let doing = "asking which server it is";
+            let row = self.session.query_one(may, &[]).await;
+            if !row
+                .map_err(|error| self.session.error(doing, &error))?
+                .get::<_, bool>(0)
+            {
+                return Ok(None);
+            }
+            let row = self.session.query_one(question, &[]).await;
+            let row = row.map_err(|error| self.session.error(doing, &error))?;
+            Ok(Some(Origin {
+                system: row.get(0),
+                oid: row.get(1),
+            }))
+        });
+        asked.unwrap_or_default()
     }
 
     fn creation(&self) -> Result<(String, Creation), Error> {
