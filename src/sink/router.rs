@@ -107,6 +107,10 @@ impl Sink for Router {
         Ok(())
     }
 
+    fn notes(&mut self) -> Vec<String> {
+        self.own.iter_mut().flat_map(|(_, sink)| sink.notes()).collect()
+    }
+
     fn commit(mut self: Box<Self>) -> Result<(), Error> {
         self.prepare()?;
         let Self { own, rest } = *self;
