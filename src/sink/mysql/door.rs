@@ -12,8 +12,9 @@ use crate::server::mysql::connection::Version;
 use crate::server::mysql::options::Options;
 use crate::server::mysql::sql;
 
-/// Rows as they were: also dates that no calendar has. Strict, so that a value that does not fit is an error and not another value.
-const EXACT: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'";
+/// Rows as they were, also dates that no calendar has; and a table in its own engine or none. Not strict: an enumeration may hold its
+/// error value. Warnings are looked at instead.
+const EXACT: &str = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'";
 
 /// Opens connections. Clones share what they know.
 #[derive(Clone)]

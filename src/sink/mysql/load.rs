@@ -1,5 +1,6 @@
 //! Rows on their way into tables: a connection for each stream that is open, and others that make keys of tables that are full.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
@@ -24,13 +25,15 @@ use super::error::without_values;
 use super::rows::NotRows;
 use super::rows::Statements;
 use super::rows::Tuples;
+use super::table::Table;
 use crate::base::parallel::Pool;
 use crate::bundle::entry::Rows;
 use crate::server::mysql::connection::Connection;
-use crate::server::mysql::connection::Done;
+use crate::server::mysql::layout;
 use crate::server::mysql::layout::Column;
 use crate::server::mysql::layout::Form;
 use crate::server::mysql::sql;
+use crate::sink::postgres::options::RowCheck;
 
 /// Pieces of a stream that wait for its connection.
 const PIECES_WAITING: usize = 2;
@@ -57,20 +60,44 @@ pub(super) struct Filling {
     rows: Mutex<Rows>,
     /// What makes the keys once all rows are in.
     keys: Vec<String>,
+    /// Columns whose numbers are those of their members.
+    enumerations: BTreeSet<String>,
+    /// What reads old versions of rows too, where the dump holds them.
+    pub(super) history: &'static str,
+    /// The first warning of the server while rows were loaded.
+    warning: Mutex<Option<String>>,
+    /// Whether the rows are read back, and so a warning is no reason to fail.
+    read_back: bool,
 }
 
 impl Filling {
-    pub(super) fn new(names: (String, String, String), columns: Vec<Column>, streams: usize, keys: Vec<String>) -> Self {
-        let (database, table, shown) = names;
+    pub(super) fn new(staged: &str, shown: String, table: &layout::Table, made: &Table, check: RowCheck) -> Self {
         Self {
-            database,
-            table,
+            database: staged.to_owned(),
+            table: table.name.clone(),
             shown,
-            columns,
-            streams: AtomicUsize::new(streams),
+            columns: table.columns.clone(),
+            streams: AtomicUsize::new(table.streams.len()),
             rows: Mutex::default(),
-            keys,
+            keys: made.add_keys(),
+            enumerations: made.enumerations.clone(),
+            history: made.history(&table.columns),
+            warning: Mutex::default(),
+            read_back: check == RowCheck::Fingerprint,
         }
+    }
+
+    /// The first warning of the server while rows were loaded.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.warning.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a stream that has ended. Gives whether it was the last.
+    fn end_stream(&self, rows: Option<&Rows>) -> bool {
+        if let Some(rows) = rows {
+            self.rows.lock().unwrap_or_else(PoisonError::into_inner).merge(rows);
+        }
+        self.streams.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// What all its streams held.
@@ -88,6 +115,10 @@ impl Filling {
         for (number, column) in self.columns.iter().enumerate() {
             let name = sql::name(&column.name);
             match column.form {
+                Form::Number if self.enumerations.contains(&column.name) => {
+                    targets.push(format!("@b{number}"));
+                    set.push(format!("{name} = @b{number} + 0"));
+                }
                 Form::Number | Form::Text => targets.push(name),
                 Form::Binary => {
                     targets.push(format!("@b{number}"));
@@ -198,6 +229,16 @@ impl Loader {
 
     /// The end of a stream.
     pub(super) fn end(&mut self, path: &str, table: &Arc<Filling>, rows: Option<Rows>) -> Result<(), Error> {
+        if !self.open.contains_key(path) {
+            // Without a row there is nothing to load.
+            if rows.is_some_and(|rows| rows.count > 0) {
+                return Err(Error::Dump(format!("{path} holds no rows")));
+            }
+            if table.end_stream(None) {
+                let _unwanted = self.full.as_ref().map(|full| full.send(Arc::clone(table)));
+            }
+            return Ok(());
+        }
         self.give(path, table, Piece::End(rows))?;
         let _closed = self.open.remove(path);
         Ok(())
@@ -244,11 +285,16 @@ impl Loader {
         if self.shared.has_failed() { Err(self.failure()) } else { Ok(()) }
     }
 
-    /// Ends all threads; streams without an end are broken off.
-    pub(super) fn stop(&mut self) {
+    /// Breaks off the streams without an end, and takes no more.
+    pub(super) fn abandon(&mut self) {
         self.open.clear();
         self.work = None;
         self.full = None;
+    }
+
+    /// Ends all threads.
+    pub(super) fn stop(&mut self) {
+        self.abandon();
         // Threads wait for work on a clone of this receiver, which ends with the sender.
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -267,21 +313,21 @@ impl Loader {
 fn load_streams(shared: &Shared, work: &Receiver<Job>, full: Option<&Sender<Arc<Filling>>>) {
     let mut connection = None;
     for job in work {
-        if let Err(error) = load_stream(shared, &mut connection, &job) {
-            shared.fail(error);
-            connection = None;
-            continue;
-        }
-        if job.table.streams.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(full) = full
-        {
-            // Nobody makes keys any more: the restore has failed.
-            let _unwanted = full.send(Arc::clone(&job.table));
+        match load_stream(shared, &mut connection, &job) {
+            // When nobody makes keys any more, the restore has failed.
+            Ok(rows) if job.table.end_stream(rows.as_ref()) => {
+                let _unwanted = full.map(|full| full.send(Arc::clone(&job.table)));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                shared.fail(error);
+                connection = None;
+            }
         }
     }
 }
 
-fn load_stream(shared: &Shared, connection: &mut Option<Connection>, job: &Job) -> Result<(), Error> {
+fn load_stream(shared: &Shared, connection: &mut Option<Connection>, job: &Job) -> Result<Option<Rows>, Error> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(shared.door.open()?),
@@ -300,13 +346,12 @@ fn load_stream(shared: &Shared, connection: &mut Option<Connection>, job: &Job) 
     if loaded.taken != loaded.sent {
         return Err(differs(format!("the server took {} of {} rows", loaded.taken, loaded.sent)));
     }
-    if let Some(rows) = &loaded.rows {
-        if rows.count != loaded.sent {
-            return Err(differs(format!("a stream says {} rows and holds {}", rows.count, loaded.sent)));
+    match &loaded.rows {
+        Some(rows) if rows.count != loaded.sent => {
+            Err(differs(format!("a stream says {} rows and holds {}", rows.count, loaded.sent)))
         }
-        job.table.rows.lock().unwrap_or_else(PoisonError::into_inner).merge(rows);
+        Some(_) | None => Ok(loaded.rows),
     }
-    Ok(())
 }
 
 /// What became of a stream.
@@ -319,6 +364,7 @@ struct Loaded {
 /// A stream inside of a statement: what breaks it off.
 enum Broken {
     Server(crate::server::mysql::error::Error),
+    Other(Error),
     NotRows,
     /// The stream ended without its end: whoever gave it says why.
     Interrupted,
@@ -327,6 +373,12 @@ enum Broken {
 impl From<crate::server::mysql::error::Error> for Broken {
     fn from(error: crate::server::mysql::error::Error) -> Self {
         Self::Server(error)
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
     }
 }
 
@@ -340,6 +392,7 @@ impl Broken {
     fn named(self, table: &str) -> Error {
         match self {
             Self::Server(error) => doing(&format!("loading rows into {table}"))(error),
+            Self::Other(error) => error,
             Self::NotRows => Error::Dump(format!("the rows of {table}: {NotRows}")),
             Self::Interrupted => Error::Interrupted,
         }
@@ -362,7 +415,7 @@ fn by_file_into(shared: &Shared, connection: &mut Connection, job: &Job) -> Resu
         Err(Broken::Interrupted)
     });
     let done = done.map_err(|broken| broken.named(&job.table.shown))?;
-    refuse_warnings(connection, &job.table, done)?;
+    take_warnings(connection, &job.table, done.warnings)?;
     Ok(Loaded {
         sent: tuples.count,
         taken: done.affected,
@@ -370,9 +423,10 @@ fn by_file_into(shared: &Shared, connection: &mut Connection, job: &Job) -> Resu
     })
 }
 
-/// With LOCAL, what would be an error is a warning, and the row is left out or altered: so no warning is let pass.
-fn refuse_warnings(connection: &mut Connection, table: &Filling, done: Done) -> Result<(), Error> {
-    if done.warnings == 0 {
+/// With LOCAL, what would be an error is a warning, and the row is altered. So a warning is only let pass when the rows are read back:
+/// some values cannot be written without one, such as the error value of an enumeration.
+fn take_warnings(connection: &mut Connection, table: &Filling, warnings: u16) -> Result<(), Error> {
+    if warnings == 0 || table.warning().is_some() {
         return Ok(());
     }
     let shown = connection.table("SHOW WARNINGS LIMIT 3").map_err(doing("SHOW WARNINGS"))?;
@@ -381,11 +435,13 @@ fn refuse_warnings(connection: &mut Connection, table: &Filling, done: Done) -> 
         without_values(cell(1).parse().unwrap_or(0), &cell(2))
     });
     let words: Vec<String> = words.collect();
-    Err(Error::Server {
-        what: format!("loading rows into {}", table.shown),
-        reason: format!("the server warns {} times: {}", done.warnings, words.join("; ")),
-        hint: None,
-    })
+    let reason = format!("the server warned {warnings} times: {}", words.join("; "));
+    if !table.read_back {
+        let what = format!("loading rows into {}", table.shown);
+        return Err(Error::Server { what, reason, hint: None });
+    }
+    *table.warning.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    Ok(())
 }
 
 /// The INSERT statements as they are, some in one transaction.
@@ -400,7 +456,9 @@ fn by_statements_into(shared: &Shared, connection: &mut Connection, job: &Job) -
                     if together == 0 {
                         let _done = connection.run("START TRANSACTION")?;
                     }
-                    taken += connection.run(statement)?.affected;
+                    let done = connection.run(statement)?;
+                    taken += done.affected;
+                    take_warnings(connection, &job.table, done.warnings)?;
                     together += 1;
                     if together == STATEMENTS_TOGETHER {
                         let _done = connection.run("COMMIT")?;

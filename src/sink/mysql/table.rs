@@ -1,7 +1,10 @@
 //! A CREATE TABLE taken apart: what a table needs before its rows, and the keys and foreign keys that are faster made after them.
 
+use std::collections::BTreeSet;
+
 use super::lexer::Kind;
 use super::lexer::Statement;
+use crate::server::mysql::layout::Column;
 use crate::server::mysql::sql;
 
 /// A table as it is made before its rows, and what is added behind them.
@@ -17,6 +20,10 @@ pub(super) struct Table {
     pub(super) foreign_keys: Vec<String>,
     /// Columns with a default that takes the next value of a sequence, which it names with its database: name and expression.
     pub(super) sequence_defaults: Vec<(String, String)>,
+    /// Columns of type ENUM.
+    pub(super) enumerations: BTreeSet<String>,
+    /// Whether old versions of rows are kept.
+    versioned: bool,
 }
 
 /// One line of the definition of a table.
@@ -58,10 +65,14 @@ impl Table {
             keys: Vec::new(),
             foreign_keys: Vec::new(),
             sequence_defaults,
+            enumerations: items.iter().filter_map(|item| enumeration(item)).collect(),
+            versioned: false,
         };
         let options = Statement::new(tail);
-        let later = is_innodb(&options) && options.find(0, &["SYSTEM", "VERSIONING"]).is_none();
-        if !later || items.iter().any(|item| Statement::new(item).find(0, &["SYSTEM", "VERSIONING"]).is_some()) {
+        let versioned = |statement: &Statement<'_>| statement.find(0, &["SYSTEM", "VERSIONING"]).is_some();
+        table.versioned = versioned(&options) || items.iter().any(|item| versioned(&Statement::new(item)));
+        // Tables with versions do not let themselves be altered; other engines make their keys at the end by themselves.
+        if table.versioned || !is_innodb(&options) {
             return table;
         }
         let keys_later = counts_in_primary_key(items);
@@ -98,6 +109,15 @@ impl Table {
     pub(super) fn add_foreign_keys(&self) -> Option<String> {
         let all: Vec<&String> = self.foreign_keys.iter().collect();
         (!all.is_empty()).then(|| self.alter(&all))
+    }
+
+    /// What asks for the old versions of rows too, when the dump holds them: it does when it holds the columns of the period.
+    pub(super) fn history(&self, dumped: &[Column]) -> &'static str {
+        let statement = Statement::new(&self.create);
+        let period = statement.find(0, &["PERIOD", "FOR", "SYSTEM_TIME"]).and_then(|at| statement.name(at + 4));
+        let begin = period.unwrap_or_else(|| "row_start".to_owned());
+        let held = self.versioned && dumped.iter().any(|column| column.name == begin);
+        if held { " FOR SYSTEM_TIME ALL" } else { "" }
     }
 
     fn alter(&self, definitions: &[&String]) -> String {
@@ -162,6 +182,11 @@ fn counts_in_primary_key(items: &[&str]) -> bool {
 fn is_innodb(options: &Statement<'_>) -> bool {
     let engine = options.find(0, &["ENGINE", "="]);
     engine.is_some_and(|at| options.is(at + 2, "InnoDB"))
+}
+
+fn enumeration(item: &str) -> Option<String> {
+    let item = Statement::new(item);
+    item.name(0).filter(|_| item.is(1, "enum"))
 }
 
 /// `` `id` int DEFAULT nextval(`db`.`s`) ``: the column and the expression.

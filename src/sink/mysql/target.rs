@@ -97,7 +97,7 @@ fn refused(database: &str, reason: impl Into<String>) -> Error {
 }
 
 /// Refuses what is never restored to, by its name alone: databases of the server itself, and those that the operator protects.
-fn refuse_protected(server: &str, name: &str, protected: &[String]) -> Result<(), Error> {
+pub(super) fn refuse_protected(server: &str, name: &str, protected: &[String]) -> Result<(), Error> {
     if name.is_empty() || name.chars().count() > NAME_LETTERS_MAX || name.ends_with(' ') || name.contains('\0') {
         return Err(refused(name, format!("a database has a name of 1 to {NAME_LETTERS_MAX} letters, without a space at its end")));
     }
