@@ -3,7 +3,7 @@
 set -eu
 
 build="gcc libc6-dev make perl libclang1-14 libclang-common-14-dev sqlite3 ca-certificates"
-test="$build postgresql-15 openssl gnupg gpg-agent sqv sq age zstd strace util-linux attr acl python3 tar coreutils groff-base man-db bash zsh fish nodejs npm"
+test="$build postgresql-15 mariadb-server mariadb-client openssl gnupg gpg-agent sqv sq age zstd strace util-linux attr acl python3 tar coreutils groff-base man-db bash zsh fish nodejs npm"
 
 want() {
     for package in "$@"; do

@@ -5,6 +5,7 @@ pub mod config;
 pub mod exclude;
 pub mod files;
 pub mod guard;
+pub mod mysql;
 pub mod sqlite;
 pub mod uri;
 

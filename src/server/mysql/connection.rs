@@ -133,6 +133,11 @@ impl Connection {
         matches!(self.wire.stream, Stream::Tls(_))
     }
 
+    /// Gives a second reason to stop waiting: the work that the connection belongs to has ended.
+    pub fn stop_when(&mut self, ended: Cancel) {
+        self.wire.ended = Some(ended);
+    }
+
     /// Runs one statement whose rows, if any, are of no interest. Any octets: a statement need not be UTF-8.
     ///
     /// # Errors
@@ -277,6 +282,12 @@ pub struct Rows<'c> {
 }
 
 impl Rows<'_> {
+    /// How many warnings the server has, known after the last row.
+    #[must_use]
+    pub fn warnings(&self) -> u16 {
+        self.done.warnings
+    }
+
     /// The next row; none at the end.
     ///
     /// # Errors

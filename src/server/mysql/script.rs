@@ -87,7 +87,12 @@ mod tests {
 
     #[test]
     fn other_files_are_refused() {
-        for other in ["", "SELECT 1;\n", "DELIMITER $hub$\n", "DELIMITER $hub$\nSELECT 1\nDELIMITER ;\n"] {
+        for other in [
+            "",
+            "SELECT 1;\n",
+            "DELIMITER $hub$\n",
+            "DELIMITER $hub$\nSELECT 1\nDELIMITER ;\n",
+        ] {
             assert!(read(other.as_bytes()).is_err(), "{other:?}");
         }
         assert!(read(b"DELIMITER $hub$\n\xff$hub$\nDELIMITER ;\n").is_err());

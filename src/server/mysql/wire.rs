@@ -71,6 +71,8 @@ pub(super) struct Wire {
     end: usize,
     sequence: u8,
     cancel: Cancel,
+    /// A second reason to stop: the work that this connection belongs to has ended.
+    pub(super) ended: Option<Cancel>,
     /// Until when the login must be done.
     pub(super) deadline: Option<Instant>,
 }
@@ -84,6 +86,7 @@ impl Wire {
             end: 0,
             sequence: 0,
             cancel,
+            ended: None,
             deadline,
         }
     }
@@ -168,6 +171,9 @@ impl Wire {
             // `TimedOut` is what keepalive says of a dead peer.
             io::ErrorKind::WouldBlock => {
                 self.cancel.check()?;
+                if let Some(ended) = &self.ended {
+                    ended.check()?;
+                }
                 match self.deadline {
                     Some(deadline) if Instant::now() >= deadline => Err(Error::Lost(io::Error::new(
                         io::ErrorKind::TimedOut,

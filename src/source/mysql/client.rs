@@ -1,0 +1,40 @@
+//! `restore.sql`: the members of a dump in the order in which the stock client reads them.
+
+use std::fmt::Write as _;
+
+use super::tasks::file_name;
+use crate::server::mysql::layout::AFTER;
+use crate::server::mysql::layout::Plan;
+use crate::server::mysql::layout::SCHEMA;
+use crate::server::mysql::sql;
+
+const HEAD: &str = "\
+-- For the stock client, in the folder of this file:
+--
+--   find . -name '*.part-00000000' | while read -r first; do path=${first%.part-*}; cat \"$path\".part-* > \"$path\"; done
+--   mariadb --binary-mode --default-character-set=utf8mb4 < restore.sql        (or mysql)
+--
+-- The first line joins streams that were unpacked as parts; it does nothing when there are none. The databases must not exist yet.
+";
+
+/// The script.
+pub(super) fn restore_sql(plan: &Plan) -> String {
+    let mut out = HEAD.to_owned();
+    for statement in sql::SESSION.iter().chain([&sql::LOADING]) {
+        let _infallible = writeln!(out, "{statement};");
+    }
+    for (number, database) in plan.databases.iter().enumerate() {
+        let _infallible = writeln!(out, "source {SCHEMA}/{}.sql", file_name(&database.name, number));
+    }
+    for database in &plan.databases {
+        let _infallible = writeln!(out, "USE {};", sql::name(&database.name));
+        for stream in database.tables.iter().flat_map(|table| &table.streams) {
+            let _infallible = writeln!(out, "source {stream}");
+        }
+    }
+    for (number, database) in plan.databases.iter().enumerate() {
+        let _infallible = writeln!(out, "USE {};", sql::name(&database.name));
+        let _infallible = writeln!(out, "source {AFTER}/{}.sql", file_name(&database.name, number));
+    }
+    out
+}
