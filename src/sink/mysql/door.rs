@@ -83,7 +83,8 @@ pub(super) fn set_up(connection: &mut Connection) -> Result<(), Error> {
 /// Settings that let tables and rows be as they were.
 fn wanted(version: &Version) -> &'static [&'static str] {
     if version.is_mariadb() {
-        &["check_constraint_checks = 0", "system_versioning_insert_history = 1"]
+        // Without unique checks, the first statement that fills a table locks it until it ends, and the other streams of the table wait.
+        &["unique_checks = 1", "check_constraint_checks = 0", "system_versioning_insert_history = 1"]
     } else {
         &[
             "restrict_fk_on_non_standard_key = 0",

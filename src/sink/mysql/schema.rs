@@ -38,7 +38,9 @@ pub(super) fn run(
         let statement = Statement::new(sql);
         let (act, at) = act(&statement);
         if matches!(act, Act::Database | Act::Use) {
-            current = Some(find(databases, &statement, at, below)?);
+            let number = find(databases, &statement, at, below)?;
+            databases[number].file = file(below).to_owned();
+            current = Some(number);
         }
         let number = current.ok_or_else(|| Error::Dump(format!("{below} does not say which database it is of")))?;
         let database = &mut databases[number];
@@ -82,7 +84,8 @@ fn make_table(
 
 /// Keeps what a script makes after the rows.
 pub(super) fn keep(databases: &mut [Database], below: &str, text: &[u8]) -> Result<(), Error> {
-    let mut current = only(databases);
+    let of_schema = |database: &Database| database.file == file(below);
+    let mut current = databases.iter().position(of_schema).or_else(|| only(databases));
     for sql in read(below, text)? {
         let statement = Statement::new(sql);
         let (act, at) = act(&statement);
@@ -126,6 +129,11 @@ fn staged_names(databases: &[Database]) -> BTreeMap<String, String> {
 
 fn read<'t>(below: &str, text: &'t [u8]) -> Result<Vec<&'t str>, Error> {
     script::read(text).map_err(|error| Error::Dump(format!("{below}: {error}")))
+}
+
+/// The name of a script without its folder: the same before the rows and after them.
+fn file(below: &str) -> &str {
+    below.rsplit('/').next().unwrap_or_default()
 }
 
 fn only(databases: &[Database]) -> Option<usize> {

@@ -37,6 +37,8 @@ pub(super) struct Database {
     pub(super) target: String,
     /// Where it is until then.
     pub(super) staged: String,
+    /// The name of its scripts, below their folders.
+    pub(super) file: String,
     /// Character set and collation, as SHOW CREATE DATABASE prints them.
     pub(super) creation: String,
     /// Whether the target was there, and empty.
@@ -63,6 +65,7 @@ pub(super) fn choose(control: &mut Connection, door: &Door, plan: &Plan, options
             source: database.name.clone(),
             staged: staged_name(&target)?,
             target,
+            file: String::new(),
             creation: String::new(),
             existed,
             tables: BTreeMap::new(),
