@@ -66,7 +66,7 @@ pub struct Args {
     /// The set, as a flag
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,
-    /// Back up this: sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
+    /// Back up this: sqlite:PATH, mysql://USER@HOST/DATABASE, files:PATH, config:PATH or command:NAME=COMMAND
     #[arg(long, value_name = "URI")]
     pub source: Vec<String>,
     /// Who opens the bundle.
@@ -146,7 +146,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let recipients = setup::recipients(&set.recipients, &context.environment)?;
     let suite = setup::suite(&set, &recipients)?;
     let keys = setup::key_policy(&settings);
-    let mut sources = setup::sources(&set, &context.environment, &context.clock)?;
+    let mut sources = setup::sources(&set, settings.threads(), &context.environment, &context.clock)?;
     let desk = Desk {
         clock: context.clock.as_ref(),
         actor: setup::actor(&context.environment),

@@ -8,6 +8,8 @@ use crate::config::Settings;
 use crate::config::origin::Origin;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
+use crate::source::uri::SourceUri;
+use crate::source::uri::What;
 
 /// One setting in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +140,15 @@ fn secret(source: &SecretSource) -> Shown {
 /// A URI without the password in it: `scheme://user:[redacted]@host`.
 #[must_use]
 pub fn without_password(uri: &str) -> String {
+    // Databases have several places for a password; their own reader knows them all.
+    if let Ok(SourceUri {
+        what: What::Mysql(_), ..
+    }) = uri.parse()
+    {
+        return uri
+            .parse()
+            .map_or_else(|_| String::new(), |uri: SourceUri| uri.to_string());
+    }
     let Some((scheme, rest)) = uri.split_once("://") else {
         return uri.to_owned();
     };

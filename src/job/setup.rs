@@ -14,6 +14,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::secret::SecretText;
+use crate::bundle::name::Label;
 use crate::bundle::suite::Suite;
 use crate::config::Recipients;
 use crate::config::SetSettings;
@@ -32,6 +33,9 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
+use crate::server::mysql::options::Options;
+use crate::server::mysql::options::Surroundings;
+use crate::server::mysql::parameters::Parameters;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -41,6 +45,9 @@ use crate::source::config::ConfigSource;
 use crate::source::config::SecretRule;
 use crate::source::files::FilesOptions;
 use crate::source::files::FilesSource;
+use crate::source::mysql::MysqlOptions;
+use crate::source::mysql::MysqlSource;
+use crate::source::mysql::Selection;
 use crate::source::sqlite::SqliteOptions;
 use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
@@ -264,12 +271,13 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Makes the sources of a set.
+/// Makes the sources of a set; each reads with `jobs` connections at most.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
 pub fn sources(
     set: &SetSettings,
+    jobs: usize,
     environment: &Environment,
     clock: &std::sync::Arc<dyn Clock>,
 ) -> Result<Vec<Box<dyn Source>>, Error> {
@@ -291,6 +299,7 @@ pub fn sources(
                 };
                 Box::new(SqliteSource::new(label, resolve(&path), options).timed_by(std::sync::Arc::clone(clock)))
             }
+            What::Mysql(written) => Box::new(mysql_source(label, &written, jobs, environment)?),
             What::Files(path) => {
                 let options = FilesOptions {
                     exclude: set.exclude.value.clone(),
@@ -323,6 +332,42 @@ pub fn sources(
         });
     }
     Ok(sources)
+}
+
+/// The groups of option files that a dump reads, beside those of every client.
+const DUMP_GROUPS: [&str; 2] = ["mysqldump", "mariadb-dump"];
+
+fn mysql_source(
+    label: Label,
+    written: &Parameters,
+    jobs: usize,
+    environment: &Environment,
+) -> Result<MysqlSource, Error> {
+    let mut server =
+        Options::resolve(written, &mysql_surroundings(environment), &DUMP_GROUPS).map_err(|error| bad(&error))?;
+    let options = MysqlOptions {
+        selection: Selection::of(written, server.database.as_deref()),
+        jobs,
+        lock_tables: written.is_on("lock-tables"),
+        ..MysqlOptions::default()
+    };
+    // What is dumped is asked for by name; a session that begins nowhere in particular says better what is missing.
+    server.database = None;
+    Ok(MysqlSource::new(label, server, options))
+}
+
+/// What the environment says of MySQL and MariaDB servers.
+#[must_use]
+pub fn mysql_surroundings(environment: &Environment) -> Surroundings {
+    let text = |name: &str| environment.get(name).map(|value| value.to_string_lossy().into_owned());
+    Surroundings {
+        host: text("MYSQL_HOST"),
+        port: text("MYSQL_TCP_PORT"),
+        socket: text("MYSQL_UNIX_PORT"),
+        password: text("MYSQL_PWD").map(SecretText::new),
+        user: text("USER").or_else(|| text("LOGNAME")),
+        home: environment.get("HOME").map(PathBuf::from),
+    }
 }
 
 fn bad(error: &dyn Fault) -> Error {

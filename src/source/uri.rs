@@ -1,4 +1,4 @@
-//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `hub=files:PATH`, `command:NAME=CMD`.
+//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `mysql://USER@HOST/DB`, `command:NAME=CMD`.
 //!
 //! Paths are literal: nothing is decoded, nothing is looked up. Text that could hold a password is never repeated in an error.
 
@@ -12,9 +12,10 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
+use crate::server::mysql;
+use crate::server::mysql::parameters::Parameters;
 
-const SOURCE_FORMS: &str =
-    "sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
+const SOURCE_FORMS: &str = "sqlite:/var/lib/hub/hub.db, mysql://backup@db/shop, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
 const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
 
 /// Longest label that is made from a file name: the longest that a label may be.
@@ -34,6 +35,8 @@ pub struct SourceUri {
 pub enum What {
     /// A SQLite database file.
     Sqlite(PathBuf),
+    /// Databases of a MySQL or MariaDB server.
+    Mysql(Parameters),
     /// A file or folder, as it is.
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
@@ -76,6 +79,9 @@ pub enum Error {
         /// The kind, without what follows it.
         scheme: String,
     },
+    /// What names a MySQL or MariaDB server is not usable.
+    #[error(transparent)]
+    Mysql(mysql::error::Error),
     /// Not one of the kinds.
     #[error("{scheme:?} is not a kind of {of}")]
     UnknownKind {
@@ -150,6 +156,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotYet { .. }
+            | Self::Mysql(_)
             | Self::UnknownKind { .. }
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
@@ -170,6 +177,7 @@ impl Fault for Error {
             Self::BadLabel { of: Role::Target, .. } => {
                 "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
             }
+            Self::Mysql(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
             Self::NoLabel { uri } => format!("Write LABEL=SOURCE, for example root={uri}."),
             Self::SameLabel { label, second, .. } => {
@@ -202,6 +210,7 @@ impl FromStr for SourceUri {
         let path = |kind: fn(PathBuf) -> What| Ok(kind(plain_path(scheme, rest, Role::Source)?));
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
+            "mysql" | "mariadb" => What::Mysql(Parameters::parse(scheme, rest).map_err(Error::Mysql)?),
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
             "command" => parse_command(rest)?,
@@ -276,6 +285,16 @@ impl SourceUri {
         }
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
+            // The one database, or else the host.
+            What::Mysql(server) => {
+                let databases = server.list("databases");
+                let one = databases.first().filter(|_| databases.len() == 1);
+                let name = one
+                    .map(String::as_str)
+                    .or(server.get("database"))
+                    .or(server.get("host"));
+                label_of(name.unwrap_or("localhost"))
+            }
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -316,7 +335,7 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
 fn shown(what: &What) -> String {
     match what {
         What::Command { name, .. } => format!("command:{name}=…"),
-        What::Sqlite(_) | What::Files(_) | What::Config(_) => what.to_string(),
+        What::Sqlite(_) | What::Mysql(_) | What::Files(_) | What::Config(_) => what.to_string(),
     }
 }
 
@@ -331,6 +350,7 @@ impl fmt::Display for What {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
+            Self::Mysql(server) => server.fmt(out),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Config(path) => write!(out, "config:{}", path.display()),
             Self::Command { name, command } => write!(out, "command:{name}={command}"),

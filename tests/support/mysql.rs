@@ -295,6 +295,22 @@ impl Server {
         command
     }
 
+    /// The stock client with `folder`, which is below [`Self::path`], as its working folder.
+    pub(crate) fn stock_in(&self, folder: &Path) -> Command {
+        let client = self.stock("");
+        if self.root.is_none() {
+            let mut client = client;
+            client.current_dir(folder);
+            return client;
+        }
+        let inside = self.inside.join(folder.strip_prefix(self.path()).expect("below"));
+        let root = self.root.as_ref().expect("looked at above");
+        let mut command = Command::new("chroot");
+        command.arg(root).args(["env", "-C"]).arg(inside);
+        command.args(client.get_args().skip(1));
+        command
+    }
+
     fn signal(&self, name: &str) {
         let pid = fs::read_to_string(self.path().join("pid")).unwrap_or_default();
         let pid = pid.trim();

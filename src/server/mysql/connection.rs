@@ -89,13 +89,15 @@ impl Connection {
         let deadline = Instant::now() + options.connect_timeout;
         let (stream, host) = connect(options, deadline)?;
         let mut wire = Wire::new(stream, cancel.clone(), Some(deadline));
-        let greeting = handshake::login(&mut wire, options, host.as_deref()).map_err(|error| match error {
-            Error::Lost(error) => Error::Connect {
-                server: options.server(),
-                reason: format!("the login broke off: {error}"),
-            },
-            other => other,
-        })?;
+        let greeting = match handshake::login(&mut wire, options, host.as_deref()) {
+            Err(Error::Lost(error)) => {
+                return Err(Error::Connect {
+                    server: options.server(),
+                    reason: format!("the login broke off: {error}"),
+                });
+            }
+            greeting => greeting?,
+        };
         wire.deadline = None;
         let mut connection = Self {
             wire,

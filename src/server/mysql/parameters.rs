@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Write as _;
 
 use super::error::Error;
 use crate::base::secret::SecretText;
@@ -135,7 +136,7 @@ impl Parameters {
         } else if self.set(name, value) {
             Ok(())
         } else {
-            Err(bad(format!("there is no parameter {plain:?}")))
+            Err(bad(&format!("there is no parameter {plain:?}")))
         }
     }
 
@@ -149,7 +150,7 @@ impl Parameters {
             .map_or((account, None), |(user, word)| (user, Some(word)));
         let (host, port) = match address.strip_prefix('[') {
             Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or_else(|| bad("a '[' has no ']'".into()))?;
+                let (host, rest) = rest.split_once(']').ok_or_else(|| bad("a '[' has no ']'"))?;
                 (host, rest.strip_prefix(':'))
             }
             None => address
@@ -178,14 +179,14 @@ impl Parameters {
     }
 
     fn read_words(&mut self, text: &str) -> Result<(), Error> {
-        let words = shlex::split(text).ok_or_else(|| bad("a quote is not closed".into()))?;
+        let words = shlex::split(text).ok_or_else(|| bad("a quote is not closed"))?;
         if words.is_empty() {
-            return Err(bad("nothing says where the server is".into()));
+            return Err(bad("nothing says where the server is"));
         }
         for word in words {
             let (name, value) = word
                 .split_once('=')
-                .ok_or_else(|| bad("a word is not of the form key=value".into()))?;
+                .ok_or_else(|| bad("a word is not of the form key=value"))?;
             self.set_own(name, value)?;
         }
         Ok(())
@@ -197,7 +198,7 @@ fn is_true(text: &str) -> bool {
     matches!(text.to_ascii_lowercase().as_str(), "1" | "on" | "true" | "yes" | "")
 }
 
-fn bad(what: String) -> Error {
+fn bad(what: &str) -> Error {
     Error::Options {
         what: format!("the address of a MySQL or MariaDB server is not usable: {what}"),
         hint:
@@ -209,7 +210,7 @@ fn bad(what: String) -> Error {
 
 /// Undoes percent encoding.
 fn decode(text: &str) -> Result<String, Error> {
-    let broken = || bad("a '%' is not followed by two hexadecimal digits of UTF-8".into());
+    let broken = || bad("a '%' is not followed by two hexadecimal digits of UTF-8");
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
@@ -232,7 +233,7 @@ fn encode(text: &str) -> String {
         if octet.is_ascii_alphanumeric() || b"-._~/,".contains(&octet) {
             out.push(char::from(octet));
         } else {
-            out.push_str(&format!("%{octet:02X}"));
+            let _infallible = write!(out, "%{octet:02X}");
         }
     }
     out

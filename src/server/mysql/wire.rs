@@ -167,24 +167,24 @@ impl Wire {
 
     /// Whether an error only says that nothing came for a while, and nobody told us to stop meanwhile.
     fn may_try_again(&self, error: io::Error) -> Result<(), Error> {
-        match error.kind() {
-            // `TimedOut` is what keepalive says of a dead peer.
-            io::ErrorKind::WouldBlock => {
-                self.cancel.check()?;
-                if let Some(ended) = &self.ended {
-                    ended.check()?;
-                }
-                match self.deadline {
-                    Some(deadline) if Instant::now() >= deadline => Err(Error::Lost(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "no answer in time",
-                    ))),
-                    Some(_) | None => Ok(()),
-                }
-            }
-            io::ErrorKind::Interrupted => Ok(self.cancel.check()?),
-            _ => Err(Error::Lost(error)),
+        // `TimedOut` is what keepalive says of a dead peer, and no reason to try again.
+        if error.kind() == io::ErrorKind::Interrupted {
+            return Ok(self.cancel.check()?);
         }
+        if error.kind() != io::ErrorKind::WouldBlock {
+            return Err(Error::Lost(error));
+        }
+        self.cancel.check()?;
+        if let Some(ended) = &self.ended {
+            ended.check()?;
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::Lost(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no answer in time",
+            )));
+        }
+        Ok(())
     }
 
     /// Begins a command: the numbers of its packets begin at 0.

@@ -142,11 +142,13 @@ impl MysqlSource {
         let names = catalog::databases(control, selection).map_err(|error| self.subject.reaching(&error))?;
         let mut databases = Vec::new();
         for name in names {
-            let database = catalog::read(control, &name, selection).map_err(|error| match error {
-                error @ ServerError::Options { .. } => self.subject.reaching(&error),
-                error => self
-                    .subject
-                    .reading(&format!("the definitions of {}", sql::name(&name)), &error),
+            let database = catalog::read(control, &name, selection).map_err(|error| {
+                if matches!(error, ServerError::Options { .. }) {
+                    self.subject.reaching(&error)
+                } else {
+                    let what = format!("the definitions of {}", sql::name(&name));
+                    self.subject.reading(&what, &error)
+                }
             })?;
             databases.push(database);
         }

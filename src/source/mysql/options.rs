@@ -14,12 +14,12 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The selection that parameters ask for: `databases`, or else the one database of the address, or else all.
+    /// The selection that parameters ask for: `databases`, or else the one database of the address or of an option file, or else all.
     #[must_use]
-    pub fn of(parameters: &Parameters) -> Self {
+    pub fn of(parameters: &Parameters, database: Option<&str>) -> Self {
         let mut databases = parameters.list("databases");
         if databases.is_empty() {
-            databases.extend(parameters.get("database").map(str::to_owned));
+            databases.extend(database.map(str::to_owned));
         }
         Self {
             databases,
@@ -43,7 +43,7 @@ pub struct MysqlOptions {
     pub selection: Selection,
     /// Connections that read at once.
     pub jobs: usize,
-    /// Whether writers of the whole server may be held up while tables without transactions (MyISAM, Aria, MEMORY, …) are read. Without
+    /// Whether writers of the whole server may be held up while tables without transactions (`MyISAM`, Aria, MEMORY, …) are read. Without
     /// it such tables are refused, for no snapshot covers them.
     pub lock_tables: bool,
     /// About how many bytes of a table one stream holds, where its primary key lets it be cut.

@@ -128,14 +128,10 @@ fn lock(subject: &Subject, control: &mut Connection, method: Method) -> Result<(
         if let Err(error) = control.run(statement) {
             // Half a lock is given back before anything else is said.
             let _given_back = unlock(subject, control, method);
-            return Err(match subject.reading("one moment of all tables", &error) {
-                Error::Incomplete { label, reason, .. } => Error::Incomplete {
-                    label,
-                    reason,
-                    hint: Some(LOCK_HINT.into()),
-                },
-                other => other,
-            });
+            if matches!(error, ServerError::Interrupted(_)) {
+                return Err(subject.reading("", &error));
+            }
+            return Err(subject.incomplete(format!("cannot hold commits up for a moment: {error}"), LOCK_HINT));
         }
     }
     Ok(())
