@@ -34,7 +34,6 @@ use hub_backup::source::Source as _;
 use hub_backup::source::mysql::MysqlOptions;
 use hub_backup::source::mysql::MysqlSource;
 use hub_backup::source::mysql::Selection;
-use mysql::PASSWORD;
 use mysql::Server;
 use mysql::options;
 
@@ -197,5 +196,238 @@ fn everything_comes_back_as_it_was() {
     assert!(notes.iter().any(|note| note.contains("nobody")), "{notes:?}");
     for database in ["torture", ODD] {
         assert_same(&from, &to, database);
+    }
+}
+
+/// A small database with one of everything that a restore handles in its own way.
+const SMALL: [&str; 8] = [
+    "CREATE DATABASE shop CHARACTER SET utf8mb4",
+    "CREATE TABLE shop.parent (id INT PRIMARY KEY, v VARCHAR(20), KEY (v))",
+    "CREATE TABLE shop.child (id INT PRIMARY KEY, p INT, note VARCHAR(200), KEY (p), CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (id))",
+    "INSERT INTO shop.parent VALUES (1, 'one'), (2, 'it''s')",
+    "INSERT INTO shop.child VALUES (1, 1, 'needle-row'), (2, 2, NULL)",
+    "CREATE DEFINER=root@localhost VIEW shop.pairs AS SELECT c.id, p.v FROM shop.child c JOIN shop.parent p ON p.id = c.p",
+    "CREATE DEFINER=nobody@nowhere TRIGGER shop.t BEFORE INSERT ON shop.child FOR EACH ROW SET NEW.note = 'x'",
+    "CREATE DEFINER=nobody@nowhere EVENT shop.e ON SCHEDULE EVERY 1 SECOND DO INSERT INTO shop.parent VALUES (99, 'event')",
+];
+
+fn small() -> (Server, Dump) {
+    let server = Server::mariadb("local_infile=1");
+    server.run(&SMALL);
+    let dump = dump(&server, &["shop"]);
+    (server, dump)
+}
+
+fn named(name: &str) -> MysqlSinkOptions {
+    MysqlSinkOptions {
+        database: Some(name.to_owned()),
+        ..usual()
+    }
+}
+
+fn refusal(result: Result<Vec<String>, sink::Error>) -> (Kind, String) {
+    let error = result.expect_err("it is refused");
+    (error.kind(), format!("{error} {}", error.hint().unwrap_or_default()))
+}
+
+#[test]
+fn a_database_gets_the_name_that_it_is_given() {
+    let (server, dump) = small();
+    dump.restore(&server, named("new name")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(databases(&server), ["new name", "shop"]);
+    let mut admin = server.admin();
+    let rows = admin.table("SELECT * FROM `new name`.pairs ORDER BY 1").expect("the view");
+    let text = |cell: &str| Some(cell.to_owned());
+    assert_eq!(rows, [[text("1"), text("one")], [text("2"), text("it's")]]);
+    // The view and the foreign key are of the new database, not of the old one.
+    let _done = admin.run("DROP DATABASE shop").expect("nothing needs it");
+    assert!(admin.table("SELECT * FROM `new name`.pairs").is_ok());
+    let orphan = admin.run("UPDATE `new name`.child SET p = 77");
+    assert_eq!(orphan.expect_err("a foreign key").code(), Some(1452));
+    let show = admin.table("SHOW CREATE TABLE `new name`.child").expect("a table").concat().concat_text();
+    assert!(show.contains("REFERENCES `parent`"), "{show}");
+}
+
+trait ConcatText {
+    fn concat_text(&self) -> String;
+}
+
+impl ConcatText for Vec<Option<String>> {
+    fn concat_text(&self) -> String {
+        self.iter().flatten().cloned().collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[test]
+fn definers_are_as_the_operator_says() {
+    let (server, dump) = small();
+    let definer = |how: Definer, name: &str| {
+        let notes = dump.restore(&server, MysqlSinkOptions { definer: how, ..named(name) });
+        let notes = notes.unwrap_or_else(|error| panic!("{error}"));
+        let sql = format!("SELECT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{name}'");
+        (notes, server.admin().value(sql).expect("a trigger").expect("one"))
+    };
+    let (notes, kept) = definer(Definer::Keep, "kept");
+    assert_eq!(kept, "nobody@nowhere");
+    assert!(notes.iter().any(|note| note.contains("'nobody'@'nowhere'")), "{notes:?}");
+    let (notes, dropped) = definer(Definer::Drop, "dropped");
+    assert_eq!(dropped, "admin@127.0.0.1");
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(definer("root@localhost".parse().expect("an account"), "given").1, "root@localhost");
+}
+
+#[test]
+fn without_local_files_statements_are_sent() {
+    let (from, to) = (source(), Server::mariadb("local_infile=0\nmax_allowed_packet=64M"));
+    let dump = dump(&from, &["torture", ODD]);
+    let _notes = dump.restore(&to, usual()).unwrap_or_else(|error| panic!("{error}"));
+    for database in ["torture", ODD] {
+        assert_same(&from, &to, database);
+    }
+}
+
+#[test]
+fn what_is_there_is_never_touched() {
+    let (server, dump) = small();
+    let before = stock_dump(&server, "shop");
+    let refused = |how: MysqlSinkOptions, word: &str| {
+        let (kind, text) = refusal(dump.restore(&server, how));
+        assert_eq!(kind, Kind::TargetRefused, "{text}");
+        assert!(text.contains(word), "{text}");
+    };
+    refused(usual(), "the database that the dump was made of");
+    server.run(&["CREATE DATABASE other", "CREATE PROCEDURE other.p() SELECT 1", "CREATE DATABASE void CHARACTER SET latin1"]);
+    refused(named("other"), "not empty: it holds p");
+    refused(named("mysql"), "the server itself");
+    refused(MysqlSinkOptions { protected: vec!["prod-*".into()], ..named("prod-shop") }, "protected by \"prod-*\"");
+    refused(MysqlSinkOptions { protected: vec!["127.0.0.1".into()], ..named("x") }, "protected");
+    refused(named(&"x".repeat(65)), "1 to 64 letters");
+    assert_eq!(stock_dump(&server, "shop"), before);
+    assert_eq!(databases(&server), ["other", "shop", "void"]);
+    // An empty one is taken, with the character set of the dump.
+    let _notes = dump.restore(&server, named("void")).unwrap_or_else(|error| panic!("{error}"));
+    let sql = "SELECT default_character_set_name FROM information_schema.schemata WHERE schema_name = 'void'";
+    assert_eq!(server.admin().value(sql).expect("a row").as_deref(), Some("utf8mb4"));
+}
+
+#[test]
+fn a_restore_that_ends_anywhere_leaves_nothing() {
+    let (server, dump) = small();
+    for most in 0..=dump.0.len() {
+        let mut sink = open(&server, named("target")).unwrap_or_else(|error| panic!("{error}"));
+        dump.give(&mut sink, most).unwrap_or_else(|error| panic!("after {most}: {error}"));
+        drop(sink);
+        assert_eq!(databases(&server), ["shop"], "after {most} pieces");
+    }
+    let _notes = dump.restore(&server, named("target")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(databases(&server), ["shop", "target"]);
+}
+
+#[test]
+fn rows_that_differ_are_found_and_nothing_is_kept() {
+    let (server, mut dump) = small();
+    let change = |dump: &mut Dump, from: &str, to: &str| {
+        for piece in &mut dump.0 {
+            if let Piece::Part(part, bytes) = piece {
+                let text = String::from_utf8_lossy(bytes).replace(from, to);
+                *bytes = text.into_bytes();
+                part.size = bytes.len() as u64;
+            }
+        }
+    };
+    change(&mut dump, "needle-row", "needle-raw");
+    let (kind, text) = refusal(dump.restore(&server, named("target")));
+    assert_eq!(kind, Kind::AssertionFailed, "{text}");
+    assert!(text.contains("shop.child: its 2 rows differ") && !text.contains("needle"), "{text}");
+    // The count alone does not see it.
+    let counting = MysqlSinkOptions { check: RowCheck::Rows, ..named("target") };
+    let _notes = dump.restore(&server, counting.clone()).unwrap_or_else(|error| panic!("{error}"));
+    server.run(&["DROP DATABASE target"]);
+    change(&mut dump, "(2,2,NULL)", "(1,2,NULL)");
+    let (kind, text) = refusal(dump.restore(&server, counting));
+    assert!(matches!(kind, Kind::AssertionFailed | Kind::RestoreFailed), "{text}");
+    assert!(text.contains("Duplicate entry '…'") || text.contains("took 1 of 2 rows"), "{text}");
+    assert_eq!(databases(&server), ["shop"]);
+}
+
+#[test]
+fn a_server_that_dies_leaves_nothing_visible_and_the_next_restore_sweeps() {
+    let (from, dump) = small();
+    let to = Server::mariadb("local_infile=1");
+    let mut sink = open(&to, usual()).unwrap_or_else(|error| panic!("{error}"));
+    dump.give(&mut sink, dump.0.len() / 2).unwrap_or_else(|error| panic!("{error}"));
+    to.kill();
+    let error = sink.prepare().expect_err("the server is gone");
+    assert_eq!(error.kind(), Kind::RestoreFailed, "{error}");
+    drop(sink);
+    to.start();
+    let left = databases(&to);
+    assert!(left.iter().all(|name| name.starts_with("shop_hub_tmp_")), "{left:?}");
+    let notes = dump.restore(&to, usual()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(notes.iter().any(|note| note.contains("removed shop_hub_tmp_")), "{notes:?}");
+    assert_eq!(databases(&to), ["shop"]);
+    assert_same(&from, &to, "shop");
+}
+
+#[test]
+fn what_another_restore_is_filling_is_not_swept() {
+    let (server, dump) = small();
+    let mut first = open(&server, named("first")).unwrap_or_else(|error| panic!("{error}"));
+    dump.give(&mut first, usize::MAX).unwrap_or_else(|error| panic!("{error}"));
+    let notes = dump.restore(&server, named("second")).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!notes.iter().any(|note| note.contains("hub_tmp")), "{notes:?}");
+    Box::new(first).commit().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(databases(&server), ["first", "second", "shop"]);
+}
+
+#[test]
+fn chosen_tables_come_alone() {
+    let (server, dump) = small();
+    let how = MysqlSinkOptions { tables: Some(vec!["shop.child".into()]), ..named("some") };
+    let mut sink = open(&server, how).unwrap_or_else(|error| panic!("{error}"));
+    dump.give(&mut sink, usize::MAX).unwrap_or_else(|error| panic!("{error}"));
+    sink.prepare().unwrap_or_else(|error| panic!("{error}"));
+    let notes = sink.notes();
+    assert!(notes.iter().any(|note| note.contains("without its foreign keys")), "{notes:?}");
+    Box::new(sink).commit().unwrap_or_else(|error| panic!("{error}"));
+    let tables = server.admin().table("SHOW TABLES FROM some").expect("a list").concat().concat_text();
+    assert_eq!(tables, "child");
+    assert_eq!(server.admin().value("SELECT COUNT(*) FROM some.child").expect("a row").as_deref(), Some("2"));
+}
+
+#[test]
+fn the_stock_client_restores_the_same() {
+    let from = source();
+    let dump = dump(&from, &["torture", ODD]);
+    let folder = tempfile::tempdir().expect("a folder");
+    dump.unpack(folder.path());
+    let to = Server::mariadb("max_allowed_packet=64M");
+    let script = std::fs::File::open(folder.path().join("shop/restore.sql")).expect("restore.sql");
+    let mut client = to.stock("");
+    let client = client.current_dir(folder.path().join("shop")).stdin(script).stdout(Stdio::null()).stderr(Stdio::piped());
+    let ran = client.output().expect("mariadb");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    for database in ["torture", ODD] {
+        assert_same(&from, &to, database);
+    }
+}
+
+impl Dump {
+    /// Writes the members below a folder, as unpacking a bundle does.
+    fn unpack(&self, folder: &std::path::Path) {
+        use std::io::Write as _;
+        let add = |path: &EntryPath, bytes: &[u8]| {
+            let path = folder.join(path.as_path());
+            std::fs::create_dir_all(path.parent().expect("below the folder")).expect("room");
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("room");
+            file.write_all(bytes).expect("room");
+        };
+        for piece in &self.0 {
+            match piece {
+                Piece::Entry(entry, bytes) => add(&entry.path, bytes),
+                Piece::Part(part, bytes) => add(&part.path, bytes),
+                Piece::Stream(stream) => add(&stream.path, b""),
+            }
+        }
     }
 }

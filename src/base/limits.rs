@@ -138,3 +138,9 @@ pub const DATABASE_KEEPALIVE_SECONDS: u64 = 20;
 
 /// After how many unanswered questions a database server counts as gone.
 pub const DATABASE_KEEPALIVES_MAX: u32 = 4;
+
+/// How long a lock on a table is waited for, in seconds: whoever holds it changes the table, and whoever waits for us makes others wait.
+pub const DATABASE_LOCK_SECONDS: u64 = 60;
+
+/// Most missing grants and the like that an error names: a screenful.
+pub const DATABASE_PROBLEMS_SHOWN: usize = 40;

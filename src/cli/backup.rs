@@ -146,7 +146,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let recipients = setup::recipients(&set.recipients, &context.environment)?;
     let suite = setup::suite(&set, &recipients)?;
     let keys = setup::key_policy(&settings);
-    let mut sources = setup::sources(&set, settings.threads(), &context.environment, &context.clock)?;
+    let mut sources = setup::sources(&set, &context.environment, &context.clock, settings.threads())?;
     let desk = Desk {
         clock: context.clock.as_ref(),
         actor: setup::actor(&context.environment),

@@ -24,11 +24,18 @@ use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
 use crate::job::bundles::Found;
+use crate::job::mysql_target::MysqlRestore;
 use crate::job::restore;
 use crate::job::restore::Done;
+use crate::job::restore::PostgresRestore;
 use crate::job::restore::Restore;
 use crate::job::setup;
 use crate::policy::selection::Selection;
+use crate::sink::mysql::options::Definer;
+use crate::sink::mysql::options::MysqlSinkOptions;
+use crate::sink::postgres::options::Landing;
+use crate::sink::postgres::options::PostgresSinkOptions;
+use crate::sink::postgres::options::RowCheck;
 use crate::sink::sqlite::Check;
 use crate::source::uri::TargetUri;
 use crate::store::Store;
@@ -65,6 +72,88 @@ pub enum SqliteCheck {
     Full,
 }
 
+/// What is compared with the source after rows were restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowChecks {
+    /// Nothing
+    None,
+    /// How many rows each table took
+    Rows,
+    /// Every row, read back
+    Fingerprint,
+}
+
+/// How PostgreSQL databases are restored.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of PostgreSQL targets")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct PostgresArgs {
+    /// Load into the empty database itself: a restore that fails leaves there what it had loaded
+    #[arg(long, conflicts_with = "into_schema")]
+    pub in_place: bool,
+    /// Put the tables chosen by --only into the new schema NAME of a database in use, and touch nothing else in it
+    #[arg(long, value_name = "NAME", requires = "only")]
+    pub into_schema: Option<String>,
+    /// Make the roles and tablespaces of the source's server too; roles get no passwords
+    #[arg(long)]
+    pub globals: bool,
+    /// Let everything belong to the connecting role
+    #[arg(long)]
+    pub no_owner: bool,
+    /// Restore no privileges
+    #[arg(long)]
+    pub no_privileges: bool,
+    /// Restore as ROLE
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Compare restored rows of a database server with those of the source
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = RowChecks::Fingerprint, help_heading = "Options")]
+    pub row_check: RowChecks,
+    /// Gather no statistics for the planner
+    #[arg(long)]
+    pub no_analyze: bool,
+}
+
+/// How MySQL and MariaDB databases are restored.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of MySQL and MariaDB targets")]
+pub struct MysqlArgs {
+    /// Let views, triggers, routines and events have the definer of the source (keep), the restoring account (drop), or USER@HOST
+    #[arg(long, value_name = "WHO", default_value_t = Definer::Keep)]
+    pub definer: Definer,
+}
+
+impl RowChecks {
+    fn check(self) -> RowCheck {
+        match self {
+            Self::None => RowCheck::None,
+            Self::Rows => RowCheck::Rows,
+            Self::Fingerprint => RowCheck::Fingerprint,
+        }
+    }
+}
+
+impl PostgresArgs {
+    fn options(&self, protected: &[String]) -> PostgresSinkOptions {
+        let landing = match &self.into_schema {
+            Some(schema) => Landing::Schema(schema.clone()),
+            None if self.in_place => Landing::InPlace,
+            None => Landing::Staged,
+        };
+        PostgresSinkOptions {
+            landing,
+            protected: protected.to_vec(),
+            globals: self.globals,
+            owners: !self.no_owner,
+            privileges: !self.no_privileges,
+            role: self.role.clone(),
+            check: self.row_check.check(),
+            analyze: !self.no_analyze,
+            ..PostgresSinkOptions::default()
+        }
+    }
+}
+
 /// Verify a bundle, open it, and restore its content
 ///
 /// Nothing is decrypted before the signature, the trust in its signer, every digest and the place in the chain were
@@ -76,7 +165,7 @@ pub struct Args {
     /// Which bundle.
     #[command(flatten)]
     pub bundle: BundleArgs,
-    /// Restore to DIR, files:PATH or sqlite:PATH; LABEL= in front says which source; nothing may be there yet
+    /// Restore to DIR, files:PATH, sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
     /// Which keys open it.
@@ -97,6 +186,12 @@ pub struct Args {
     /// Refuse a store that is older than the signed checkpoint in FILE
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// How PostgreSQL databases are restored.
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
+    /// How MySQL and MariaDB databases are restored.
+    #[command(flatten)]
+    pub mysql: MysqlArgs,
     /// Check restored SQLite databases
     #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Full)]
     pub sqlite_check: SqliteCheck,
@@ -156,6 +251,19 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         identities: &identities,
         targets: &targets,
         sqlite_check: args.sqlite_check.into(),
+        postgres: PostgresRestore {
+            surroundings: setup::surroundings(&context.environment),
+            options: args.postgres.options(&settings.protected.value),
+        },
+        mysql: MysqlRestore {
+            surroundings: setup::mysql_surroundings(&context.environment),
+            options: MysqlSinkOptions {
+                protected: settings.protected.value.clone(),
+                definer: args.mysql.definer.clone(),
+                check: args.postgres.row_check.check(),
+                ..MysqlSinkOptions::default()
+            },
+        },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
         jobs: settings.threads(),
     };
@@ -193,6 +301,9 @@ fn act(
             .printer
             .warn("the audit log of the store could not be written, so this restore is not on record");
     }
+    for note in &done.notes {
+        context.printer.warn(note);
+    }
     let report = Report::new(&done);
     context.printer.show("restore", &report, |out| report.write(out))
 }
@@ -206,6 +317,7 @@ struct Report {
     bytes: u64,
     databases_checked: u64,
     exceptions: Vec<ExceptionReport>,
+    notes: Vec<String>,
     targets: Vec<String>,
     recorded: bool,
 }
@@ -229,6 +341,7 @@ impl Report {
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
             exceptions: done.restored.exceptions.iter().map(exception).collect(),
+            notes: done.notes.clone(),
             targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
             recorded: done.recorded,
         }

@@ -53,6 +53,11 @@ pub fn rows(settings: &Settings) -> Vec<Row> {
     rows.extend(recipients("recipients", &settings.recipients));
     rows.extend([
         number("policy.recipients_min", &settings.recipients_min),
+        row(
+            "policy.protected",
+            &settings.protected,
+            Shown::List(settings.protected.value.clone()),
+        ),
         row("defaults.suite", &settings.suite, text(&settings.suite.value)),
         row("defaults.level", &settings.level, number_of(settings.level.value)),
         row("defaults.jobs", &settings.jobs, number_of(settings.jobs.value)),
@@ -67,7 +72,7 @@ fn set(set: &SetSettings) -> Vec<Row> {
     let flag = |name: &str, setting: &Setting<bool>| row(&key(name), setting, Shown::Flag(setting.value));
     let list =
         |name: &str, setting: &Setting<Vec<String>>| row(&key(name), setting, Shown::List(setting.value.clone()));
-    let sources = set.sources.value.iter().map(|uri| without_password(uri)).collect();
+    let sources = set.sources.value.iter().map(|uri| without_secrets(uri)).collect();
     let mut rows = vec![
         row(&key("sources"), &set.sources, Shown::List(sources)),
         list("exclude", &set.exclude),
@@ -134,6 +139,21 @@ fn secret(source: &SecretSource) -> Shown {
         SecretSource::Given(_) => text(&"[redacted]"),
         SecretSource::File(path) => text(&format!("file {}", path.display())),
         SecretSource::Command(words) => text(&format!("command {}", words.first().map_or("", String::as_str))),
+    }
+}
+
+/// A source as it can be shown.
+fn without_secrets(uri: &str) -> String {
+    match uri.parse::<SourceUri>() {
+        Ok(source) if matches!(&source.what, What::Postgres(parameters) if parameters.has_secret()) => {
+            source.to_string()
+        }
+        Ok(_) => without_password(uri),
+        // Nobody can say where in it a password begins.
+        Err(_) => match uri.split_once("postgres") {
+            Some((before, _)) if !before.contains(':') => format!("{before}postgres:[redacted]"),
+            Some(_) | None => without_password(uri),
+        },
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::path::PathBuf;
 
 use crate::audit::Act;
@@ -26,10 +25,15 @@ use crate::keyring::Identity;
 use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::policy::selection::Selection;
+use crate::server::postgres::Conninfo;
+use crate::server::postgres::Surroundings;
+use crate::server::postgres::layout;
 use crate::sink::Sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
 use crate::sink::pipe::Pipe;
+use crate::sink::postgres::PostgresSink;
+use crate::sink::postgres::options::PostgresSinkOptions;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
@@ -41,6 +45,8 @@ use super::Deed;
 use super::Desk;
 use super::bundles::Found;
 use super::error::Error;
+use super::mysql_target;
+use super::mysql_target::MysqlRestore;
 
 /// What to restore, measured against what, to where.
 pub struct Restore<'a> {
@@ -60,10 +66,22 @@ pub struct Restore<'a> {
     pub targets: &'a [TargetUri],
     /// How restored SQLite databases are checked.
     pub sqlite_check: Check,
+    /// How PostgreSQL databases are restored.
+    pub postgres: PostgresRestore,
+    /// How MySQL and MariaDB databases are restored.
+    pub mysql: MysqlRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
     /// Threads.
     pub jobs: usize,
+}
+
+/// How PostgreSQL databases are restored.
+pub struct PostgresRestore {
+    /// The environment, home and user that complete a connection.
+    pub surroundings: Surroundings,
+    /// Everything else; label, selection and number of jobs are set for each target.
+    pub options: PostgresSinkOptions,
 }
 
 /// What was done.
@@ -76,6 +94,8 @@ pub struct Done {
     pub targets: Vec<PathBuf>,
     /// Databases that were checked after they were restored.
     pub databases_checked: u64,
+    /// What the operator should know about what was restored.
+    pub notes: Vec<String>,
     /// Whether the audit log of the store has a record of it.
     pub recorded: bool,
 }
@@ -135,18 +155,22 @@ fn restore(
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
-    let mut router = plan.router(job)?;
+    let chosen = plan.choose_tables(&opened, selection, cancel)?;
+    let mut router = plan.router(job, chosen, cancel)?;
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
+    router.prepare()?;
+    let notes = router.notes();
     let sink: Box<dyn Sink> = Box::new(router);
     sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
         databases_checked,
+        notes,
         recorded: false,
         verified,
     })
@@ -291,7 +315,7 @@ impl Routes {
             targets: Vec::new(),
         };
         for uri in job.targets {
-            routes.targets.push(path(&uri.place).to_owned());
+            routes.targets.push(path(&uri.place));
             match (&uri.label, &uri.place) {
                 (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
                 (label, place) => {
@@ -315,7 +339,39 @@ impl Routes {
         Ok(routes)
     }
 
-    fn router(&self, job: &Restore<'_>) -> Result<Router, Error> {
+    /// Lets patterns of `selection` name tables of PostgreSQL dumps, and adds the members that a table needs. Gives the chosen tables
+    /// by label; none where everything is wanted.
+    fn choose_tables(
+        &self,
+        opened: &Opened<'_>,
+        selection: &mut Selection,
+        cancel: &Cancel,
+    ) -> Result<Option<Chosen>, Error> {
+        if selection.is_all() {
+            return Ok(None);
+        }
+        let mut chosen = Chosen::new();
+        for (label, _) in self.own.iter().filter(|(_, place)| matches!(place, Place::Mysql(_))) {
+            let tables = mysql_target::choose_tables(opened, label, selection, cancel)?;
+            let pairs = tables.into_iter().map(|table| (table, String::new()));
+            let _new = chosen.insert(label.clone(), pairs.collect());
+        }
+        for (label, _) in self.own.iter().filter(|(_, place)| matches!(place, Place::Postgres(_))) {
+            let plan = read_plan(opened, label, cancel)?;
+            let tables = chosen.entry(label.clone()).or_default();
+            selection.resolve(|pattern| {
+                let found = tables_of(&plan, label, pattern);
+                tables.extend(found.iter().map(|table| (table.schema.clone(), table.name.clone())));
+                let streams = found.iter().flat_map(|table| &table.streams);
+                streams.map(|stream| below(label, stream)).collect()
+            });
+            let needed = [layout::PLAN, layout::PRE_DATA, layout::SEQUENCES, layout::POST_DATA];
+            selection.also(needed.map(|name| below(label, name)).to_vec());
+        }
+        Ok(Some(chosen))
+    }
+
+    fn router(&self, job: &Restore<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
         let mut router = Router::new();
         let options = |strip_label| FilesSinkOptions {
             strip_label,
@@ -327,6 +383,25 @@ impl Routes {
             let sink: Box<dyn Sink> = match place {
                 Place::Sqlite(path) => Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
                 Place::Files(path) | Place::Folder(path) => Box::new(FilesSink::new(path.clone(), options(true))?),
+                Place::Postgres(parameters) => {
+                    let options = PostgresSinkOptions {
+                        selected: chosen.as_mut().map(|chosen| chosen.remove(label).unwrap_or_default()),
+                        jobs: job.jobs,
+                        ..job.postgres.options.clone()
+                    };
+                    let conninfo = Conninfo::new(parameters, &job.postgres.surroundings)?;
+                    Box::new(PostgresSink::new(
+                        &place.to_string(),
+                        conninfo,
+                        options,
+                        cancel.clone(),
+                    )?)
+                }
+                Place::Mysql(server) => {
+                    let tables = chosen.as_mut().map(|chosen| chosen.remove(label).unwrap_or_default());
+                    let tables = tables.map(|tables| tables.into_iter().map(|(table, _)| table).collect());
+                    Box::new(job.mysql.sink(server, tables, job.jobs, cancel)?)
+                }
             };
             router.add(label.clone(), sink);
         }
@@ -338,10 +413,54 @@ impl Routes {
     }
 }
 
+/// Tables, by the label of their source: schema and name; for MySQL, both in the first.
+type Chosen = BTreeMap<Label, Vec<(String, String)>>;
+
+/// A member of a source.
+fn below(label: &Label, name: &str) -> RawBytes {
+    RawBytes(format!("{label}/{name}").into_bytes())
+}
+
+/// What a dump says it holds.
+fn read_plan(opened: &Opened<'_>, label: &Label, cancel: &Cancel) -> Result<layout::Plan, Error> {
+    let mut bytes = Vec::new();
+    let mut pipe = Pipe::new(&mut bytes);
+    let mut selection = Selection::exactly(below(label, layout::PLAN));
+    let _restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
+    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
+    pipe.commit()?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        unfit(
+            format!("{} of source {label} cannot be read: {error}", layout::PLAN),
+            "Use the version of hub-backup that made the bundle.",
+        )
+    })
+}
+
+/// The tables that `schema.table`, `LABEL/schema.table` or `LABEL/data/schema.table` names; a name may hold `*`.
+fn tables_of<'p>(plan: &'p layout::Plan, label: &Label, pattern: &str) -> Vec<&'p layout::Table> {
+    let own = pattern
+        .strip_prefix(label.as_str())
+        .and_then(|rest| rest.strip_prefix('/'));
+    let name = own.unwrap_or(pattern);
+    let name = name.strip_prefix("data/").unwrap_or(name);
+    let glob = globset::Glob::new(name).map(|glob| glob.compile_matcher());
+    let fits = |table: &&layout::Table| {
+        let full = format!("{}.{}", table.schema, table.name);
+        full == name
+            || glob
+                .as_ref()
+                .is_ok_and(|glob| name.contains('.') && glob.is_match(&full))
+    };
+    plan.tables.iter().filter(fits).collect()
+}
+
 /// The source that a target of its own is for: the one that is named, or the only one that fits.
 fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
     let fits = |kind: &str| match place {
         Place::Sqlite(_) => kind == "sqlite",
+        Place::Postgres(_) => kind == "postgres",
+        Place::Mysql(_) => kind == "mysql",
         Place::Files(_) | Place::Folder(_) => true,
     };
     let known = || {
@@ -356,6 +475,8 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
         Some(label) => source.label == *label,
         None => match place {
             Place::Sqlite(_) => source.kind == "sqlite",
+            Place::Postgres(_) => source.kind == "postgres",
+            Place::Mysql(_) => source.kind == "mysql",
             Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
         },
     });
@@ -379,9 +500,10 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
     }
 }
 
-fn path(place: &Place) -> &Path {
+fn path(place: &Place) -> PathBuf {
     match place {
-        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path,
+        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path.clone(),
+        Place::Postgres(_) | Place::Mysql(_) => PathBuf::from(place.to_string()),
     }
 }
 

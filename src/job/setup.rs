@@ -1,5 +1,6 @@
 //! Settings to values: the store is opened, keys are read, sources are made.
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -33,9 +34,10 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
+use crate::server::mysql;
 use crate::server::mysql::options::Options;
-use crate::server::mysql::options::Surroundings;
-use crate::server::mysql::parameters::Parameters;
+use crate::server::postgres::Surroundings;
+use crate::server::postgres::conninfo;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -48,6 +50,8 @@ use crate::source::files::FilesSource;
 use crate::source::mysql::MysqlOptions;
 use crate::source::mysql::MysqlSource;
 use crate::source::mysql::Selection;
+use crate::source::postgres::PostgresOptions;
+use crate::source::postgres::PostgresSource;
 use crate::source::sqlite::SqliteOptions;
 use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
@@ -271,15 +275,15 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Makes the sources of a set; each reads with `jobs` connections at most.
+/// Makes the sources of a set. Databases are read on as many connections as there are `jobs`.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
 pub fn sources(
     set: &SetSettings,
-    jobs: usize,
     environment: &Environment,
     clock: &std::sync::Arc<dyn Clock>,
+    jobs: usize,
 ) -> Result<Vec<Box<dyn Source>>, Error> {
     let uris = set
         .sources
@@ -321,6 +325,14 @@ pub fn sources(
                 };
                 Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
+            What::Postgres(parameters) => {
+                let options = PostgresOptions {
+                    connections: jobs,
+                    surroundings: surroundings(environment),
+                    environment: kept(environment, &[]),
+                };
+                Box::new(PostgresSource::new(label, parameters, options))
+            }
             What::Command { command, .. } => {
                 let options = CommandOptions {
                     environment: kept(environment, &set.command_env.value),
@@ -339,7 +351,7 @@ const DUMP_GROUPS: [&str; 2] = ["mysqldump", "mariadb-dump"];
 
 fn mysql_source(
     label: Label,
-    written: &Parameters,
+    written: &mysql::parameters::Parameters,
     jobs: usize,
     environment: &Environment,
 ) -> Result<MysqlSource, Error> {
@@ -358,9 +370,9 @@ fn mysql_source(
 
 /// What the environment says of MySQL and MariaDB servers.
 #[must_use]
-pub fn mysql_surroundings(environment: &Environment) -> Surroundings {
+pub fn mysql_surroundings(environment: &Environment) -> mysql::options::Surroundings {
     let text = |name: &str| environment.get(name).map(|value| value.to_string_lossy().into_owned());
-    Surroundings {
+    mysql::options::Surroundings {
         host: text("MYSQL_HOST"),
         port: text("MYSQL_TCP_PORT"),
         socket: text("MYSQL_UNIX_PORT"),
@@ -375,6 +387,14 @@ fn bad(error: &dyn Fault) -> Error {
         what: error.to_string(),
         hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
     }
+}
+
+/// What connections to PostgreSQL depend on beside their text.
+#[must_use]
+pub fn surroundings(environment: &Environment) -> Surroundings {
+    let uid = rustix::process::geteuid().as_raw();
+    let fallback = environment.get("USER").and_then(OsStr::to_str);
+    Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
 }
 
 /// The variables that commands may see.

@@ -123,7 +123,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Target { .. } => Kind::TargetRefused,
-            Self::Refused { .. } | Self::Write { .. } | Self::Database { .. } | Self::Content { .. } => Kind::RestoreFailed,
+            Self::Refused { .. } | Self::Write { .. } | Self::Database { .. } | Self::Content { .. } => {
+                Kind::RestoreFailed
+            }
             Self::Check { .. } => Kind::AssertionFailed,
         }
     }

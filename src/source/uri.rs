@@ -1,6 +1,6 @@
 //! What the operator writes to name a source or a restore target: `sqlite:PATH`, `mysql://USER@HOST/DB`, `command:NAME=CMD`.
 //!
-//! Paths are literal: nothing is decoded, nothing is looked up. Text that could hold a password is never repeated in an error.
+//! Paths are literal: nothing is decoded, nothing is looked up; PostgreSQL is named as libpq names it. Text that could hold a password is never repeated in an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +13,13 @@ use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
 use crate::server::mysql;
-use crate::server::mysql::parameters::Parameters;
+use crate::server::postgres::Parameters;
+use crate::server::postgres::parameters::BadParameters;
 
-const SOURCE_FORMS: &str = "sqlite:/var/lib/hub/hub.db, mysql://backup@db/shop, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
+use super::postgres;
+
+const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
+const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb, mysql://user@host/newdb";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -36,11 +39,13 @@ pub enum What {
     /// A SQLite database file.
     Sqlite(PathBuf),
     /// Databases of a MySQL or MariaDB server.
-    Mysql(Parameters),
+    Mysql(mysql::parameters::Parameters),
     /// A file or folder, as it is.
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
     Config(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
     /// What a program writes to its standard output.
     Command {
         /// The label when none is written before the kind.
@@ -68,6 +73,10 @@ pub enum Place {
     Files(PathBuf),
     /// The file of a SQLite database.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
+    /// A MySQL or MariaDB server, and perhaps a database on it.
+    Mysql(mysql::parameters::Parameters),
 }
 
 /// The text does not name a source or a target.
@@ -113,6 +122,9 @@ pub enum Error {
         /// What was to be named.
         of: Role,
     },
+    /// What follows `postgres:` does not describe a connection.
+    #[error(transparent)]
+    Connection(BadParameters),
     /// A command without a name or without a program.
     #[error("a command is written command:NAME=PROGRAM ARGUMENTS")]
     NoCommand,
@@ -161,6 +173,7 @@ impl Fault for Error {
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
             | Self::NoPath { .. }
+            | Self::Connection(_)
             | Self::NoCommand
             | Self::NoLabel { .. }
             | Self::SameLabel { .. } => Kind::Usage,
@@ -178,6 +191,7 @@ impl Fault for Error {
                 "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
             }
             Self::Mysql(error) => return error.hint(),
+            Self::Connection(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
             Self::NoLabel { uri } => format!("Write LABEL=SOURCE, for example root={uri}."),
             Self::SameLabel { label, second, .. } => {
@@ -210,9 +224,12 @@ impl FromStr for SourceUri {
         let path = |kind: fn(PathBuf) -> What| Ok(kind(plain_path(scheme, rest, Role::Source)?));
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
-            "mysql" | "mariadb" => What::Mysql(Parameters::parse(scheme, rest).map_err(Error::Mysql)?),
+            "mysql" | "mariadb" => What::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?),
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
+            "postgres" | "postgresql" => {
+                What::Postgres(Parameters::parse(rest, &postgres::PARAMETERS).map_err(Error::Connection)?)
+            }
             "command" => parse_command(rest)?,
             _ => return Err(unknown(scheme, Role::Source)),
         };
@@ -229,6 +246,12 @@ impl FromStr for TargetUri {
         let place = match rest.split_once(':') {
             Some(("sqlite", rest)) => path(Place::Sqlite, "sqlite", rest)?,
             Some(("files", rest)) => path(Place::Files, "files", rest)?,
+            Some(("postgres" | "postgresql", rest)) => {
+                Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?)
+            }
+            Some((scheme @ ("mysql" | "mariadb"), rest)) => {
+                Place::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
+            }
             Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
             Some(_) | None => path(Place::Folder, "", rest)?,
         };
@@ -270,7 +293,7 @@ fn parse_command(text: &str) -> Result<What, Error> {
 fn unknown(scheme: &str, of: Role) -> Error {
     let scheme = scheme.to_owned();
     match scheme.to_ascii_lowercase().as_str() {
-        "postgres" | "postgresql" | "mysql" | "mariadb" => Error::NotYet { scheme },
+        "mysql" | "mariadb" => Error::NotYet { scheme },
         _ => Error::UnknownKind { scheme, of },
     }
 }
@@ -295,6 +318,7 @@ impl SourceUri {
                     .or(server.get("host"));
                 label_of(name.unwrap_or("localhost"))
             }
+            What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -335,7 +359,7 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
 fn shown(what: &What) -> String {
     match what {
         What::Command { name, .. } => format!("command:{name}=…"),
-        What::Sqlite(_) | What::Mysql(_) | What::Files(_) | What::Config(_) => what.to_string(),
+        What::Sqlite(_) | What::Mysql(_) | What::Files(_) | What::Config(_) | What::Postgres(_) => what.to_string(),
     }
 }
 
@@ -353,6 +377,7 @@ impl fmt::Display for What {
             Self::Mysql(server) => server.fmt(out),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Config(path) => write!(out, "config:{}", path.display()),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Command { name, command } => write!(out, "command:{name}={command}"),
         }
     }
@@ -369,6 +394,8 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write_folder(out, path),
+            Self::Mysql(server) => server.fmt(out),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
         }

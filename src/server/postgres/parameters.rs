@@ -175,6 +175,12 @@ impl Parameters {
             .filter(|value| !value.is_empty())
     }
 
+    /// Whether a password is among them.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        SECRET.iter().any(|name| self.get(name).is_some())
+    }
+
     /// Every value of a parameter that is not libpq's, in the order in which they are written.
     pub fn own<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let pairs = self.own.iter().filter(move |(own, _)| own == name);

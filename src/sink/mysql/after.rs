@@ -36,6 +36,19 @@ pub(super) enum Act {
     Other,
 }
 
+/// What may be made. OR REPLACE, ALGORITHM=…, DEFINER=…, SQL SECURITY … and AGGREGATE stand before it.
+const WORDS: [(&str, Act); 9] = [
+    ("DATABASE", Act::Database),
+    ("TABLE", Act::Table),
+    ("VIEW", Act::View),
+    ("TRIGGER", Act::Trigger),
+    ("EVENT", Act::Event),
+    ("PROCEDURE", Act::Routine),
+    ("FUNCTION", Act::Routine),
+    ("PACKAGE", Act::Routine),
+    ("SEQUENCE", Act::Other),
+];
+
 /// Where the definition of the object begins behind CREATE, and what it is.
 pub(super) fn act(statement: &Statement<'_>) -> (Act, usize) {
     if statement.is(0, "USE") {
@@ -44,18 +57,6 @@ pub(super) fn act(statement: &Statement<'_>) -> (Act, usize) {
     if !statement.is(0, "CREATE") {
         return (Act::Other, 0);
     }
-    // OR REPLACE, ALGORITHM=…, DEFINER=…, SQL SECURITY …, AGGREGATE stand between.
-    const WORDS: [(&str, Act); 9] = [
-        ("DATABASE", Act::Database),
-        ("TABLE", Act::Table),
-        ("VIEW", Act::View),
-        ("TRIGGER", Act::Trigger),
-        ("EVENT", Act::Event),
-        ("PROCEDURE", Act::Routine),
-        ("FUNCTION", Act::Routine),
-        ("PACKAGE", Act::Routine),
-        ("SEQUENCE", Act::Other),
-    ];
     for at in 1..statement.tokens.len() {
         if let Some((_, act)) = WORDS.iter().find(|(word, _)| statement.is(at, word)) {
             return (*act, at);

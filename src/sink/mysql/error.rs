@@ -61,13 +61,15 @@ impl From<Interrupted> for Error {
 /// Says what was done when the server refused.
 pub(super) fn doing(what: &str) -> impl FnOnce(ServerError) -> Error {
     let what = shortened(what);
-    move |error| match error {
-        ServerError::Interrupted(_) => Error::Interrupted,
-        other => Error::Server {
+    move |error| {
+        if matches!(error, ServerError::Interrupted(_)) {
+            return Error::Interrupted;
+        }
+        Error::Server {
             what,
-            hint: hint(&other),
-            reason: words(&other),
-        },
+            hint: hint(&error),
+            reason: words(&error),
+        }
     }
 }
 
@@ -82,13 +84,11 @@ pub(super) fn shortened(statement: &str) -> String {
 }
 
 fn words(error: &ServerError) -> String {
-    match error {
-        ServerError::Server { code, state, message } => {
-            let message = without_values(*code, message);
-            format!("the server reports {code} ({state}): {message}")
-        }
-        other => other.to_string(),
+    if let ServerError::Server { code, state, message } = error {
+        let message = without_values(*code, message);
+        return format!("the server reports {code} ({state}): {message}");
     }
+    error.to_string()
 }
 
 /// The words of the server without the value of a row, which may be a secret.
@@ -109,6 +109,10 @@ fn hint(error: &ServerError) -> Option<String> {
         1044 | 1142 | 1227 | 1370 | 1419 => {
             "Grant the account of the restore what it misses: ALL PRIVILEGES on the databases, and for definers of others SET USER \
              (MariaDB) or SET_ANY_DEFINER (MySQL); or choose --definer drop."
+        }
+        1418 => {
+            "The server writes a binary log and refuses functions that do not say they are deterministic: SET GLOBAL \
+             log_bin_trust_function_creators = 1 for the restore."
         }
         1153 | 1301 => "Raise max_allowed_packet at the server, and restore again.",
         1114 | 1021 | 28 => "Make room at the server, and restore again.",

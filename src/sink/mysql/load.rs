@@ -60,6 +60,8 @@ pub(super) struct Filling {
     rows: Mutex<Rows>,
     /// What makes the keys once all rows are in.
     keys: Vec<String>,
+    /// The column that counts itself.
+    counter: Option<String>,
     /// Columns whose numbers are those of their members.
     enumerations: BTreeSet<String>,
     /// What reads old versions of rows too, where the dump holds them.
@@ -80,6 +82,7 @@ impl Filling {
             streams: AtomicUsize::new(table.streams.len()),
             rows: Mutex::default(),
             keys: made.add_keys(),
+            counter: made.counter.clone(),
             enumerations: made.enumerations.clone(),
             history: made.history(&table.columns),
             warning: Mutex::default(),
@@ -112,12 +115,19 @@ impl Filling {
 
     fn load_statement(&self) -> String {
         let (mut targets, mut set) = (Vec::new(), Vec::new());
+        let is_set = |column: &Column| column.form == Form::Binary || self.enumerations.contains(&column.name);
+        let sets = self.columns.iter().any(is_set);
         for (number, column) in self.columns.iter().enumerate() {
             let name = sql::name(&column.name);
             match column.form {
                 Form::Number if self.enumerations.contains(&column.name) => {
                     targets.push(format!("@b{number}"));
                     set.push(format!("{name} = @b{number} + 0"));
+                }
+                // Beside a SET, a counter takes 0 for "the next number", whatever the mode of the session says.
+                Form::Number if sets && self.counter.as_ref() == Some(&column.name) => {
+                    targets.push(format!("@b{number}"));
+                    set.push(format!("{name} = @b{number}"));
                 }
                 Form::Number | Form::Text => targets.push(name),
                 Form::Binary => {

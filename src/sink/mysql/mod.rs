@@ -234,13 +234,11 @@ impl MysqlSink {
     }
 
     fn outer(&self, path: &EntryPath, error: Inner) -> Error {
-        match error {
-            Inner::Content(source) => Error::Content {
-                path: path.clone(),
-                source,
-            },
-            other => outer(&self.shown, other),
+        if let Inner::Content(source) = error {
+            let path = path.clone();
+            return Error::Content { path, source };
         }
+        outer(&self.shown, error)
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn run(
         let (act, at) = act(&statement);
         if matches!(act, Act::Database | Act::Use) {
             let number = find(databases, &statement, at, below)?;
-            databases[number].file = file(below).to_owned();
+            file(below).clone_into(&mut databases[number].file);
             current = Some(number);
         }
         let number = current.ok_or_else(|| Error::Dump(format!("{below} does not say which database it is of")))?;

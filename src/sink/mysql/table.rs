@@ -20,6 +20,8 @@ pub(super) struct Table {
     pub(super) foreign_keys: Vec<String>,
     /// Columns with a default that takes the next value of a sequence, which it names with its database: name and expression.
     pub(super) sequence_defaults: Vec<(String, String)>,
+    /// The column that counts itself.
+    pub(super) counter: Option<String>,
     /// Columns of type ENUM.
     pub(super) enumerations: BTreeSet<String>,
     /// Whether old versions of rows are kept.
@@ -65,6 +67,7 @@ impl Table {
             keys: Vec::new(),
             foreign_keys: Vec::new(),
             sequence_defaults,
+            counter: items.iter().find_map(|item| counter(item)),
             enumerations: items.iter().filter_map(|item| enumeration(item)).collect(),
             versioned: false,
         };
@@ -165,14 +168,10 @@ fn kind(item: &str) -> Item {
 
 /// Whether the column that counts itself, if there is one, is the first of the primary key: it must always be the first of some key.
 fn counts_in_primary_key(items: &[&str]) -> bool {
-    let counts = |item: &&&str| {
-        let item = Statement::new(item);
-        item.name(0).is_some() && item.find(1, &["AUTO_INCREMENT"]).is_some()
-    };
-    let Some(column) = items.iter().find(counts) else {
+    let column = items.iter().find_map(|item| counter(item));
+    if column.is_none() {
         return true;
-    };
-    let column = Statement::new(column).name(0);
+    }
     items.iter().any(|item| {
         let item = Statement::new(item);
         item.is(0, "PRIMARY") && item.is(2, "(") && item.name(3) == column
@@ -182,6 +181,11 @@ fn counts_in_primary_key(items: &[&str]) -> bool {
 fn is_innodb(options: &Statement<'_>) -> bool {
     let engine = options.find(0, &["ENGINE", "="]);
     engine.is_some_and(|at| options.is(at + 2, "InnoDB"))
+}
+
+fn counter(item: &str) -> Option<String> {
+    let item = Statement::new(item);
+    item.name(0).filter(|_| item.find(1, &["AUTO_INCREMENT"]).is_some())
 }
 
 fn enumeration(item: &str) -> Option<String> {

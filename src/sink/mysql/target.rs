@@ -86,8 +86,7 @@ fn name_for(source: &str, count: usize, options: &MysqlSinkOptions) -> Result<St
             source,
             "the dump holds several databases: name none in the target, and rename them with rename=OLD:NEW",
         )),
-        (Some(name), None) => Ok(name.clone()),
-        (_, Some(name)) => Ok(name.clone()),
+        (Some(name), None) | (_, Some(name)) => Ok(name.clone()),
         (None, None) => Ok(source.to_owned()),
     }
 }

@@ -96,7 +96,10 @@ impl Engine {
             Err(TrySendError::Full(item)) => item,
         };
         loop {
-            match self.handle.block_on(async { tokio::time::timeout(PATIENCE, to.reserve()).await }) {
+            match self
+                .handle
+                .block_on(async { tokio::time::timeout(PATIENCE, to.reserve()).await })
+            {
                 Ok(Ok(permit)) => {
                     permit.send(item);
                     return Ok(true);
@@ -131,7 +134,6 @@ impl Engine {
     pub(super) fn check(&self) -> Result<(), Error> {
         self.cancel.check().map_err(|_| Error::Interrupted)
     }
-
 }
 
 impl Drop for Engine {

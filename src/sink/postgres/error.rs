@@ -73,5 +73,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// The SQLSTATE and the message, for what is known to be harmless.
 pub(super) fn state(error: &tokio_postgres::Error) -> Option<(&str, &str)> {
-    error.as_db_error().map(|server: &DbError| (server.code().code(), server.message()))
+    error
+        .as_db_error()
+        .map(|server: &DbError| (server.code().code(), server.message()))
 }

@@ -1,20 +1,27 @@
 //! Which statements of a dump are left out at the operator's wish, and which errors of a statement are known to be harmless.
 
 use super::options::PostgresSinkOptions;
+use super::relocate::Moved;
+use super::relocate::Relocation;
 use super::statement::Statement;
 use super::toc::Header;
 
 /// What of a dump is wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Filter {
     pub(super) owners: bool,
     pub(super) privileges: bool,
+    /// Whether only some tables have their rows, so that references may lead nowhere.
+    pub(super) selected: bool,
+    pub(super) relocation: Option<Relocation>,
 }
 
 /// What to do with a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Run,
+    /// Run it in another form.
+    RunInstead(String),
     /// Leave it out: the operator wants that, or the session has it already.
     Skip,
     /// Nothing that a dump holds outside its rows.
@@ -37,10 +44,12 @@ impl Filter {
         Self {
             owners: options.owners,
             privileges: options.privileges,
+            selected: options.selected.is_some(),
+            relocation: None,
         }
     }
 
-    pub(super) fn verdict(self, header: &Header, text: &str) -> Verdict {
+    pub(super) fn verdict(&self, header: &Header, text: &str) -> Verdict {
         let statement = Statement::new(text);
         if statement.is_copy() {
             return Verdict::Refuse("it copies rows, which stand elsewhere in a bundle");
@@ -57,7 +66,15 @@ impl Filter {
         let owner = !self.owners && statement.gives_owner();
         let kind = header.kind == "ACL" || header.kind == "DEFAULT ACL";
         let privilege = !self.privileges && (kind || statement.gives_privileges());
-        if owner || privilege { Verdict::Skip } else { Verdict::Run }
+        match &self.relocation {
+            _ if owner || privilege => Verdict::Skip,
+            None => Verdict::Run,
+            Some(relocation) => match relocation.apply(header, text) {
+                Moved::Run(text) => Verdict::RunInstead(text),
+                Moved::Skip => Verdict::Skip,
+                Moved::Refuse(reason) => Verdict::Refuse(reason),
+            },
+        }
     }
 }
 
@@ -72,18 +89,22 @@ const VERSION_PARAMETERS: [&str; 6] = [
 ];
 
 /// What it means that a server refused `text` with `state` and `message`.
-pub(super) fn meaning(text: &str, state: &str, message: &str) -> Meaning {
+pub(super) fn meaning(text: &str, state: &str, message: &str, selected: bool) -> Meaning {
     let statement = Statement::new(text);
     match (state, statement.sets()) {
         // A parameter of a newer server, at its default there.
         ("42704", Some(name)) if VERSION_PARAMETERS.contains(&name) => Meaning::Silent,
-        ("22023" | "42704", Some("default_tablespace")) => {
-            Meaning::Note(format!("{message}: its tables and indexes are in the default tablespace"))
-        }
+        ("22023" | "42704", Some("default_tablespace")) => Meaning::Note(format!(
+            "{message}: its tables and indexes are in the default tablespace"
+        )),
         ("42P06", _) if statement.creates_schema() == Some("public") => Meaning::Silent,
         ("42501" | "42704", _) if statement.comments_extension() => {
             Meaning::Note(format!("the comment of an extension is not restored: {message}"))
         }
+        ("42710", _) if statement.makes_global() => Meaning::Note(format!("{message}, and stays as it is")),
+        ("23503", _) if selected && statement.referenced().is_some() => Meaning::Note(format!(
+            "a foreign key is not restored, as the rows that it refers to were not chosen: {message}"
+        )),
         _ => Meaning::Failure,
     }
 }
@@ -99,7 +120,7 @@ mod tests {
             ("CREATE SCHEMA public;", "42P06"),
         ];
         for (text, state) in silent {
-            assert_eq!(meaning(text, state, "words"), Meaning::Silent, "{text}");
+            assert_eq!(meaning(text, state, "words", false), Meaning::Silent, "{text}");
         }
         let failures = [
             ("SET something = 0;", "42704"),
@@ -108,10 +129,24 @@ mod tests {
             ("SET transaction_timeout = 0;", "42501"),
         ];
         for (text, state) in failures {
-            assert_eq!(meaning(text, state, "words"), Meaning::Failure, "{text}");
+            assert_eq!(meaning(text, state, "words", false), Meaning::Failure, "{text}");
         }
-        let comment = meaning("COMMENT ON EXTENSION hstore IS 'x';", "42501", "must be owner of extension hstore");
+        let comment = meaning(
+            "COMMENT ON EXTENSION hstore IS 'x';",
+            "42501",
+            "must be owner of extension hstore",
+            false,
+        );
         assert!(matches!(comment, Meaning::Note(_)));
+    }
+
+    fn filter(owners: bool, privileges: bool) -> Filter {
+        Filter {
+            owners,
+            privileges,
+            selected: false,
+            relocation: None,
+        }
     }
 
     #[test]
@@ -126,17 +161,20 @@ mod tests {
             (acl, "SET SESSION AUTHORIZATION app;"),
         ];
         for (header, text) in cases {
-            let verdict = |owners, privileges| Filter { owners, privileges }.verdict(&header, text);
+            let verdict = |owners, privileges| filter(owners, privileges).verdict(&header, text);
             assert_eq!(verdict(true, true), Verdict::Run);
             assert_eq!(verdict(false, false), Verdict::Skip, "{text}");
         }
-        let all = Filter {
-            owners: true,
-            privileges: true,
-        };
+        let all = filter(true, true);
         let header = Header::default();
-        assert!(matches!(all.verdict(&header, "COPY s.t FROM stdin;"), Verdict::Refuse(_)));
+        assert!(matches!(
+            all.verdict(&header, "COPY s.t FROM stdin;"),
+            Verdict::Refuse(_)
+        ));
         assert_eq!(all.verdict(&header, "SET client_encoding = 'UTF8';"), Verdict::Skip);
-        assert!(matches!(all.verdict(&header, "SET client_encoding = 'LATIN1';"), Verdict::Refuse(_)));
+        assert!(matches!(
+            all.verdict(&header, "SET client_encoding = 'LATIN1';"),
+            Verdict::Refuse(_)
+        ));
     }
 }

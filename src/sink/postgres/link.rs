@@ -103,12 +103,19 @@ impl Link {
 
     /// Runs statements whose results nobody needs; `what` is said when the server refuses.
     pub(super) async fn run(&self, what: &str, sql: &str) -> Result<(), Error> {
-        self.client().batch_execute(sql).await.map_err(|error| self.failed(what, &error))
+        self.client()
+            .batch_execute(sql)
+            .await
+            .map_err(|error| self.failed(what, &error))
     }
 
     /// All rows of a question.
     pub(super) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<Row>, Error> {
-        let messages = self.client().simple_query(sql).await.map_err(|error| self.failed(what, &error))?;
+        let messages = self
+            .client()
+            .simple_query(sql)
+            .await
+            .map_err(|error| self.failed(what, &error))?;
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => {
                 let texts = (0..row.len()).map(|at| row.get(at).map(str::to_owned));
@@ -138,7 +145,12 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn new(door: Door, database: String, version: u32) -> Self {
         let idle = Arc::default();
-        Self { door, database, version, idle }
+        Self {
+            door,
+            database,
+            version,
+            idle,
+        }
     }
 
     /// An idle session, or a new one.

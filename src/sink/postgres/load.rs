@@ -129,7 +129,13 @@ impl Loader {
     }
 
     /// The next rows of a stream.
-    pub(super) fn part(&mut self, engine: &Engine, stream: &str, size: u64, content: &mut dyn Read) -> Result<io::Result<()>, Error> {
+    pub(super) fn part(
+        &mut self,
+        engine: &Engine,
+        stream: &str,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<io::Result<()>, Error> {
         if !self.open.contains_key(stream) {
             self.begin(engine, stream, size)?;
         }
@@ -154,13 +160,22 @@ impl Loader {
             return Err(Error::Dump(format!("{stream} is not in the plan")));
         };
         if self.open.len() >= self.most_open {
-            return Err(Error::Dump(format!("{stream} is open beside more streams than the plan says")));
+            return Err(Error::Dump(format!(
+                "{stream} is open beside more streams than the plan says"
+            )));
         }
         let (give, take) = mpsc::channel(CHUNKS_WAITING);
         let expected = Arc::new(Mutex::new(None));
         let task = copy(Arc::clone(&self.shared), table, size, take, Arc::clone(&expected));
         let running = engine.begin(task);
-        let _new = self.open.insert(stream.to_owned(), OpenCopy { give, expected, running });
+        let _new = self.open.insert(
+            stream.to_owned(),
+            OpenCopy {
+                give,
+                expected,
+                running,
+            },
+        );
         Ok(())
     }
 
@@ -226,13 +241,6 @@ impl Loader {
             ))),
             None => Ok(()),
         }
-    }
-
-    /// The tables that got rows, or were to get some.
-    pub(super) fn tables(&self) -> Vec<(String, String)> {
-        let tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = self.shared.tables.iter().zip(tallies.iter()).filter(|(_, tally)| tally.open == 0);
-        done.map(|(table, _)| (table.schema.clone(), table.name.clone())).collect()
     }
 }
 
@@ -323,7 +331,11 @@ async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver
         options.push("FREEZE");
     }
     let sql = format!("COPY {name}{} FROM STDIN WITH ({})", columns(table), options.join(", "));
-    let sink: CopyInSink<Cursor<Chunk>> = link.client().copy_in(sql.as_str()).await.map_err(|error| link.failed(&what(), &error))?;
+    let sink: CopyInSink<Cursor<Chunk>> = link
+        .client()
+        .copy_in(sql.as_str())
+        .await
+        .map_err(|error| link.failed(&what(), &error))?;
     let mut sink = std::pin::pin!(sink);
     while let Some(chunk) = take.recv().await {
         if sink.as_mut().feed(chunk).await.is_err() {
@@ -331,7 +343,11 @@ async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver
             break;
         }
     }
-    let rows = sink.as_mut().finish().await.map_err(|error| link.failed(&what(), &error))?;
+    let rows = sink
+        .as_mut()
+        .finish()
+        .await
+        .map_err(|error| link.failed(&what(), &error))?;
     if freeze {
         link.run(&what(), "COMMIT").await?;
     }
@@ -342,7 +358,11 @@ async fn read_back(link: &Link, table: &Table) -> Result<Rows, Error> {
     let what = format!("reading {} back", shown(table));
     let name = quote::qualified(&table.schema, &table.name);
     let sql = format!("COPY {name}{} TO STDOUT", columns(table));
-    let stream = link.client().copy_out(sql.as_str()).await.map_err(|error| link.failed(&what, &error))?;
+    let stream = link
+        .client()
+        .copy_out(sql.as_str())
+        .await
+        .map_err(|error| link.failed(&what, &error))?;
     let mut stream = std::pin::pin!(stream);
     let mut rows = Rows::default();
     while let Some(row) = stream.next().await {

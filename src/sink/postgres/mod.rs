@@ -11,6 +11,7 @@ mod link;
 mod load;
 pub mod options;
 mod phases;
+mod relocate;
 mod runner;
 mod script;
 mod staging;
@@ -30,9 +31,12 @@ use self::link::Door;
 use self::link::Link;
 use self::link::Links;
 use self::load::Loader;
+use self::options::Landing;
 use self::options::PostgresSinkOptions;
+use self::relocate::Relocation;
 use self::runner::Kept;
 use self::runner::Script;
+use self::staging::Kind;
 use self::staging::Staged;
 use self::staging::Target;
 use super::Error;
@@ -109,7 +113,11 @@ impl PostgresSink {
         let shown = shown.to_owned();
         let name = conninfo.database.clone();
         let failed = |error| outer(&shown, error);
-        let hosts: Vec<&str> = conninfo.endpoints.iter().map(|endpoint| endpoint.host.as_str()).collect();
+        let hosts: Vec<&str> = conninfo
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.host.as_str())
+            .collect();
         staging::refuse_protected(&hosts, &name, &options.protected).map_err(failed)?;
         let engine = Engine::new(cancel).map_err(failed)?;
         let door = Door::new(conninfo, options.role.clone());
@@ -165,33 +173,41 @@ impl PostgresSink {
 
     fn rows(&mut self, stream: &str, size: u64, content: &mut dyn Read) -> Result<io::Result<()>, Inner> {
         let (engine, filling) = (&self.engine, self.filling.as_mut());
-        let filling = filling.filter(|filling| filling.structured).ok_or_else(|| {
-            Inner::Dump(format!("{stream} comes before {} is at its end", layout::PRE_DATA))
-        })?;
+        let filling = filling
+            .filter(|filling| filling.structured)
+            .ok_or_else(|| Inner::Dump(format!("{stream} comes before {} is at its end", layout::PRE_DATA)))?;
         filling.loader.part(engine, stream, size, content)
     }
 
     /// The next bytes of a member that is a text.
     fn text(&mut self, member: Member, bytes: &[u8]) -> Result<(), Inner> {
         match member {
-            Member::Plan if self.plan.len() + bytes.len() > PLAN_BYTES_MAX => {
-                Err(Inner::Dump(format!("{} is longer than {PLAN_BYTES_MAX} bytes", layout::PLAN)))
-            }
+            Member::Plan if self.plan.len() + bytes.len() > PLAN_BYTES_MAX => Err(Inner::Dump(format!(
+                "{} is longer than {PLAN_BYTES_MAX} bytes",
+                layout::PLAN
+            ))),
             Member::Plan => {
                 self.plan.extend(bytes);
                 Ok(())
             }
-            Member::Globals if !self.options.globals => Ok(()),
+            member if self.is_left_out(member) => Ok(()),
             Member::PostData => self.keep(bytes),
             Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences => {
                 let filling = self.filling.as_mut().ok_or_else(no_plan)?;
-                let (of, mut script) = filling.script.take().unwrap_or_else(|| (member, Script::new(word(member))));
+                let (of, mut script) = filling
+                    .script
+                    .take()
+                    .unwrap_or_else(|| (member, Script::new(word(member))));
                 if of != member {
-                    return Err(Inner::Dump(format!("{} begins before the end of {}", word(member), word(of))));
+                    return Err(Inner::Dump(format!(
+                        "{} begins before the end of {}",
+                        word(member),
+                        word(of)
+                    )));
                 }
                 script.feed(bytes)?;
                 let pieces = script.ready();
-                let running = script.run(pieces, Arc::clone(&filling.main), self.filter);
+                let running = script.run(pieces, Arc::clone(&filling.main), self.filter.clone());
                 filling.script = Some((member, self.engine.run(running)?));
                 Ok(())
             }
@@ -201,7 +217,7 @@ impl PostgresSink {
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), Inner> {
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
-        filling.post_data.feed(bytes, self.filter)?;
+        filling.post_data.feed(bytes, &self.filter)?;
         if filling.post_data.bytes() > KEPT_BYTES_MAX {
             self.build(false)?;
         }
@@ -212,21 +228,26 @@ impl PostgresSink {
     fn end(&mut self, path: &EntryPath) -> Result<(), Inner> {
         match member(&below(path)) {
             Member::Plan => self.begin(),
-            Member::Globals if !self.options.globals => Ok(()),
+            member if self.is_left_out(member) => Ok(()),
             Member::PostData => {
                 let filling = self.filling.as_mut().ok_or_else(no_plan)?;
-                filling.post_data.finish(self.filter)
+                filling.post_data.finish(&self.filter)
             }
-            member @ (Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences) => self.end_script(member),
+            member @ (Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences) => {
+                self.end_script(member)
+            }
             Member::Rows | Member::Other => Ok(()),
         }
     }
 
     fn end_script(&mut self, member: Member) -> Result<(), Inner> {
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
-        let (_, mut script) = filling.script.take().unwrap_or_else(|| (member, Script::new(word(member))));
+        let (_, mut script) = filling
+            .script
+            .take()
+            .unwrap_or_else(|| (member, Script::new(word(member))));
         let pieces = script.last()?;
-        let running = script.run(pieces, Arc::clone(&filling.main), self.filter);
+        let running = script.run(pieces, Arc::clone(&filling.main), self.filter.clone());
         let account = self.engine.run(running)?.into_account();
         account.settle(word(member))?;
         self.notes.extend(account.notes);
@@ -236,18 +257,26 @@ impl PostgresSink {
 
     /// The plan is whole: the staged database is made.
     fn begin(&mut self) -> Result<(), Inner> {
-        let plan: Plan = serde_json::from_slice(&std::mem::take(&mut self.plan))
-            .map_err(|error| Inner::Dump(format!("{} is not a plan of version {}: {error}", layout::PLAN, layout::VERSION)))?;
+        let mut plan: Plan = serde_json::from_slice(&std::mem::take(&mut self.plan)).map_err(|error| {
+            Inner::Dump(format!(
+                "{} is not a plan of version {}: {error}",
+                layout::PLAN,
+                layout::VERSION
+            ))
+        })?;
         if plan.version != layout::VERSION {
             return Err(Inner::Dump(format!("{} is of version {}", layout::PLAN, plan.version)));
         }
         self.refuse_source(&plan)?;
         let staged = {
             let (target, creation, options) = (Arc::clone(&self.target), plan.creation.clone(), self.options.clone());
-            self.engine.run(async move { target.create(&creation, &options).await })
+            let door = self.door.clone();
+            self.engine
+                .run(async move { target.create(&door, &creation, &options).await })
         }?;
+        self.staged = Some(staged.clone());
+        self.relocate(&mut plan, &staged)?;
         let links = Links::new(self.door.clone(), staged.name.clone(), self.target.version);
-        self.staged = Some(staged);
         let main = {
             let links = links.clone();
             self.engine.run(async move { links.take().await })?
@@ -261,6 +290,47 @@ impl PostgresSink {
             post_data: Kept::new(layout::POST_DATA),
             structured: false,
         });
+        Ok(())
+    }
+
+    /// Members that this restore does not run.
+    fn is_left_out(&self, member: Member) -> bool {
+        let into_schema = matches!(self.options.landing, Landing::Schema(_));
+        match member {
+            Member::Globals => !self.options.globals,
+            Member::LargeObjects | Member::Sequences => into_schema,
+            Member::Plan | Member::PreData | Member::Rows | Member::PostData | Member::Other => false,
+        }
+    }
+
+    /// Where chosen tables go into a schema, the plan speaks of the staged one from here on.
+    fn relocate(&mut self, plan: &mut Plan, staged: &Staged) -> Result<(), Inner> {
+        let Kind::Schema(schema, _) = &staged.kind else {
+            return Ok(());
+        };
+        let chosen = self.options.selected.clone().unwrap_or_default();
+        plan.tables
+            .retain(|table| chosen.contains(&(table.schema.clone(), table.name.clone())));
+        let mut names: Vec<&String> = plan.tables.iter().map(|table| &table.name).collect();
+        names.sort();
+        if plan.tables.is_empty() || names.windows(2).any(|pair| pair[0] == pair[1]) {
+            let reason = "choose tables with --only SCHEMA.TABLE, no two of one name";
+            return Err(Inner::Dump(reason.to_owned()));
+        }
+        let tables = plan
+            .tables
+            .iter()
+            .map(|table| (table.schema.clone(), table.name.clone()))
+            .collect();
+        for table in &mut plan.tables {
+            table.schema.clone_from(schema);
+        }
+        let schema = schema.clone();
+        self.filter.relocation = Some(Relocation { tables, schema });
+        self.notes.push(
+            "foreign keys, triggers, policies, privileges and defaults from sequences are not restored into a schema"
+                .to_owned(),
+        );
         Ok(())
     }
 
@@ -279,9 +349,9 @@ impl PostgresSink {
     /// Makes what stands after the rows; a last time with `all`.
     fn build(&mut self, all: bool) -> Result<(), Inner> {
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
-        filling.loader.finish(&self.engine, self.options.selected)?;
+        filling.loader.finish(&self.engine, self.options.selected.is_some())?;
         let groups = filling.post_data.take(all);
-        let building = build::build(filling.links.clone(), groups, self.options.jobs);
+        let building = build::build(filling.links.clone(), groups, self.options.jobs, self.filter.selected);
         let account = self.engine.run(building)?;
         account.settle(layout::POST_DATA)?;
         self.notes.extend(account.notes);
@@ -291,8 +361,15 @@ impl PostgresSink {
     fn complete(&mut self) -> Result<(), Inner> {
         self.build(true)?;
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        let schema = self
+            .filter
+            .relocation
+            .as_ref()
+            .map(|relocation| relocation.schema.clone());
         if self.options.analyze {
-            let account = self.engine.run(build::analyze(filling.links.clone(), self.options.jobs))?;
+            let account = self
+                .engine
+                .run(build::analyze(filling.links.clone(), self.options.jobs, schema))?;
             self.notes.extend(account.notes);
         }
         self.prepared = true;
@@ -304,9 +381,11 @@ impl PostgresSink {
         if let Some(filling) = self.filling.take() {
             filling.links.close();
         }
-        let Some(staged) = &self.staged else { return Err(no_plan()) };
-        let (target, name) = (Arc::clone(&self.target), staged.clone());
-        self.engine.run(async move { target.publish(&name).await })?;
+        let Some(staged) = &self.staged else {
+            return Err(no_plan());
+        };
+        let (target, door, staged) = (Arc::clone(&self.target), self.door.clone(), staged.clone());
+        self.engine.run(async move { target.publish(&door, &staged).await })?;
         self.staged = None;
         Ok(())
     }
@@ -319,7 +398,11 @@ impl Sink for PostgresSink {
             Node::File { size, .. } => {
                 self.take(&entry.path, *size, content)?;
                 let rows = member(&below(&entry.path)) == Member::Rows;
-                let ended = if rows { self.end_rows(&entry.path, None) } else { self.end(&entry.path) };
+                let ended = if rows {
+                    self.end_rows(&entry.path, None)
+                } else {
+                    self.end(&entry.path)
+                };
                 ended.map_err(|error| outer(&self.shown, error))
             }
             Node::Symlink { .. } | Node::Hardlink { .. } => Err(Error::Refused {
@@ -335,7 +418,11 @@ impl Sink for PostgresSink {
 
     fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
         let rows = member(&below(&stream.path)) == Member::Rows;
-        let ended = if rows { self.end_rows(&stream.path, stream.rows) } else { self.end(&stream.path) };
+        let ended = if rows {
+            self.end_rows(&stream.path, stream.rows)
+        } else {
+            self.end(&stream.path)
+        };
         ended.map_err(|error| outer(&self.shown, error))
     }
 
@@ -369,9 +456,11 @@ impl Drop for PostgresSink {
     fn drop(&mut self) {
         drop(self.filling.take());
         if let Some(staged) = self.staged.take() {
-            let target = Arc::clone(&self.target);
+            let (target, door) = (Arc::clone(&self.target), self.door.clone());
             // The next restore to this server sweeps what cannot be dropped now.
-            let _swept_later = self.engine.run_regardless(DROP_TIME, async move { target.abandon(&staged).await });
+            let _swept_later = self
+                .engine
+                .run_regardless(DROP_TIME, async move { target.abandon(&door, &staged).await });
         }
     }
 }
@@ -383,7 +472,9 @@ fn no_plan() -> Inner {
 /// What stands behind the label.
 fn below(path: &EntryPath) -> String {
     let text = String::from_utf8_lossy(path.as_bytes());
-    text.split_once('/').map(|(_, rest)| rest.to_owned()).unwrap_or_default()
+    text.split_once('/')
+        .map(|(_, rest)| rest.to_owned())
+        .unwrap_or_default()
 }
 
 fn member(below: &str) -> Member {
@@ -394,7 +485,12 @@ fn member(below: &str) -> Member {
         layout::LARGE_OBJECTS => Member::LargeObjects,
         layout::SEQUENCES => Member::Sequences,
         layout::POST_DATA => Member::PostData,
-        _ if below.strip_prefix(layout::DATA).is_some_and(|rest| rest.starts_with('/')) => Member::Rows,
+        _ if below
+            .strip_prefix(layout::DATA)
+            .is_some_and(|rest| rest.starts_with('/')) =>
+        {
+            Member::Rows
+        }
         _ => Member::Other,
     }
 }

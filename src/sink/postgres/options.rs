@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::bundle::name::Label;
-
 /// What is compared with the source once the rows are in the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RowCheck {
@@ -61,8 +59,6 @@ pub enum Landing {
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of the operator")]
 pub struct PostgresSinkOptions {
-    /// The source whose members are restored.
-    pub label: Label,
     /// Where they land.
     pub landing: Landing,
     /// Databases that are never restored to: patterns of names and of `HOST/NAME`.
@@ -79,8 +75,25 @@ pub struct PostgresSinkOptions {
     pub check: RowCheck,
     /// Whether statistics for the planner are gathered.
     pub analyze: bool,
-    /// Whether only some tables get their rows: those of the streams that come.
-    pub selected: bool,
+    /// The tables that get their rows, where not all do: schema and name.
+    pub selected: Option<Vec<(String, String)>>,
     /// Connections that build indexes and read rows back.
     pub jobs: usize,
+}
+
+impl Default for PostgresSinkOptions {
+    fn default() -> Self {
+        Self {
+            landing: Landing::Staged,
+            protected: Vec::new(),
+            globals: false,
+            owners: true,
+            privileges: true,
+            role: None,
+            check: RowCheck::default(),
+            analyze: true,
+            selected: None,
+            jobs: 1,
+        }
+    }
 }

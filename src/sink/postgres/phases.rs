@@ -68,7 +68,9 @@ impl Phases {
 /// Views that are made after the rows, because they need a primary key: their indexes wait for them.
 fn late_views(groups: &[Group]) -> BTreeSet<Qualified> {
     let statements = groups.iter().flat_map(|group| &group.statements);
-    statements.filter_map(|text| Statement::new(text).creates_view()).collect()
+    statements
+        .filter_map(|text| Statement::new(text).creates_view())
+        .collect()
 }
 
 fn locks(group: &Group) -> Vec<(Qualified, bool)> {
@@ -87,7 +89,9 @@ impl Work {
     pub(super) fn conflicts(&self, other: &Self) -> bool {
         let meets = |mine: &(Qualified, bool)| {
             let theirs = other.locks.iter();
-            theirs.into_iter().any(|theirs| mine.0 == theirs.0 && (mine.1 || theirs.1))
+            theirs
+                .into_iter()
+                .any(|theirs| mine.0 == theirs.0 && (mine.1 || theirs.1))
         };
         self.locks.iter().any(meets)
     }
@@ -124,12 +128,21 @@ mod tests {
     #[test]
     fn what_waits_for_what() {
         let groups = vec![
-            group("CONSTRAINT", "ALTER TABLE ONLY s.small ADD CONSTRAINT k PRIMARY KEY (id);"),
+            group(
+                "CONSTRAINT",
+                "ALTER TABLE ONLY s.small ADD CONSTRAINT k PRIMARY KEY (id);",
+            ),
             group("INDEX", "CREATE INDEX i ON s.big USING btree (x);"),
-            group("MATERIALIZED VIEW", "CREATE MATERIALIZED VIEW s.late AS SELECT 1 AS x WITH NO DATA;"),
+            group(
+                "MATERIALIZED VIEW",
+                "CREATE MATERIALIZED VIEW s.late AS SELECT 1 AS x WITH NO DATA;",
+            ),
             group("INDEX", "CREATE INDEX l ON s.late USING btree (x);"),
             group("INDEX ATTACH", "ALTER INDEX s.p ATTACH PARTITION s.c;"),
-            group("TRIGGER", "CREATE TRIGGER t AFTER INSERT ON s.big EXECUTE FUNCTION s.f();"),
+            group(
+                "TRIGGER",
+                "CREATE TRIGGER t AFTER INSERT ON s.big EXECUTE FUNCTION s.f();",
+            ),
             group(
                 "FK CONSTRAINT",
                 "ALTER TABLE ONLY s.big ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES s.small(id);",
@@ -156,6 +169,9 @@ mod tests {
         let indexes = ["CREATE INDEX i ON s.a (x);", "CREATE INDEX j ON s.a (y);"];
         let indexes = indexes.map(|text| group("INDEX", text)).to_vec();
         let works = Phases::new(indexes, &BTreeMap::new()).indexes;
-        assert!(!works[0].conflicts(&works[1]), "two indexes of a table are built at once");
+        assert!(
+            !works[0].conflicts(&works[1]),
+            "two indexes of a table are built at once"
+        );
     }
 }

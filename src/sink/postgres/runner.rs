@@ -1,5 +1,6 @@
 //! Runs the statements of a script one after another, and keeps account of what failed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::Error;
@@ -12,6 +13,7 @@ use super::filter::meaning;
 use super::link::Link;
 use super::script::Piece;
 use super::script::Splitter;
+use super::statement::Statement;
 use super::toc::Group;
 use super::toc::Header;
 
@@ -45,13 +47,6 @@ impl Account {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
-        self.count += other.count;
-        let room = NAMED_MAX.saturating_sub(self.named.len());
-        self.named.extend(other.named.into_iter().take(room));
-        self.notes.extend(other.notes);
-    }
-
     /// An error when anything failed.
     pub(super) fn settle(&self, member: &str) -> Result<(), Error> {
         if self.count == 0 {
@@ -62,18 +57,25 @@ impl Account {
             count => format!("{count} statements"),
         };
         let rest = self.count - self.named.len() as u64;
-        let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
-        Err(Error::Statements(format!("{count} of {member} failed: {}{more}", self.named.join("; "))))
+        let more = if rest > 0 {
+            format!("; and {rest} more")
+        } else {
+            String::new()
+        };
+        Err(Error::Statements(format!(
+            "{count} of {member} failed: {}{more}",
+            self.named.join("; ")
+        )))
     }
 }
 
 /// Runs one statement; gives what the operator should know about it.
-pub(super) async fn execute(link: &Link, text: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn execute(link: &Link, text: &str, selected: bool) -> Result<Option<String>, Failure> {
     let Err(error) = link.client().batch_execute(text).await else {
         return Ok(None);
     };
     if let Some((state, message)) = state(&error) {
-        match meaning(text, state, message) {
+        match meaning(text, state, message, selected) {
             Meaning::Silent => return Ok(None),
             Meaning::Note(note) => return Ok(Some(note)),
             Meaning::Failure => {}
@@ -92,6 +94,7 @@ pub(super) struct Script {
     splitter: Splitter,
     header: Header,
     account: Account,
+    kept_roles: BTreeSet<String>,
 }
 
 impl Script {
@@ -101,6 +104,7 @@ impl Script {
             splitter: Splitter::new(),
             header: Header::default(),
             account: Account::default(),
+            kept_roles: BTreeSet::new(),
         }
     }
 
@@ -134,10 +138,11 @@ impl Script {
                 }
                 Piece::Statement(text) => text,
             };
-            if verdict(filter, &self.header, &text, self.member)? == Verdict::Skip {
+            let Some(text) = self.wanted(&filter, text)? else {
                 continue;
-            }
-            match execute(&link, &text).await {
+            };
+            match execute(&link, &text, filter.selected).await {
+                Ok(Some(note)) if Statement::new(&text).makes_global() => self.kept(&text, note),
                 Ok(note) => self.account.notes.extend(note),
                 Err(failure) => {
                     self.account.add(&self.header, &failure);
@@ -153,15 +158,32 @@ impl Script {
         Ok(self)
     }
 
+    /// The form in which a statement is run, if it is.
+    fn wanted(&self, filter: &Filter, text: String) -> Result<Option<String>, Error> {
+        let statement = Statement::new(&text);
+        if statement.role().is_some_and(|role| self.kept_roles.contains(role)) {
+            return Ok(None);
+        }
+        wanted(filter, &self.header, text, self.member)
+    }
+
+    /// A role that was there before keeps what it may.
+    fn kept(&mut self, text: &str, note: String) {
+        self.kept_roles.extend(Statement::new(text).role().map(str::to_owned));
+        self.account.notes.push(note);
+    }
+
     pub(super) fn into_account(self) -> Account {
         self.account
     }
 }
 
-fn verdict(filter: Filter, header: &Header, text: &str, member: &str) -> Result<Verdict, Error> {
-    match filter.verdict(header, text) {
+fn wanted(filter: &Filter, header: &Header, text: String, member: &str) -> Result<Option<String>, Error> {
+    match filter.verdict(header, &text) {
+        Verdict::Run => Ok(Some(text)),
+        Verdict::RunInstead(text) => Ok(Some(text)),
+        Verdict::Skip => Ok(None),
         Verdict::Refuse(reason) => Err(Error::Dump(format!("{header} in {member} is not run: {reason}"))),
-        verdict @ (Verdict::Run | Verdict::Skip) => Ok(verdict),
     }
 }
 
@@ -185,20 +207,20 @@ impl Kept {
         }
     }
 
-    pub(super) fn feed(&mut self, bytes: &[u8], filter: Filter) -> Result<(), Error> {
+    pub(super) fn feed(&mut self, bytes: &[u8], filter: &Filter) -> Result<(), Error> {
         let fed = self.splitter.feed(bytes);
         fed.map_err(|error| bad(self.member, &error))?;
         self.sort(filter)
     }
 
     /// The end of the script.
-    pub(super) fn finish(&mut self, filter: Filter) -> Result<(), Error> {
+    pub(super) fn finish(&mut self, filter: &Filter) -> Result<(), Error> {
         let finished = self.splitter.finish();
         finished.map_err(|error| bad(self.member, &error))?;
         self.sort(filter)
     }
 
-    fn sort(&mut self, filter: Filter) -> Result<(), Error> {
+    fn sort(&mut self, filter: &Filter) -> Result<(), Error> {
         while let Some(piece) = self.splitter.next() {
             match piece {
                 Piece::Header(header) => self.groups.push(Group {
@@ -212,15 +234,17 @@ impl Kept {
         Ok(())
     }
 
-    fn statement(&mut self, text: String, filter: Filter) -> Result<(), Error> {
+    fn statement(&mut self, text: String, filter: &Filter) -> Result<(), Error> {
         // It stands before the comment of the entry that it is for.
         if text.starts_with("SET default_tablespace") {
             self.tablespace = Some(text);
             return Ok(());
         }
         // What stands before the first entry sets the session up, and every session is set up already.
-        let Some(group) = self.groups.last_mut() else { return Ok(()) };
-        if verdict(filter, &group.header, &text, self.member)? == Verdict::Run {
+        let Some(group) = self.groups.last_mut() else {
+            return Ok(());
+        };
+        if let Some(text) = wanted(filter, &group.header, text, self.member)? {
             self.bytes += text.len();
             group.statements.push(text);
         }

@@ -164,7 +164,9 @@ impl Splitter {
             State::Top => return self.top(line, at),
             State::Text { escapes } => {
                 let escapes = *escapes;
-                let end = rest.iter().position(|byte| *byte == b'\'' || (escapes && *byte == b'\\'));
+                let end = rest
+                    .iter()
+                    .position(|byte| *byte == b'\'' || (escapes && *byte == b'\\'));
                 match end {
                     None => rest.len(),
                     Some(end) if rest[end] == b'\\' => (end + 2).min(rest.len()),

@@ -52,8 +52,19 @@ pub(super) struct Existing {
 #[derive(Clone, Debug)]
 pub(super) struct Staged {
     pub(super) name: String,
-    /// Whether it is staged under another name.
-    pub(super) apart: bool,
+    /// What is under a name that is not its own.
+    pub(super) kind: Kind,
+}
+
+/// What is staged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A database.
+    Database,
+    /// Nothing: the empty database itself is filled.
+    InPlace,
+    /// A schema, with its staged and its final name.
+    Schema(String, String),
 }
 
 impl Target {
@@ -112,7 +123,9 @@ impl Target {
             } else {
                 "ALTER ROLE … CREATEDB lets it; or have the empty database made for it, and give --in-place"
             };
-            return refuse(format!("a restore is staged in a database of its own, and this role may not make databases: {way}"));
+            return refuse(format!(
+                "a restore is staged in a database of its own, and this role may not make databases: {way}"
+            ));
         }
         Ok(())
     }
@@ -128,7 +141,9 @@ impl Target {
             literal(&format!("{COMMENT}%")),
         );
         for row in self.maintenance.rows("looking for staged databases", &sql).await? {
-            let [Some(name), Some(locked)] = row.as_slice() else { continue };
+            let [Some(name), Some(locked)] = row.as_slice() else {
+                continue;
+            };
             if locked != "t" {
                 continue;
             }
@@ -138,19 +153,34 @@ impl Target {
             self.maintenance.run("unlocking", &unlock).await?;
             self.notes.push(match dropped {
                 Ok(()) => format!("dropped the database {name}, which a restore left that was killed"),
-                Err(error) => format!("the database {name} was left by a restore that was killed, and could not be dropped: {error}"),
+                Err(error) => format!(
+                    "the database {name} was left by a restore that was killed, and could not be dropped: {error}"
+                ),
             });
         }
         Ok(())
     }
 
     /// Makes the database that gets the content.
-    pub(super) async fn create(&self, creation: &Creation, options: &PostgresSinkOptions) -> Result<Staged, Error> {
-        if options.landing != Landing::Staged {
-            return Ok(Staged {
-                name: self.name.clone(),
-                apart: false,
-            });
+    pub(super) async fn create(
+        &self,
+        door: &Door,
+        creation: &Creation,
+        options: &PostgresSinkOptions,
+    ) -> Result<Staged, Error> {
+        let name = self.name.clone();
+        match &options.landing {
+            Landing::Staged => {}
+            Landing::InPlace => {
+                return Ok(Staged {
+                    name,
+                    kind: Kind::InPlace,
+                });
+            }
+            Landing::Schema(schema) => {
+                let kind = self.create_schema(door, schema).await?;
+                return Ok(Staged { name, kind });
+            }
         }
         let name = marked(&self.name, MARK)?;
         let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(&name)));
@@ -170,13 +200,44 @@ impl Target {
             literal(&format!("{COMMENT}{}; safe to drop when no restore runs", self.name))
         );
         self.maintenance.run("marking the database", &comment).await?;
-        Ok(Staged { name, apart: true })
+        let kind = Kind::Database;
+        Ok(Staged { name, kind })
+    }
+
+    async fn create_schema(&self, door: &Door, schema: &str) -> Result<Kind, Error> {
+        let link = door.writer(&self.name, self.version).await?;
+        let sql = format!(
+            "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}",
+            literal(schema)
+        );
+        if link.value("looking for the schema", &sql).await?.is_some() {
+            return Err(Error::Target(format!("it has a schema {schema} already")));
+        }
+        let staged = marked(schema, MARK)?;
+        link.run("making the schema", &format!("CREATE SCHEMA {}", identifier(&staged)))
+            .await?;
+        Ok(Kind::Schema(staged, schema.to_owned()))
     }
 
     /// Gives the staged database its name, in one transaction; an empty database of that name goes away.
-    pub(super) async fn publish(&self, staged: &Staged) -> Result<(), Error> {
-        if !staged.apart {
-            return Ok(());
+    pub(super) async fn publish(&self, door: &Door, staged: &Staged) -> Result<(), Error> {
+        match &staged.kind {
+            Kind::Database => {}
+            Kind::InPlace => {
+                let link = door.writer(&self.name, self.version).await?;
+                return link
+                    .run(
+                        "waiting for the disk",
+                        "SET synchronous_commit = on; SELECT pg_catalog.txid_current()",
+                    )
+                    .await;
+            }
+            Kind::Schema(from, to) => {
+                let link = door.writer(&self.name, self.version).await?;
+                let (from, to) = (identifier(from), identifier(to));
+                let sql = format!("SET synchronous_commit = on; ALTER SCHEMA {from} RENAME TO {to}");
+                return link.run("giving the schema its name", &sql).await;
+            }
         }
         let (temporary, name) = (identifier(&staged.name), identifier(&self.name));
         let mut aside = None;
@@ -200,15 +261,27 @@ impl Target {
         }
         if let Some(old) = aside {
             // It is empty and nobody's; what is restored has its name already.
-            let _kept = self.maintenance.run("dropping the empty database", &format!("DROP DATABASE {}", identifier(&old))).await;
+            let _kept = self
+                .maintenance
+                .run(
+                    "dropping the empty database",
+                    &format!("DROP DATABASE {}", identifier(&old)),
+                )
+                .await;
         }
         Ok(())
     }
 
     /// Drops the staged database with everybody in it.
-    pub(super) async fn abandon(&self, staged: &Staged) -> Result<(), Error> {
-        if !staged.apart {
-            return Ok(());
+    pub(super) async fn abandon(&self, door: &Door, staged: &Staged) -> Result<(), Error> {
+        match &staged.kind {
+            Kind::Database => {}
+            Kind::InPlace => return Ok(()),
+            Kind::Schema(schema, _) => {
+                let link = door.writer(&self.name, self.version).await?;
+                let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema));
+                return link.run("dropping the staged schema", &sql).await;
+            }
         }
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&staged.name));
         self.maintenance.run("dropping the staged database", &sql).await
@@ -279,9 +352,12 @@ pub(super) fn refuse_protected(hosts: &[&str], name: &str, protected: &[String])
         return Err(Error::Target(format!("its name is longer than {NAME_BYTES_MAX} bytes")));
     }
     for pattern in protected {
-        let glob = globset::Glob::new(pattern).map_err(|_| Error::Target(format!("{pattern:?} in the list of protected databases is no pattern")))?;
+        let glob = globset::Glob::new(pattern)
+            .map_err(|_| Error::Target(format!("{pattern:?} in the list of protected databases is no pattern")))?;
         let matcher = glob.compile_matcher();
-        let on_host = hosts.iter().any(|host| matcher.is_match(format!("{host}/{name}")) || matcher.is_match(host));
+        let on_host = hosts
+            .iter()
+            .any(|host| matcher.is_match(format!("{host}/{name}")) || matcher.is_match(host));
         if matcher.is_match(name) || on_host {
             return Err(Error::Target(format!("it is protected by {pattern:?}")));
         }
@@ -326,7 +402,8 @@ async fn first_object(link: &Link) -> Result<Option<String>, Error> {
     match link.value("looking into the database", &sql).await {
         // Not everybody may read subscriptions.
         Err(Error::Server { code: Some(code), .. }) if code == "42501" => {
-            link.value("looking into the database", &parts.join(" UNION ALL ")).await
+            link.value("looking into the database", &parts.join(" UNION ALL "))
+                .await
         }
         other => other,
     }
@@ -394,7 +471,8 @@ mod tests {
     #[test]
     fn protected_databases_are_refused_by_name_and_host() {
         let protected = ["prod-*".to_owned(), "db.example/hub".to_owned(), "primary.*".to_owned()];
-        let refused = |host: &str, name: &str| refuse_protected(&host.split(',').collect::<Vec<_>>(), name, &protected).is_err();
+        let refused =
+            |host: &str, name: &str| refuse_protected(&host.split(',').collect::<Vec<_>>(), name, &protected).is_err();
         assert!(refused("anywhere", "prod-hub"));
         assert!(refused("db.example", "hub"));
         assert!(refused("primary.example", "anything"));
@@ -424,6 +502,9 @@ mod tests {
         };
         assert!(locale(&creation, 150_004).is_err());
         let sql = locale(&creation, 170_002).expect("known");
-        assert_eq!(sql, " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'");
+        assert_eq!(
+            sql,
+            " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+        );
     }
 }

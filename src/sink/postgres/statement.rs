@@ -72,15 +72,21 @@ impl<'t> Statement<'t> {
 
     /// `ALTER … OWNER TO role`.
     pub(super) fn gives_owner(&self) -> bool {
-        let last = self.tokens.len().saturating_sub(if self.ends_with_sign() { 1 } else { 0 });
-        self.is_word(0, "alter")
-            && last >= 3
-            && self.is_word(last - 3, "owner")
-            && self.is_word(last - 2, "to")
+        let last = self
+            .tokens
+            .len()
+            .saturating_sub(if self.ends_with_sign() { 1 } else { 0 });
+        self.is_word(0, "alter") && last >= 3 && self.is_word(last - 3, "owner") && self.is_word(last - 2, "to")
     }
 
     fn ends_with_sign(&self) -> bool {
-        matches!(self.tokens.last(), Some(Token { what: What::Sign(b';'), .. }))
+        matches!(
+            self.tokens.last(),
+            Some(Token {
+                what: What::Sign(b';'),
+                ..
+            })
+        )
     }
 
     /// `GRANT`, `REVOKE`, `ALTER DEFAULT PRIVILEGES`, and the session of another grantor around them.
@@ -124,7 +130,9 @@ impl<'t> Statement<'t> {
     pub(super) fn altered(&self) -> Option<Qualified> {
         let alter = self.begins(&["alter", "table"]) || self.begins(&["alter", "foreign", "table"]);
         let at = 2 + usize::from(self.is_word(1, "foreign"));
-        alter.then(|| self.qualified(at + usize::from(self.is_word(at, "only")))).flatten()
+        alter
+            .then(|| self.qualified(at + usize::from(self.is_word(at, "only"))))
+            .flatten()
     }
 
     /// The table that a foreign key refers to.
@@ -143,6 +151,22 @@ impl<'t> Statement<'t> {
         } else {
             None
         }
+    }
+
+    /// `CREATE TABLE … INHERITS (…)`.
+    pub(super) fn inherits(&self) -> bool {
+        self.begins(&["create"]) && self.position(&["inherits"]).is_some()
+    }
+
+    /// The role of `CREATE ROLE` and `ALTER ROLE`.
+    pub(super) fn role(&self) -> Option<&str> {
+        let role = self.begins(&["create", "role"]) || self.begins(&["alter", "role"]);
+        role.then(|| self.name(2)).flatten()
+    }
+
+    /// Whether it makes a role or a tablespace.
+    pub(super) fn makes_global(&self) -> bool {
+        self.begins(&["create", "role"]) || self.begins(&["create", "tablespace"])
     }
 
     /// The statement with `table` in another schema, wherever its qualified name stands outside quotes and bodies; and its own schema's
@@ -276,8 +300,14 @@ mod tests {
         let key = "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k FOREIGN KEY (a, \"references\") REFERENCES p.q(id) ON DELETE CASCADE;";
         let key = Statement::new(key);
         assert_eq!((key.altered(), key.referenced()), (name("s", "t"), name("p", "q")));
-        assert_eq!(Statement::new("CREATE MATERIALIZED VIEW s.m AS SELECT 1;").creates_view(), name("s", "m"));
-        assert_eq!(Statement::new("SET transaction_timeout = 0;").sets(), Some("transaction_timeout"));
+        assert_eq!(
+            Statement::new("CREATE MATERIALIZED VIEW s.m AS SELECT 1;").creates_view(),
+            name("s", "m")
+        );
+        assert_eq!(
+            Statement::new("SET transaction_timeout = 0;").sets(),
+            Some("transaction_timeout")
+        );
     }
 
     #[test]
