@@ -81,7 +81,7 @@ impl Changes<'_> {
         let (act, at) = act(&statement);
         match act {
             Act::View => self.with_definer(&statement.with_databases(&self.names)),
-            Act::Trigger => self.with_definer(&without_qualifiers(&statement, at)),
+            Act::Trigger => self.with_definer(&without_qualifiers(&statement, at, &self.names)),
             Act::Event if self.rehearsal => self.with_definer(&disabled(&statement)),
             Act::Event | Act::Routine => self.with_definer(sql),
             Act::Table | Act::Database | Act::Use | Act::Other => sql.to_owned(),
@@ -109,18 +109,24 @@ impl Changes<'_> {
     }
 }
 
-/// A trigger says what it is called and where in the words of whoever made it, perhaps with the database: that goes.
-fn without_qualifiers(statement: &Statement<'_>, trigger: usize) -> String {
+/// A trigger says what it is called and where in the words of whoever made it, perhaps with the database: that goes where it has another
+/// name now.
+fn without_qualifiers(statement: &Statement<'_>, trigger: usize, names: &BTreeMap<String, String>) -> String {
+    let moved = |at: usize| {
+        let old = statement.name(at).unwrap_or_else(|| statement.text(at).to_owned());
+        names.get(&old).is_none_or(|new| *new != old)
+    };
     let mut cut = Vec::new();
     let mut name = trigger + 1;
     if statement.is(name, "IF") {
         name += 3;
     }
-    if statement.is(name + 1, ".") {
+    if statement.is(name + 1, ".") && moved(name) {
         cut.push(name);
     }
     if let Some(on) = statement.find(name, &["ON"])
         && statement.is(on + 2, ".")
+        && moved(on + 1)
     {
         cut.push(on + 1);
     }

@@ -50,6 +50,7 @@ pub(super) fn run(
                 target::set_creation(control, &database.staged, &database.creation)?;
             }
             Act::Use => {}
+            Act::View | Act::Trigger | Act::Event | Act::Routine if options.tables.is_some() => {}
             Act::View => database.stand_ins.push(sql.to_owned()),
             Act::Table => make_table(control, database, options, sql, &names)?,
             Act::Trigger | Act::Event | Act::Routine => database.after.push(sql.to_owned()),
