@@ -29,8 +29,8 @@ INSERT INTO times VALUES
   (3, '2024-00-00', '2024-01-00 00:00:00.1', NULL, '00:00:00.000001', NULL, NULL);
 CREATE TABLE spatial_(id int PRIMARY KEY, g geometry, p point, l linestring);
 INSERT INTO spatial_ VALUES (1, ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))'), POINT(1.5,-2), NULL), (2, ST_GeomFromText('POINT(1 2)', 4326), NULL, ST_GeomFromText('LINESTRING(0 0,1 1)'));
-CREATE TABLE generated(a int, hidden int INVISIBLE DEFAULT 7, v int GENERATED ALWAYS AS (a + 1) VIRTUAL, st int GENERATED ALWAYS AS (a * 2) STORED, CHECK (a < 100), KEY (v));
-INSERT INTO generated(a, hidden) VALUES (1, 2), (3, DEFAULT);
+CREATE TABLE computed(a int, hidden int INVISIBLE DEFAULT 7, v int GENERATED ALWAYS AS (a + 1) VIRTUAL, st int GENERATED ALWAYS AS (a * 2) STORED, CHECK (a < 100), KEY (v));
+INSERT INTO computed(a, hidden) VALUES (1, 2), (3, DEFAULT);
 CREATE TABLE parent(id int PRIMARY KEY);
 CREATE TABLE achild(id int PRIMARY KEY, up int, CONSTRAINT fk FOREIGN KEY (up) REFERENCES parent(id) ON DELETE CASCADE);
 INSERT INTO parent VALUES (1); INSERT INTO achild VALUES (1, 1), (2, NULL);

@@ -123,14 +123,14 @@ impl Server {
             fs::create_dir(self.path().join(folder)).expect("new");
         }
         let own = if self.root.is_some() {
-            "mysqlx=OFF\ngtid_mode=ON\nenforce_gtid_consistency=ON\ninnodb_redo_log_capacity=32M\n"
+            "mysqlx=OFF\nsecure-file-priv=\ngtid_mode=ON\nenforce_gtid_consistency=ON\ninnodb_redo_log_capacity=32M\n"
         } else {
             "binlog_format=ROW\ninnodb_log_file_size=16M\n"
         };
         let text = format!(
             "[mysqld]\ndatadir={d}/data\nsocket={d}/s.sock\npid-file={d}/pid\nport={port}\nbind-address=127.0.0.1\n\
              log-error={d}/err.log\nlog-bin={d}/binlog/b\nserver-id=1\nssl-ca={d}/ca.pem\nssl-cert={d}/server.crt\n\
-             ssl-key={d}/server.key\nskip-name-resolve\ninnodb_flush_log_at_trx_commit=2\nevent_scheduler=OFF\n\
+             ssl-key={d}/server.key\ntmpdir={d}\nskip-name-resolve\ninnodb_flush_log_at_trx_commit=2\nevent_scheduler=OFF\n\
              innodb_buffer_pool_size=64M\n{own}{more}\n"
         );
         write(&self.path().join("my.cnf"), &text);
@@ -166,6 +166,7 @@ impl Server {
                 "--user=mysql",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
+                &format!("--tmpdir={d}"),
             ]))
         };
     }
@@ -288,7 +289,11 @@ impl Server {
         command
             .arg(format!("--defaults-file={}/client.cnf", inside.display()))
             .arg(format!("--socket={}/s.sock", inside.display()))
-            .args(["--user=root", "--default-character-set=utf8mb4", "--binary-mode"]);
+            .args(["--user=root", "--default-character-set=utf8mb4"]);
+        if self.root.is_some() {
+            // Newer clients of MySQL know no `source` without it.
+            command.arg("--commands");
+        }
         if !database.is_empty() {
             command.arg(database);
         }

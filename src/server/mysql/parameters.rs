@@ -227,11 +227,15 @@ fn decode(text: &str) -> Result<String, Error> {
     String::from_utf8(out).map_err(|_| broken())
 }
 
-/// Encodes what would end a part of a URI.
-fn encode(text: &str) -> String {
+/// What stands for itself in user, host and database, and in the value of a parameter.
+const PART: &[u8] = b"-._~";
+const VALUE: &[u8] = b"-._~/,";
+
+/// Encodes what would end a part of a URI; `plain` are the signs that would not, beside letters and digits.
+fn encode(text: &str, plain: &[u8]) -> String {
     let mut out = String::new();
     for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~/,".contains(&octet) {
+        if octet.is_ascii_alphanumeric() || plain.contains(&octet) {
             out.push(char::from(octet));
         } else {
             let _infallible = write!(out, "%{octet:02X}");
@@ -245,23 +249,23 @@ impl fmt::Display for Parameters {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}://", self.scheme)?;
         if let Some(user) = self.get("user") {
-            write!(out, "{}@", encode(user))?;
+            write!(out, "{}@", encode(user, PART))?;
         }
         let host = self.get("host").unwrap_or_default();
         if host.contains(':') {
             write!(out, "[{host}]")?;
         } else {
-            out.write_str(&encode(host))?;
+            out.write_str(&encode(host, PART))?;
         }
         if let Some(port) = self.get("port") {
-            write!(out, ":{}", encode(port))?;
+            write!(out, ":{}", encode(port, PART))?;
         }
-        write!(out, "/{}", encode(self.get("database").unwrap_or_default()))?;
+        write!(out, "/{}", encode(self.get("database").unwrap_or_default(), PART))?;
         let rest = self.values.iter();
         let rest = rest.filter(|(name, _)| !["user", "host", "port", "database"].contains(&name.as_str()));
         for (number, (name, value)) in rest.enumerate() {
             let sign = if number == 0 { '?' } else { '&' };
-            write!(out, "{sign}{name}={}", encode(value))?;
+            write!(out, "{sign}{name}={}", encode(value, VALUE))?;
         }
         Ok(())
     }

@@ -182,14 +182,8 @@ fn create_database(connection: &mut Connection, name: &str) -> Result<String, Er
 }
 
 fn create_table(connection: &mut Connection, name: &str) -> Result<String, Error> {
-    let row = second(connection, &format!("SHOW CREATE TABLE {}", sql::name(name)))?;
+    let row = objects::second(connection, &format!("SHOW CREATE TABLE {}", sql::name(name)))?;
     row.ok_or(Error::Protocol("SHOW CREATE TABLE gave nothing"))
-}
-
-/// The second cell of the first row.
-pub(super) fn second(connection: &mut Connection, statement: &str) -> Result<Option<String>, Error> {
-    let row = connection.table(statement)?.into_iter().next().unwrap_or_default();
-    Ok(row.into_iter().nth(1).flatten())
 }
 
 /// A definition without the next value of its counter, which rises by itself.

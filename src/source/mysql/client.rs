@@ -12,9 +12,10 @@ const HEAD: &str = "\
 -- For the stock client, in the folder of this file:
 --
 --   find . -name '*.part-00000000' | while read -r first; do path=${first%.part-*}; cat \"$path\".part-* > \"$path\"; done
---   mariadb --binary-mode --default-character-set=utf8mb4 < restore.sql        (or mysql)
+--   mariadb --default-character-set=utf8mb4 < restore.sql        (MySQL: mysql, and from 8.4.6 on with --commands)
 --
 -- The first line joins streams that were unpacked as parts; it does nothing when there are none. The databases must not exist yet.
+-- (--binary-mode would know no `source`. Without it the client turns CR LF within the text of routines into LF; rows are not touched.)
 ";
 
 /// The script.

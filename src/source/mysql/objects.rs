@@ -13,9 +13,15 @@ use crate::server::mysql::sql;
 /// `ER_VIEW_INVALID`.
 const VIEW_INVALID: u16 = 1356;
 
+/// The second cell of the first row.
+pub(super) fn second(connection: &mut Connection, statement: &str) -> Result<Option<String>, Error> {
+    let row = connection.table(statement)?.into_iter().next().unwrap_or_default();
+    Ok(row.into_iter().nth(1).flatten())
+}
+
 /// Makes a sequence; its state comes after the rows.
 pub(super) fn sequence(connection: &mut Connection, name: &str) -> Result<Option<String>, Error> {
-    super::catalog::second(connection, &format!("SHOW CREATE SEQUENCE {}", sql::name(name)))
+    second(connection, &format!("SHOW CREATE SEQUENCE {}", sql::name(name)))
 }
 
 /// Brings the sequences of a database to where they are now: not before any value that the rows hold.

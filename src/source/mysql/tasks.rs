@@ -111,7 +111,7 @@ fn of_table(
         expressions.join(",")
     };
     let what = sql::qualified(&database.name, &table.name);
-    let select = format!("SELECT /*!40001 SQL_NO_CACHE */ {list} FROM {what}");
+    let select = format!("SELECT /*M! SQL_NO_CACHE */ {list} FROM {what}");
     let ranges = ranges(connection, &what, table, options)?;
     let bytes = table.bytes / ranges.len() as u64;
     let task = |path: &str, range: &str| Task {
