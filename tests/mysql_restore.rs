@@ -431,3 +431,43 @@ impl Dump {
         }
     }
 }
+
+/// What both products know.
+const PLAIN: &str = "SET NAMES utf8mb4; CREATE DATABASE plain CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci; USE plain;
+    CREATE TABLE p (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, v VARCHAR(90), b BLOB, f DOUBLE, t TIMESTAMP(3) NULL, j JSON, e ENUM('a',''), bits BIT(9), g GEOMETRY,
+      gen INT GENERATED ALWAYS AS (id + 1) STORED, UNIQUE KEY u (v), KEY g (gen), FULLTEXT KEY ft (v));
+    INSERT INTO p (id, v, b, f, t, j, e, bits, g) VALUES (5, 'x\\n\\'é😀),', x'00FF27', 1.5e300, '2024-10-27 00:30:00.123', '{\"a\": [1, \"\\\\\"\"]}', '', 5, ST_GeomFromText('POINT(1 2)')), (6, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    CREATE TABLE c (id INT PRIMARY KEY, p INT, KEY (p), CONSTRAINT fk FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE); INSERT INTO c VALUES (1, 5);
+    CREATE VIEW w AS SELECT c.id, p.v FROM c JOIN p ON p.id = c.p;
+    CREATE TRIGGER t BEFORE INSERT ON c FOR EACH ROW SET NEW.id = NEW.id + 0;
+    CREATE PROCEDURE s(a INT) SELECT a;";
+
+#[test]
+#[ignore = "needs the root folder of a distribution with Oracle's MySQL in TEST_MYSQL_ROOT"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the environment knows where another distribution is"
+)]
+fn everything_comes_back_on_mysql() {
+    let root = std::env::var_os("TEST_MYSQL_ROOT").expect("TEST_MYSQL_ROOT is set");
+    let server = Server::mysql_in(std::path::Path::new(&root), "local_infile=1");
+    server.script(PLAIN);
+    let dump = dump(&server, &["plain"]);
+    let again = |name: &str| {
+        let _notes = dump.restore(&server, named(name)).unwrap_or_else(|error| panic!("{error}"));
+        stock_dump(&server, name).replace(&format!("`{name}`"), "`plain`")
+    };
+    let before = stock_dump(&server, "plain");
+    assert_eq!(again("by_file"), before);
+    server.run(&["SET GLOBAL local_infile = 0"]);
+    assert_eq!(again("by_statement"), before);
+    // What MariaDB knows and MySQL does not is refused by name, and nothing stays.
+    let maria = Server::mariadb("");
+    maria.run(&["CREATE DATABASE own", "CREATE TABLE own.t (u UUID)"]);
+    let (kind, text) = refusal(self::dump(&maria, &["own"]).restore(&server, named("own")));
+    assert!(kind == Kind::RestoreFailed && text.contains("CREATE TABLE `t`"), "{text}");
+    // And what both know goes from one to the other.
+    maria.script(PLAIN);
+    let _notes = self::dump(&maria, &["plain"]).restore(&server, named("crossed")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(server.admin().value("SELECT v FROM crossed.w").expect("a view").as_deref(), Some("x\n'é😀),"));
+}

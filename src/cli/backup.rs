@@ -66,7 +66,7 @@ pub struct Args {
     /// The set, as a flag
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,
-    /// Back up this: sqlite:PATH, mysql:ADDRESS, files:PATH, config:PATH or command:NAME=COMMAND
+    /// Back up this: postgres:CONNECTION, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
     #[arg(long, value_name = "URI")]
     pub source: Vec<String>,
     /// Who opens the bundle.

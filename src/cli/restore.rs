@@ -165,7 +165,7 @@ pub struct Args {
     /// Which bundle.
     #[command(flatten)]
     pub bundle: BundleArgs,
-    /// Restore to DIR, files:PATH, sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE; LABEL= in front says which source; nothing may be there yet
+    /// Restore to DIR, files:PATH, sqlite:PATH, postgres:CONNECTION or mysql:ADDRESS; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
     /// Which keys open it.

@@ -82,12 +82,6 @@ pub enum Place {
 /// The text does not name a source or a target.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A kind that later versions may read.
-    #[error("this version does not read {scheme} databases yet")]
-    NotYet {
-        /// The kind, without what follows it.
-        scheme: String,
-    },
     /// What names a MySQL or MariaDB server is not usable.
     #[error(transparent)]
     Mysql(mysql::error::Error),
@@ -167,8 +161,7 @@ impl fmt::Display for Role {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotYet { .. }
-            | Self::Mysql(_)
+            Self::Mysql(_)
             | Self::UnknownKind { .. }
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
@@ -182,9 +175,6 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotYet { .. } => {
-                "Back up the output of its dump program meanwhile: command:hub='pg_dump --dbname=hub'.".into()
-            }
             Self::UnknownKind { of, .. } | Self::NoKind { of } | Self::NoPath { of, .. } => forms(*of),
             Self::BadLabel { of: Role::Source, .. } => "A label is written hub=sqlite:/var/lib/hub/hub.db.".into(),
             Self::BadLabel { of: Role::Target, .. } => {
@@ -292,10 +282,7 @@ fn parse_command(text: &str) -> Result<What, Error> {
 /// Only what stands before the colon is repeated: a password may stand behind it.
 fn unknown(scheme: &str, of: Role) -> Error {
     let scheme = scheme.to_owned();
-    match scheme.to_ascii_lowercase().as_str() {
-        "mysql" | "mariadb" => Error::NotYet { scheme },
-        _ => Error::UnknownKind { scheme, of },
-    }
+    Error::UnknownKind { scheme, of }
 }
 
 impl SourceUri {

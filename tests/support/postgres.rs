@@ -38,17 +38,15 @@ impl Server {
         server.make_certificates();
         let password = server.path("password");
         write(&password, NEEDLE);
-        server.give(&password);
-        let made = server.program("initdb").args(["--username=postgres", "--auth=scram-sha-256"]).args([
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--no-sync",
-            "--pgdata",
-        ])
-        .arg(server.path("data"))
-        .arg("--pwfile")
-        .arg(&password)
-        .output();
+        Self::give(&password);
+        let made = server
+            .program("initdb")
+            .args(["--username=postgres", "--auth=scram-sha-256"])
+            .args(["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--pgdata"])
+            .arg(server.path("data"))
+            .arg("--pwfile")
+            .arg(&password)
+            .output();
         good("initdb", &made.expect("runuser and initdb"));
         server.write_settings(settings);
         server.launch();
@@ -67,7 +65,7 @@ impl Server {
         };
         for name in ["socket", "data"] {
             fs::create_dir(server.path(name)).expect("a folder");
-            server.give(&server.path(name));
+            Self::give(&server.path(name));
         }
         fs::set_permissions(server.path("data"), fs::Permissions::from_mode(0o700)).expect("own folder");
         server
@@ -79,11 +77,17 @@ impl Server {
         for name in ["server.crt", "server.key", "ca.crt"] {
             fs::copy(self.path(name), standby.path(name)).expect("a copy");
         }
-        standby.give(&standby.path("server.key"));
+        Self::give(&standby.path("server.key"));
         let copied = standby
             .program("pg_basebackup")
             .env("PGPASSWORD", NEEDLE)
-            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--username=postgres", "--pgdata"])
+            .args([
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "--username=postgres",
+                "--pgdata",
+            ])
             .arg(standby.path("data"))
             .arg("--host")
             .arg(self.path("socket"))
@@ -124,7 +128,9 @@ impl Server {
 
     /// Runs stock psql as the superuser.
     pub(crate) fn psql(&self, database: &str, arguments: &[&str]) -> Output {
-        self.psql_command(database, arguments).output().expect("psql is installed")
+        self.psql_command(database, arguments)
+            .output()
+            .expect("psql is installed")
     }
 
     /// Stock psql as the superuser, not started yet.
@@ -134,7 +140,13 @@ impl Server {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("PGPASSWORD", NEEDLE)
-            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+            .args([
+                "--no-psqlrc",
+                "--quiet",
+                "--tuples-only",
+                "--no-align",
+                "--set=ON_ERROR_STOP=1",
+            ])
             .arg("--host")
             .arg(self.socket())
             .arg(format!("--port={}", self.port))
@@ -186,26 +198,82 @@ impl Server {
     fn make_certificates(&self) {
         let at = |name: &str| self.path(name).display().to_string();
         let openssl = |arguments: &[&str]| {
-            good("openssl", &Command::new("openssl").args(arguments).output().expect("openssl is installed"));
+            good(
+                "openssl",
+                &Command::new("openssl")
+                    .args(arguments)
+                    .output()
+                    .expect("openssl is installed"),
+            );
         };
         let key = ["-newkey", "rsa:2048", "-nodes"];
         let (ca_key, ca) = (at("ca.key"), at("ca.crt"));
-        openssl(&[&["req", "-x509"], &key[..], &["-days", "30", "-subj", "/CN=test authority", "-keyout", &ca_key, "-out", &ca]].concat());
+        openssl(
+            &[
+                &["req", "-x509"],
+                &key[..],
+                &[
+                    "-days",
+                    "30",
+                    "-subj",
+                    "/CN=test authority",
+                    "-keyout",
+                    &ca_key,
+                    "-out",
+                    &ca,
+                ],
+            ]
+            .concat(),
+        );
         let (server_key, request, certificate) = (at("server.key"), at("server.csr"), at("server.crt"));
-        openssl(&[&["req"], &key[..], &["-subj", "/CN=localhost", "-keyout", &server_key, "-out", &request]].concat());
-        write(&self.path("names"), "basicConstraints=CA:false\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n");
+        openssl(
+            &[
+                &["req"],
+                &key[..],
+                &["-subj", "/CN=localhost", "-keyout", &server_key, "-out", &request],
+            ]
+            .concat(),
+        );
+        write(
+            &self.path("names"),
+            "basicConstraints=CA:false\nsubjectAltName=DNS:localhost,IP:127.0.0.1\n",
+        );
         openssl(&[
-            "x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-days", "30", "-extfile",
-            &at("names"), "-out", &certificate,
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &ca,
+            "-CAkey",
+            &ca_key,
+            "-CAcreateserial",
+            "-days",
+            "30",
+            "-extfile",
+            &at("names"),
+            "-out",
+            &certificate,
         ]);
-        self.give(&self.path("server.key"));
+        Self::give(&self.path("server.key"));
     }
 
     /// Servers do not run as root.
-    fn give(&self, path: &Path) {
-        fs::set_permissions(path, fs::Permissions::from_mode(if path.is_dir() { 0o755 } else { 0o600 })).expect("own file");
+    fn give(path: &Path) {
+        fs::set_permissions(
+            path,
+            fs::Permissions::from_mode(if path.is_dir() { 0o755 } else { 0o600 }),
+        )
+        .expect("own file");
         if is_root() {
-            good("chown", &Command::new("chown").arg("postgres:").arg(path).output().expect("chown"));
+            good(
+                "chown",
+                &Command::new("chown")
+                    .arg("postgres:")
+                    .arg(path)
+                    .output()
+                    .expect("chown"),
+            );
         }
     }
 
@@ -235,7 +303,12 @@ impl Server {
             .arg(self.path("data"))
             .output();
         let started = started.expect("pg_ctl");
-        assert!(started.status.success(), "pg_ctl: {}{}", String::from_utf8_lossy(&started.stderr), self.log());
+        assert!(
+            started.status.success(),
+            "pg_ctl: {}{}",
+            String::from_utf8_lossy(&started.stderr),
+            self.log()
+        );
     }
 }
 
@@ -254,7 +327,12 @@ impl Drop for Server {
 /// Sends a signal to one process.
 pub(crate) fn signal(name: &str, pid: i32) {
     // The process may be gone already.
-    drop(Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).output());
+    drop(
+        Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(pid.to_string())
+            .output(),
+    );
 }
 
 fn is_root() -> bool {
@@ -267,5 +345,9 @@ fn write(path: &Path, text: &str) {
 }
 
 fn good(name: &str, output: &Output) {
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{name}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

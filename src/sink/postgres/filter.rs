@@ -101,6 +101,8 @@ pub(super) fn meaning(text: &str, state: &str, message: &str, selected: bool) ->
         ("42501" | "42704", _) if statement.comments_extension() => {
             Meaning::Note(format!("the comment of an extension is not restored: {message}"))
         }
+        // Its foreign key was left out.
+        ("42704", _) if selected && statement.comments_constraint() => Meaning::Silent,
         ("42710", _) if statement.makes_global() => Meaning::Note(format!("{message}, and stays as it is")),
         ("23503", _) if selected && statement.referenced().is_some() => Meaning::Note(format!(
             "a foreign key is not restored, as the rows that it refers to were not chosen: {message}"

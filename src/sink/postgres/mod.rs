@@ -339,6 +339,10 @@ impl PostgresSink {
         let (Some(origin), Some(existing)) = (&plan.origin, &self.target.existing) else {
             return Ok(());
         };
+        if matches!(self.options.landing, Landing::Schema(_)) {
+            // Where rows were lost is where they are needed again, and nothing that is there is touched.
+            return Ok(());
+        }
         let same = self.target.system.as_ref() == Some(&origin.system) && existing.oid == origin.oid.to_string();
         if same {
             return Err(Inner::Target("it is the source itself".to_owned()));

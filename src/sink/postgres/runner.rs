@@ -240,6 +240,7 @@ impl Kept {
             self.tablespace = Some(text);
             return Ok(());
         }
+        self.part_refresh(&text);
         // What stands before the first entry sets the session up, and every session is set up already.
         let Some(group) = self.groups.last_mut() else {
             return Ok(());
@@ -249,6 +250,26 @@ impl Kept {
             group.statements.push(text);
         }
         Ok(())
+    }
+
+    /// The filling of a materialized view is an entry of its own, also where no comment stands above it: it waits for everything else.
+    fn part_refresh(&mut self, text: &str) {
+        let kind = "MATERIALIZED VIEW DATA";
+        let apart = self.groups.last().is_none_or(|group| group.header.kind != kind);
+        if let Some((schema, name)) = Statement::new(text).refreshes()
+            && apart
+        {
+            let header = Header {
+                name,
+                kind: kind.to_owned(),
+                schema: Some(schema),
+            };
+            self.groups.push(Group {
+                header,
+                statements: Vec::new(),
+                tablespace: self.tablespace.clone(),
+            });
+        }
     }
 
     /// Bytes of the statements.

@@ -98,7 +98,7 @@ impl Target {
         };
         target.refuse_unfit(door, options).await?;
         if options.landing == Landing::Staged {
-            target.sweep().await?;
+            target.sweep(door).await?;
         }
         Ok(target)
     }
@@ -131,7 +131,7 @@ impl Target {
     }
 
     /// Drops what restores left that were killed: staged databases whose lock nobody holds and in which nobody works.
-    async fn sweep(&mut self) -> Result<(), Error> {
+    async fn sweep(&mut self, door: &Door) -> Result<(), Error> {
         let sql = format!(
             "SELECT d.datname, pg_catalog.pg_try_advisory_lock({}) FROM pg_catalog.pg_database d \
              WHERE d.datname LIKE '%{}%' AND pg_catalog.shobj_description(d.oid, 'pg_database') LIKE {} \
@@ -147,6 +147,7 @@ impl Target {
             if locked != "t" {
                 continue;
             }
+            forget_subscriptions(door, name).await;
             let drop = format!("DROP DATABASE IF EXISTS {}", identifier(name));
             let dropped = self.maintenance.run("dropping a staged database", &drop).await;
             let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", lock_of(&literal(name)));
@@ -283,6 +284,7 @@ impl Target {
                 return link.run("dropping the staged schema", &sql).await;
             }
         }
+        forget_subscriptions(door, &staged.name).await;
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&staged.name));
         self.maintenance.run("dropping the staged database", &sql).await
     }
@@ -406,6 +408,25 @@ async fn first_object(link: &Link) -> Result<Option<String>, Error> {
                 .await
         }
         other => other,
+    }
+}
+
+/// Drops the subscriptions in a staged database, which cannot be dropped with one in it. They never ran, and their publishers hear nothing.
+async fn forget_subscriptions(door: &Door, database: &str) {
+    // Whatever fails here, dropping the database says what stands in the way.
+    let Ok(link) = door.open(database).await else { return };
+    let sql = "SELECT subname FROM pg_catalog.pg_subscription WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database \
+               WHERE datname = pg_catalog.current_database())";
+    let names = link.rows("looking for subscriptions", sql).await.unwrap_or_default();
+    for name in names.into_iter().flatten().flatten() {
+        let name = identifier(&name);
+        for statement in [
+            format!("ALTER SUBSCRIPTION {name} DISABLE"),
+            format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),
+            format!("DROP SUBSCRIPTION {name}"),
+        ] {
+            drop(link.run("forgetting a subscription", &statement).await);
+        }
     }
 }
 

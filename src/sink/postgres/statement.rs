@@ -153,6 +153,17 @@ impl<'t> Statement<'t> {
         }
     }
 
+    /// The view of `REFRESH MATERIALIZED VIEW schema.name`.
+    pub(super) fn refreshes(&self) -> Option<Qualified> {
+        let refresh = self.begins(&["refresh", "materialized", "view"]);
+        refresh.then(|| self.qualified(3)).flatten()
+    }
+
+    /// `COMMENT ON CONSTRAINT`.
+    pub(super) fn comments_constraint(&self) -> bool {
+        self.begins(&["comment", "on", "constraint"])
+    }
+
     /// `CREATE TABLE … INHERITS (…)`.
     pub(super) fn inherits(&self) -> bool {
         self.begins(&["create"]) && self.position(&["inherits"]).is_some()

@@ -45,6 +45,18 @@ const RELATIONS: &str = "
       AND NOT n.nspname ^@ 'pg_' AND n.nspname <> 'information_schema'
     ORDER BY n.nspname, c.relname";
 
+/// How far each populated materialized view is from the views below it: what reads another is refreshed later.
+const VIEWS: &str = "
+    WITH RECURSIVE
+    reads AS (SELECT DISTINCT r.ev_class AS reader, d.refobjid AS source
+              FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid
+              WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class),
+    depths(oid, depth) AS (SELECT c.oid, 0 FROM pg_catalog.pg_class c WHERE c.relkind = 'm'
+                           UNION SELECT r.reader, t.depth + 1 FROM depths t JOIN reads r ON r.source = t.oid WHERE t.depth < 1000)
+    SELECT c.oid, max(t.depth) FROM pg_catalog.pg_class c JOIN depths t ON t.oid = c.oid
+    WHERE c.relkind = 'm' AND c.relispopulated GROUP BY c.oid ORDER BY 2, 1";
+
 /// Large objects that the role may not read.
 const UNREADABLE_OBJECTS: &str = "
     SELECT count(*), min(m.oid) FROM pg_catalog.pg_largeobject_metadata m
@@ -103,6 +115,8 @@ pub(super) struct Survey {
     pub(super) tables: Vec<Table>,
     /// Tables that hold others' rows: they are locked too.
     pub(super) partitioned: Vec<String>,
+    /// Materialized views that have rows, each after those that it reads.
+    pub(super) views: Vec<String>,
     /// Sequences, qualified and quoted.
     pub(super) sequences: Vec<String>,
     /// Whether large objects and extensions are dumped.
@@ -214,6 +228,17 @@ pub(super) async fn survey(session: &Session, parameters: &Parameters) -> Result
             is_grant: false,
         }));
     sort(&mut survey, &relations, &selection, session.is_standby);
+    let rows = session.query(VIEWS, &[]).await.map_err(failed)?;
+    let order = rows.iter().map(|row| row.get::<_, u32>(0));
+    let view = |oid| {
+        relations
+            .iter()
+            .find(|relation| relation.oid == oid && relation.is_selected(&selection))
+    };
+    let views = order
+        .filter_map(view)
+        .filter(|view| !selection.excluded_data.contains(&view.oid));
+    survey.views = views.map(Relation::qualified).collect();
     if survey.is_everything {
         read_extras(session, &mut survey).await?;
     }

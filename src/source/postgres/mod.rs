@@ -171,7 +171,7 @@ impl Source for PostgresSource {
         let globals = globals::read(&program, &conninfo, leader.endpoint(), cancel);
         let (globals, globals_note) = globals.map_err(|error| self.program_failed(error))?;
         self.text(collector, layout::GLOBALS, &mut globals.as_slice())?;
-        self.program_text(collector, layout::PRE_DATA, &mut before)?;
+        self.program_text(collector, layout::PRE_DATA, &mut before, "")?;
 
         // Rows, the largest tables first, in ranges where they are large.
         let crew = copy::Crew {
@@ -189,7 +189,9 @@ impl Source for PostgresSource {
         let objects = self.large_objects(collector, &leader, &survey)?;
         let sequences = leader.sequences(&survey).map_err(|error| self.server(error))?;
         self.text(collector, layout::SEQUENCES, &mut sequences.as_bytes())?;
-        self.program_text(collector, layout::POST_DATA, &mut after)?;
+        // pg_dump counts the content of materialized views as data.
+        let refresh = script::refresh(&survey.views);
+        self.program_text(collector, layout::POST_DATA, &mut after, &refresh)?;
         self.text(collector, layout::RESTORE, &mut script::restore(&plan).as_bytes())?;
         // A leader that was cut off meanwhile would not have noticed: the transaction must still be there.
         leader.finish().map_err(|error| self.server(error))?;
@@ -241,8 +243,16 @@ impl PostgresSource {
         Ok(objects.count())
     }
 
-    fn program_text(&self, collector: &mut dyn Collector, name: &str, dump: &mut Dump<'_>) -> Result<(), Error> {
-        let stored = collector.stream(self.path(name), MODE, dump);
+    /// What `pg_dump` writes, and `more` after it.
+    fn program_text(
+        &self,
+        collector: &mut dyn Collector,
+        name: &str,
+        dump: &mut Dump<'_>,
+        more: &str,
+    ) -> Result<(), Error> {
+        let mut text = dump.by_ref().chain(more.as_bytes());
+        let stored = collector.stream(self.path(name), MODE, &mut text);
         if let Some(failure) = dump.failure() {
             return Err(self.program_failed(failure));
         }

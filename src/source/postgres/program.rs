@@ -213,11 +213,7 @@ impl Program {
             Section::PostData => "--section=post-data",
         };
         let mut command = Command::new(&self.path);
-        command.args(["--no-password", "--encoding=UTF8", section]);
-        if section == "--section=pre-data" {
-            // Large objects have a member of their own. After the rows come materialized views, whose filling counts as data.
-            command.arg("--schema-only");
-        }
+        command.args(["--schema-only", "--no-password", "--encoding=UTF8", section]);
         command.arg(format!("--snapshot={snapshot}"));
         command.arg(format!("--lock-wait-timeout={}", limits::DATABASE_LOCK_SECONDS * 1000));
         if self.major >= 18 {

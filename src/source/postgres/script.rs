@@ -41,6 +41,15 @@ pub(super) fn restore(plan: &Plan) -> String {
     sql
 }
 
+/// Statements that fill materialized views, each after those that it reads.
+pub(super) fn refresh(views: &[String]) -> String {
+    let mut sql = String::new();
+    for name in views {
+        sql.extend(["REFRESH MATERIALIZED VIEW ", name, ";\n"]);
+    }
+    sql
+}
+
 fn copy(table: &layout::Table, stream: &str) -> String {
     let columns = if table.columns.is_empty() {
         String::new()
