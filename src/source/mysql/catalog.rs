@@ -174,7 +174,7 @@ pub(super) fn read(connection: &mut Connection, name: &str, selection: &Selectio
 }
 
 fn create_database(connection: &mut Connection, name: &str) -> Result<String, Error> {
-    let row = second(
+    let row = objects::second(
         connection,
         &format!("SHOW CREATE DATABASE IF NOT EXISTS {}", sql::name(name)),
     )?;
