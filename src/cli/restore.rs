@@ -134,6 +134,17 @@ impl RowChecks {
     }
 }
 
+impl MysqlArgs {
+    fn options(&self, protected: &[String], check: RowCheck) -> MysqlSinkOptions {
+        MysqlSinkOptions {
+            protected: protected.to_vec(),
+            definer: self.definer.clone(),
+            check,
+            ..MysqlSinkOptions::default()
+        }
+    }
+}
+
 impl PostgresArgs {
     fn options(&self, protected: &[String]) -> PostgresSinkOptions {
         let landing = match &self.into_schema {
@@ -262,27 +273,28 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         },
         mysql: MysqlRestore {
             surroundings: setup::mysql_surroundings(&context.environment),
-            options: MysqlSinkOptions {
-                protected: settings.protected.value.clone(),
-                definer: args.mysql.definer.clone(),
-                check: args.postgres.row_check.check(),
-                ..MysqlSinkOptions::default()
-            },
+            options: args
+                .mysql
+                .options(&settings.protected.value, args.postgres.row_check.check()),
         },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
         jobs: settings.threads(),
     };
-    if args.unsafe_skip_verification {
-        context
-            .printer
-            .warn("verification is switched off: whoever could write to this bundle decides what is restored");
-    }
+    warn_of_skipping(args, context);
     let found = bundles::find(&(&args.bundle.bundle).into(), job.store, args.bundle.set.as_ref())?;
     let mut selection = Selection::new(&args.only).map_err(job::error::Error::Selection)?;
     if args.plan {
         plan(&job, found, &mut selection, context)
     } else {
         act(&job, found, &mut selection, &desk, context)
+    }
+}
+
+fn warn_of_skipping(args: &Args, context: &Context) {
+    if args.unsafe_skip_verification {
+        context
+            .printer
+            .warn("verification is switched off: whoever could write to this bundle decides what is restored");
     }
 }
 
