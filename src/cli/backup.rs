@@ -66,7 +66,7 @@ pub struct Args {
     /// The set, as a flag
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,
-    /// Back up this: sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
+    /// Back up this: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
     #[arg(long, value_name = "URI")]
     pub source: Vec<String>,
     /// Who opens the bundle.
@@ -151,6 +151,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         settings.store.as_ref().map(|store| store.value.as_path()),
         &context.environment,
         &context.clock,
+        settings.threads(),
     )?;
     let desk = Desk {
         clock: context.clock.as_ref(),

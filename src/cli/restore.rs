@@ -25,11 +25,15 @@ use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
 use crate::job::bundles::Found;
+use crate::job::postgres_target::PostgresRestore;
 use crate::job::restore;
 use crate::job::restore::Done;
 use crate::job::restore::Restore;
 use crate::job::setup;
 use crate::policy::selection::Selection;
+use crate::sink::postgres::options::Landing;
+use crate::sink::postgres::options::PostgresSinkOptions;
+use crate::sink::postgres::options::RowCheck;
 use crate::sink::sqlite::Check;
 use crate::source::uri::TargetUri;
 use crate::store::Store;
@@ -66,6 +70,73 @@ pub enum SqliteCheck {
     Full,
 }
 
+/// What is compared with the source after rows were restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowChecks {
+    /// Nothing
+    None,
+    /// How many rows each table took
+    Rows,
+    /// Every row, read back
+    Fingerprint,
+}
+
+/// How PostgreSQL databases are restored.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of PostgreSQL targets")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct PostgresArgs {
+    /// Load into the empty database itself: a restore that fails leaves there what it had loaded
+    #[arg(long, conflicts_with = "into_schema")]
+    pub in_place: bool,
+    /// Put the tables chosen by --only into the new schema NAME of a database in use, and touch nothing else in it
+    #[arg(long, value_name = "NAME", requires = "only")]
+    pub into_schema: Option<String>,
+    /// Make the roles and tablespaces of the source's server too; roles get no passwords
+    #[arg(long)]
+    pub globals: bool,
+    /// Let everything belong to the connecting role
+    #[arg(long)]
+    pub no_owner: bool,
+    /// Restore no privileges
+    #[arg(long)]
+    pub no_privileges: bool,
+    /// Restore as ROLE
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Compare restored rows with those of the source
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = RowChecks::Fingerprint)]
+    pub row_check: RowChecks,
+    /// Gather no statistics for the planner
+    #[arg(long)]
+    pub no_analyze: bool,
+}
+
+impl PostgresArgs {
+    fn options(&self, protected: &[String]) -> PostgresSinkOptions {
+        let landing = match &self.into_schema {
+            Some(schema) => Landing::Schema(schema.clone()),
+            None if self.in_place => Landing::InPlace,
+            None => Landing::Staged,
+        };
+        PostgresSinkOptions {
+            landing,
+            protected: protected.to_vec(),
+            globals: self.globals,
+            owners: !self.no_owner,
+            privileges: !self.no_privileges,
+            role: self.role.clone(),
+            check: match self.row_check {
+                RowChecks::None => RowCheck::None,
+                RowChecks::Rows => RowCheck::Rows,
+                RowChecks::Fingerprint => RowCheck::Fingerprint,
+            },
+            analyze: !self.no_analyze,
+            ..PostgresSinkOptions::default()
+        }
+    }
+}
+
 /// Verify a bundle, open it, and restore its content
 ///
 /// Nothing is decrypted before the signature, the trust in its signer, every digest and the place in the chain were
@@ -77,7 +148,7 @@ pub struct Args {
     /// Which bundle.
     #[command(flatten)]
     pub bundle: BundleArgs,
-    /// Restore to DIR, files:PATH or sqlite:PATH; LABEL= in front says which source; nothing may be there yet
+    /// Restore to DIR, files:PATH, sqlite:PATH or postgres:URI; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
     /// Which keys open it.
@@ -98,6 +169,9 @@ pub struct Args {
     /// Refuse a store that is older than the signed checkpoint in FILE
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// How PostgreSQL databases are restored.
+    #[command(flatten)]
+    pub postgres: PostgresArgs,
     /// Check restored SQLite databases
     #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Full)]
     pub sqlite_check: SqliteCheck,
@@ -161,6 +235,10 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             .as_ref()
             .map_or_else(Default::default, |store| slice::from_ref(&store.value)),
         sqlite_check: args.sqlite_check.into(),
+        postgres: PostgresRestore {
+            surroundings: setup::surroundings(&context.environment),
+            options: args.postgres.options(&settings.protected.value),
+        },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
         jobs: settings.threads(),
     };
@@ -198,6 +276,9 @@ fn act(
             .printer
             .warn("the audit log of the store could not be written, so this restore is not on record");
     }
+    for note in &done.notes {
+        context.printer.warn(note);
+    }
     let report = Report::new(&done);
     context.printer.show("restore", &report, |out| report.write(out))
 }
@@ -211,6 +292,7 @@ struct Report {
     bytes: u64,
     databases_checked: u64,
     exceptions: Vec<ExceptionReport>,
+    notes: Vec<String>,
     targets: Vec<String>,
     recorded: bool,
 }
@@ -234,6 +316,7 @@ impl Report {
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
             exceptions: done.restored.exceptions.iter().map(exception).collect(),
+            notes: done.notes.clone(),
             targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
             recorded: done.recorded,
         }

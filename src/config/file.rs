@@ -126,6 +126,7 @@ fn recipients(mut section: Section<'_>) -> RecipientLayer {
 
 fn policy(mut section: Section<'_>, layer: &mut Layer) {
     layer.recipients_min = section.number("recipients_min", value::recipients_min);
+    layer.protected = section.texts("protected", value::pattern);
     section.finish();
 }
 

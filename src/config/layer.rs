@@ -29,6 +29,8 @@ pub struct Layer {
     pub identity_passphrase: Option<Setting<SecretSource>>,
     /// How many recipients there must be at least.
     pub recipients_min: Option<Setting<u32>>,
+    /// Databases that are never restored to.
+    pub protected: Option<Setting<Vec<String>>>,
     /// Worker threads.
     pub jobs: Option<Setting<usize>>,
     /// Payload bytes in one block.

@@ -38,6 +38,8 @@ pub struct Settings {
     pub recipients: Recipients,
     /// How many recipients a bundle must have at least.
     pub recipients_min: Setting<u32>,
+    /// Databases that are never restored to: patterns of names, of hosts, and of `HOST/NAME`.
+    pub protected: Setting<Vec<String>>,
     /// The container of the payload.
     pub suite: Setting<SuiteChoice>,
     /// The level of zstd.

@@ -144,6 +144,7 @@ impl Settings {
             recipients_min: layers
                 .pick(|layer| &layer.recipients_min)
                 .unwrap_or_else(|| Setting::default_of(1)),
+            protected: or_none(layers.pick(|layer| &layer.protected)),
             suite: layers.suite(&no_set),
             level: layers.level(&no_set),
             jobs: layers

@@ -8,6 +8,8 @@ use crate::config::Settings;
 use crate::config::origin::Origin;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
+use crate::source::uri::SourceUri;
+use crate::source::uri::What;
 
 /// One setting in effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,11 @@ pub fn rows(settings: &Settings) -> Vec<Row> {
     rows.extend(recipients("recipients", &settings.recipients));
     rows.extend([
         number("policy.recipients_min", &settings.recipients_min),
+        row(
+            "policy.protected",
+            &settings.protected,
+            Shown::List(settings.protected.value.clone()),
+        ),
         row("defaults.suite", &settings.suite, text(&settings.suite.value)),
         row("defaults.level", &settings.level, number_of(settings.level.value)),
         row("defaults.jobs", &settings.jobs, number_of(settings.jobs.value)),
@@ -65,7 +72,7 @@ fn set(set: &SetSettings) -> Vec<Row> {
     let flag = |name: &str, setting: &Setting<bool>| row(&key(name), setting, Shown::Flag(setting.value));
     let list =
         |name: &str, setting: &Setting<Vec<String>>| row(&key(name), setting, Shown::List(setting.value.clone()));
-    let sources = set.sources.value.iter().map(|uri| without_password(uri)).collect();
+    let sources = set.sources.value.iter().map(|uri| without_secrets(uri)).collect();
     let mut rows = vec![
         row(&key("sources"), &set.sources, Shown::List(sources)),
         list("exclude", &set.exclude),
@@ -135,9 +142,33 @@ fn secret(source: &SecretSource) -> Shown {
     }
 }
 
+/// A source as it can be shown.
+fn without_secrets(uri: &str) -> String {
+    match uri.parse::<SourceUri>() {
+        Ok(source) if matches!(&source.what, What::Postgres(parameters) if parameters.has_secret()) => {
+            source.to_string()
+        }
+        Ok(_) => without_password(uri),
+        // Nobody can say where in it a password begins.
+        Err(_) => match uri.split_once("postgres") {
+            Some((before, _)) if !before.contains(':') => format!("{before}postgres:[redacted]"),
+            Some(_) | None => without_password(uri),
+        },
+    }
+}
+
 /// A URI without the password in it: `scheme://user:[redacted]@host`.
 #[must_use]
 pub fn without_password(uri: &str) -> String {
+    // Databases have several places for a password; their own reader knows them all.
+    if let Ok(SourceUri {
+        what: What::Mysql(_), ..
+    }) = uri.parse()
+    {
+        return uri
+            .parse()
+            .map_or_else(|_| String::new(), |uri: SourceUri| uri.to_string());
+    }
     let Some((scheme, rest)) = uri.split_once("://") else {
         return uri.to_owned();
     };

@@ -18,6 +18,7 @@ use crate::keyring::trust::Untrusted;
 use crate::policy;
 use crate::policy::selection;
 use crate::seal;
+use crate::server;
 use crate::sink;
 use crate::source;
 use crate::store;
@@ -55,6 +56,9 @@ pub enum Error {
     /// A source URI.
     #[error(transparent)]
     Uri(#[from] source::uri::Error),
+    /// A connection to a PostgreSQL server.
+    #[error(transparent)]
+    Postgres(#[from] server::postgres::Error),
     /// A target.
     #[error(transparent)]
     Sink(#[from] sink::Error),
@@ -210,6 +214,7 @@ impl Fault for Error {
             Self::Secret(error) => error.kind(),
             Self::Ask(error) => error.kind(),
             Self::Uri(error) => error.kind(),
+            Self::Postgres(error) => error.kind(),
             Self::Sink(error) => error.kind(),
             Self::Backup(error) => error.kind(),
             Self::Verify(error) => error.kind(),
@@ -242,6 +247,7 @@ impl Fault for Error {
             Self::Secret(error) => error.hint(),
             Self::Ask(error) => error.hint(),
             Self::Uri(error) => error.hint(),
+            Self::Postgres(error) => error.hint(),
             Self::Sink(error) => error.hint(),
             Self::Backup(error) => error.hint(),
             Self::Verify(error) => error.hint(),

@@ -33,6 +33,7 @@ use super::Deed;
 use super::Desk;
 use super::bundles::Found;
 use super::error::Error;
+use super::postgres_target::PostgresRestore;
 use super::targets;
 use super::targets::Routes;
 
@@ -56,6 +57,8 @@ pub struct Restore<'a> {
     pub protected: &'a [PathBuf],
     /// How restored SQLite databases are checked.
     pub sqlite_check: Check,
+    /// How PostgreSQL databases are restored.
+    pub postgres: PostgresRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
     /// Threads.
@@ -72,6 +75,8 @@ pub struct Done {
     pub targets: Vec<PathBuf>,
     /// Databases that were checked after they were restored.
     pub databases_checked: u64,
+    /// What the operator should know about what was restored.
+    pub notes: Vec<String>,
     /// Whether the audit log of the store has a record of it.
     pub recorded: bool,
 }
@@ -135,18 +140,22 @@ fn restore(
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
     plan.cover(&opened, selection)?;
-    let mut router = plan.router(job.sqlite_check, job.same_owner, job.jobs)?;
+    let chosen = plan.choose_tables(&opened, selection, cancel)?;
+    let mut router = plan.router(job, chosen, cancel)?;
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
+    router.prepare()?;
+    let notes = router.notes();
     let sink: Box<dyn Sink> = Box::new(router);
     sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
         databases_checked,
+        notes,
         recorded: false,
         verified,
     })

@@ -1,5 +1,6 @@
 //! Settings to values: the store is opened, keys are read, sources are made.
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -14,6 +15,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::base::secret::SecretText;
+use crate::bundle::name::Label;
 use crate::bundle::suite::Suite;
 use crate::catalog::repository;
 use crate::config::Recipients;
@@ -34,6 +36,9 @@ use crate::keyring::trust::TrustStore;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
+use crate::server::mysql;
+use crate::server::postgres;
+use crate::server::postgres::conninfo;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -43,6 +48,11 @@ use crate::source::config::ConfigSource;
 use crate::source::config::SecretRule;
 use crate::source::files::FilesOptions;
 use crate::source::files::FilesSource;
+use crate::source::mysql::MysqlOptions;
+use crate::source::mysql::MysqlSource;
+use crate::source::mysql::Selection;
+use crate::source::postgres::PostgresOptions;
+use crate::source::postgres::PostgresSource;
 use crate::source::sqlite::SqliteOptions;
 use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
@@ -303,7 +313,7 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Makes the sources of a set, for a backup to the folder `store`.
+/// Makes the sources of a set, for a backup to the folder `store`. Databases are read on as many connections as there are `jobs`.
 ///
 /// # Errors
 /// When a URI, a pattern or a command is wrong, or two sources have one label.
@@ -312,6 +322,7 @@ pub fn sources(
     store: Option<&Path>,
     environment: &Environment,
     clock: &std::sync::Arc<dyn Clock>,
+    jobs: usize,
 ) -> Result<Vec<Box<dyn Source>>, Error> {
     let uris = set
         .sources
@@ -331,6 +342,7 @@ pub fn sources(
                 };
                 Box::new(SqliteSource::new(label, resolve(&path), options).timed_by(std::sync::Arc::clone(clock)))
             }
+            What::Mysql(written) => Box::new(mysql_source(label, &written, jobs, environment)?),
             What::Files(path) => {
                 let options = FilesOptions {
                     store: store.map(Path::to_owned),
@@ -353,6 +365,14 @@ pub fn sources(
                 };
                 Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
+            What::Postgres(parameters) => {
+                let options = PostgresOptions {
+                    connections: jobs,
+                    surroundings: surroundings(environment),
+                    environment: kept(environment, &[]),
+                };
+                Box::new(PostgresSource::new(label, parameters, options))
+            }
             What::Command { command, .. } => {
                 let options = CommandOptions {
                     environment: kept(environment, &set.command_env.value),
@@ -366,11 +386,55 @@ pub fn sources(
     Ok(sources)
 }
 
+/// The groups of option files that a dump reads, beside those of every client.
+const DUMP_GROUPS: [&str; 2] = ["mysqldump", "mariadb-dump"];
+
+fn mysql_source(
+    label: Label,
+    written: &mysql::parameters::Parameters,
+    jobs: usize,
+    environment: &Environment,
+) -> Result<MysqlSource, Error> {
+    let mut server = mysql::options::Options::resolve(written, &mysql_surroundings(environment), &DUMP_GROUPS)
+        .map_err(|error| bad(&error))?;
+    let options = MysqlOptions {
+        selection: Selection::of(written, server.database.as_deref()),
+        jobs,
+        lock_tables: written.is_on("lock-tables"),
+        ..MysqlOptions::default()
+    };
+    // What is dumped is asked for by name; a session that begins nowhere in particular says better what is missing.
+    server.database = None;
+    Ok(MysqlSource::new(label, server, options))
+}
+
+/// What the environment says of MySQL and MariaDB servers.
+#[must_use]
+pub fn mysql_surroundings(environment: &Environment) -> mysql::options::Surroundings {
+    let text = |name: &str| environment.get(name).map(|value| value.to_string_lossy().into_owned());
+    mysql::options::Surroundings {
+        host: text("MYSQL_HOST"),
+        port: text("MYSQL_TCP_PORT"),
+        socket: text("MYSQL_UNIX_PORT"),
+        password: text("MYSQL_PWD").map(SecretText::new),
+        user: text("USER").or_else(|| text("LOGNAME")),
+        home: environment.get("HOME").map(PathBuf::from),
+    }
+}
+
 fn bad(error: &dyn Fault) -> Error {
     Error::Unfit {
         what: error.to_string(),
         hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
     }
+}
+
+/// What connections to PostgreSQL depend on beside their text.
+#[must_use]
+pub fn surroundings(environment: &Environment) -> postgres::Surroundings {
+    let uid = rustix::process::geteuid().as_raw();
+    let fallback = environment.get("USER").and_then(OsStr::to_str);
+    postgres::Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
 }
 
 /// The variables that commands may see.

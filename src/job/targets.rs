@@ -1,19 +1,28 @@
 //! Where the sources of a bundle go: which targets will do, and which source goes to which.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
+
+use crate::base::cancel::Cancel;
 use crate::base::durable;
+use crate::base::progress::Silent;
 use crate::bundle::index::Record;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
+use crate::bundle::path::RawBytes;
+use crate::flow;
 use crate::flow::contents::Opened;
 use crate::policy::selection::Selection;
 use crate::sink;
+use crate::sink::Sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
+use crate::sink::pipe::Pipe;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
@@ -21,6 +30,8 @@ use crate::source::uri::Place;
 use crate::source::uri::TargetUri;
 
 use super::error::Error;
+use super::postgres_target;
+use super::restore::Restore;
 
 /// Refuses targets that are taken, that lie in each other, or in a folder of `protected`. Makes nothing.
 ///
@@ -29,10 +40,12 @@ use super::error::Error;
 pub fn check(targets: &[TargetUri], protected: &[PathBuf]) -> Result<(), Error> {
     let mut others: Vec<PathBuf> = Vec::new();
     for uri in targets {
-        let target = path(&uri.place);
+        // Of a database server, its sink looks whether the target will do.
+        let Some(target) = path(&uri.place) else { continue };
         match &uri.place {
             Place::Folder(path) | Place::Files(path) => FilesSink::check(path)?,
             Place::Sqlite(path) => drop(SqliteSink::new(path.clone(), Check::None)?),
+            Place::Postgres(_) => {}
         }
         let whole = whole(target);
         let store = protected.iter().filter_map(|folder| fs::canonicalize(folder).ok());
@@ -102,7 +115,7 @@ impl Routes {
             targets: Vec::new(),
         };
         for uri in targets {
-            routes.targets.push(path(&uri.place).to_owned());
+            routes.targets.push(shown(&uri.place));
             match (&uri.label, &uri.place) {
                 (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
                 (label, place) => {
@@ -177,25 +190,64 @@ impl Routes {
         Ok(None)
     }
 
+    /// Lets patterns of `selection` name tables of the sources that go to database servers. Gives the chosen tables, where not everything is
+    /// wanted.
+    ///
+    /// # Errors
+    /// When the plan of a dump cannot be read.
+    pub fn choose_tables(
+        &self,
+        opened: &Opened<'_>,
+        selection: &mut Selection,
+        cancel: &Cancel,
+    ) -> Result<Option<Chosen>, Error> {
+        if selection.is_all() {
+            return Ok(None);
+        }
+        let mut chosen = Chosen::default();
+        for (label, place) in &self.own {
+            match place {
+                Place::Postgres(_) => {
+                    let tables = postgres_target::choose_tables(opened, label, selection, cancel)?;
+                    let _new = chosen.postgres.insert(label.clone(), tables);
+                }
+                Place::Folder(_) | Place::Files(_) | Place::Sqlite(_) => {}
+            }
+        }
+        Ok(Some(chosen))
+    }
+
     /// The sinks of the targets, with nothing in them yet.
     ///
     /// # Errors
     /// When a target will not do.
-    pub fn router(&self, check: Check, same_owner: bool, jobs: usize) -> Result<Router, Error> {
-        let mut router = Router::new(self.databases.clone(), check);
+    pub fn router(&self, job: &Restore<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
+        let mut router = Router::new(self.databases.clone(), job.sqlite_check);
         let options = |strip_label| FilesSinkOptions {
             strip_label,
-            same_owner,
-            jobs,
+            same_owner: job.same_owner,
+            jobs: job.jobs,
             ..FilesSinkOptions::default()
         };
         for (label, place) in &self.own {
             match place {
                 Place::Sqlite(path) => {
-                    router.add(label.clone(), Box::new(SqliteSink::new(path.clone(), check)?));
+                    router.add(
+                        label.clone(),
+                        Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
+                    );
                 }
                 Place::Files(path) | Place::Folder(path) => {
                     router.folder(label.clone(), FilesSink::new(path.clone(), options(true))?);
+                }
+                Place::Postgres(written) => {
+                    let tables = chosen
+                        .as_mut()
+                        .map(|chosen| chosen.postgres.remove(label).unwrap_or_default());
+                    let sink = job
+                        .postgres
+                        .sink(written, &place.to_string(), tables, job.jobs, cancel)?;
+                    router.add(label.clone(), Box::new(sink));
                 }
             }
         }
@@ -206,10 +258,43 @@ impl Routes {
     }
 }
 
+/// Chosen tables, by the label of their source.
+#[derive(Default)]
+pub struct Chosen {
+    postgres: BTreeMap<Label, postgres_target::Tables>,
+}
+
+/// A member of a source.
+pub(super) fn below(label: &Label, name: &str) -> RawBytes {
+    RawBytes(format!("{label}/{name}").into_bytes())
+}
+
+/// What a dump says it holds: its member `name`.
+pub(super) fn read_plan<Plan: DeserializeOwned>(
+    opened: &Opened<'_>,
+    label: &Label,
+    name: &str,
+    cancel: &Cancel,
+) -> Result<Plan, Error> {
+    let mut bytes = Vec::new();
+    let mut pipe = Pipe::new(&mut bytes);
+    let mut selection = Selection::exactly(below(label, name));
+    let _restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
+    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
+    pipe.commit()?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        unfit(
+            format!("{name} of source {label} cannot be read: {error}"),
+            "Use the version of hub-backup that made the bundle.",
+        )
+    })
+}
+
 /// The source that a target of its own is for: the one that is named, or the only one that fits.
 fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
     let fits = |kind: &str| match place {
         Place::Sqlite(_) => kind == "sqlite",
+        Place::Postgres(_) => kind == "postgres",
         Place::Files(_) | Place::Folder(_) => true,
     };
     let known = || {
@@ -224,6 +309,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
         Some(label) => source.label == *label,
         None => match place {
             Place::Sqlite(_) => source.kind == "sqlite",
+            Place::Postgres(_) => source.kind == "postgres",
             Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
         },
     });
@@ -247,10 +333,17 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
     }
 }
 
-fn path(place: &Place) -> &Path {
+/// Where a target is in the file system; nowhere, if it is on a server.
+fn path(place: &Place) -> Option<&Path> {
     match place {
-        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => path,
+        Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => Some(path),
+        Place::Postgres(_) => None,
     }
+}
+
+/// A target as it is shown, without passwords.
+fn shown(place: &Place) -> PathBuf {
+    path(place).map_or_else(|| PathBuf::from(place.to_string()), Path::to_owned)
 }
 
 fn unfit(what: String, hint: &str) -> Error {

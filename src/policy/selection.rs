@@ -19,12 +19,16 @@ pub struct Selection {
     exact: Option<(RawBytes, bool)>,
     /// None selects everything, when there is no `exact`.
     patterns: Option<Vec<Pattern>>,
+    /// Wanted beside them, found or not.
+    also: Vec<RawBytes>,
 }
 
 #[derive(Debug)]
 struct Pattern {
     text: String,
     matcher: GlobMatcher,
+    /// When there are any, the pattern stands for these alone.
+    paths: Vec<RawBytes>,
     found: bool,
 }
 
@@ -73,6 +77,7 @@ impl Selection {
         Self {
             exact: None,
             patterns: None,
+            also: Vec::new(),
         }
     }
 
@@ -91,6 +96,7 @@ impl Selection {
         Ok(Self {
             exact: None,
             patterns: Some(patterns),
+            also: Vec::new(),
         })
     }
 
@@ -100,7 +106,20 @@ impl Selection {
         Self {
             exact: Some((path, false)),
             patterns: None,
+            also: Vec::new(),
         }
+    }
+
+    /// Gives patterns a meaning of their own: those for which `resolve` names paths stand for these paths alone.
+    pub fn resolve(&mut self, mut resolve: impl FnMut(&str) -> Vec<RawBytes>) {
+        for pattern in self.patterns.iter_mut().flatten() {
+            pattern.paths.extend(resolve(&pattern.text));
+        }
+    }
+
+    /// Wants `paths` too, where only some paths are wanted: what is chosen needs them. They need not be there.
+    pub fn also(&mut self, paths: Vec<RawBytes>) {
+        self.also.extend(paths);
     }
 
     /// Whether everything is wanted.
@@ -119,7 +138,7 @@ impl Selection {
         let Some(patterns) = &mut self.patterns else {
             return true;
         };
-        let mut wanted = false;
+        let mut wanted = self.also.iter().any(|also| path.as_bytes() == also.0);
         for pattern in patterns {
             if pattern.fits(path) {
                 pattern.found = true;
@@ -162,12 +181,16 @@ impl Pattern {
         Ok(Self {
             text: text.to_owned(),
             matcher: glob.compile_matcher(),
+            paths: Vec::new(),
             found: false,
         })
     }
 
     /// The path itself, literally or by the glob, or one of the folders that it is in.
     fn fits(&self, path: &EntryPath) -> bool {
+        if !self.paths.is_empty() {
+            return self.paths.iter().any(|own| path.as_bytes() == own.0);
+        }
         let literal = std::path::Path::new(self.text.trim_end_matches('/'));
         path.as_path()
             .ancestors()
@@ -206,6 +229,20 @@ mod tests {
             let refused = Selection::new(&[text.to_owned()]);
             assert!(matches!(refused, Err(Error::Empty)), "{text:?}: {refused:?}");
         }
+    }
+
+    #[test]
+    fn a_pattern_can_stand_for_other_paths_and_need_more() {
+        let mut selection = Selection::new(&["s.t".to_owned()]).expect("a pattern");
+        selection.resolve(|text| {
+            assert_eq!(text, "s.t");
+            vec![RawBytes(b"db/data/1".to_vec())]
+        });
+        selection.also(vec![RawBytes(b"db/plan.json".to_vec())]);
+        let mut wants = |path: &str| selection.wants(&EntryPath::try_from(RawBytes(path.into())).expect("a path"));
+        assert!(wants("db/data/1") && wants("db/plan.json"));
+        assert!(!wants("db/data/2") && !wants("s.t"));
+        assert!(selection.finish().is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod discard;
 pub mod files;
 pub mod pipe;
+pub mod postgres;
 pub mod router;
 pub mod sqlite;
 
@@ -49,6 +50,11 @@ pub trait Sink: Send {
     /// As for `entry`; and `Check` when the data is there but a check on it failed. Nothing is visible then.
     fn prepare(&mut self) -> Result<(), Error>;
 
+    /// What the operator should know about what was restored, and that made nothing fail. Each note is given once.
+    fn notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes the staged data last, and gives it its final name; prepares it first if nobody has.
     ///
     /// # Errors
@@ -84,6 +90,16 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A database server could not be reached or refused what was asked of it.
+    #[error("cannot restore to {target}: {reason}")]
+    Database {
+        /// The target, without secrets.
+        target: String,
+        /// What happened, with the words of the server.
+        reason: String,
+        /// The next thing to do.
+        hint: Option<String>,
+    },
     /// The content could not be read from the bundle; its own error says why.
     #[error("cannot read the content of {path}")]
     Content {
@@ -107,7 +123,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Target { .. } => Kind::TargetRefused,
-            Self::Refused { .. } | Self::Write { .. } | Self::Content { .. } => Kind::RestoreFailed,
+            Self::Refused { .. } | Self::Write { .. } | Self::Database { .. } | Self::Content { .. } => {
+                Kind::RestoreFailed
+            }
             Self::Check { .. } => Kind::AssertionFailed,
         }
     }
@@ -123,6 +141,7 @@ impl Fault for Error {
                  `--sqlite-check none` and salvage it with the .recover command of sqlite3."
                     .into(),
             ),
+            Self::Database { hint, .. } => hint.clone(),
             Self::Refused { .. } | Self::Content { .. } => None,
         }
     }

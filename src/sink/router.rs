@@ -182,6 +182,11 @@ impl Sink for Router {
         self.rest.as_mut().map_or(Ok(()), |rest| rest.prepare(self.check))
     }
 
+    fn notes(&mut self) -> Vec<String> {
+        let own = self.own.iter_mut();
+        own.flat_map(|(_, target)| target.sink().notes()).collect()
+    }
+
     fn commit(mut self: Box<Self>) -> Result<(), Error> {
         self.prepare()?;
         let Self { own, rest, .. } = *self;

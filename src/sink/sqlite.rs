@@ -371,9 +371,11 @@ impl SqliteSink {
                 path: self.target.clone(),
                 reason,
             },
-            other @ (Error::Target { .. } | Error::Refused { .. } | Error::Write { .. } | Error::Content { .. }) => {
-                other
-            }
+            other @ (Error::Target { .. }
+            | Error::Refused { .. }
+            | Error::Write { .. }
+            | Error::Database { .. }
+            | Error::Content { .. }) => other,
         }
     }
 }

@@ -5,6 +5,8 @@ pub mod config;
 pub mod exclude;
 pub mod files;
 pub mod guard;
+pub mod mysql;
+pub mod postgres;
 pub mod sqlite;
 pub mod uri;
 
@@ -29,7 +31,7 @@ pub trait Source: Send {
     /// The first component of every path that it gives.
     fn label(&self) -> &Label;
 
-    /// `sqlite`, `files`, `config`, `command`.
+    /// `sqlite`, `files`, `config`, `command`, `postgres`.
     fn kind(&self) -> &'static str;
 
     /// Checks that the source is there and readable, without reading it whole: called for every source before anything is stored.
@@ -94,6 +96,14 @@ pub enum Error {
         /// The next thing to do.
         hint: Option<String>,
     },
+    /// A database server is not reached, or refuses.
+    #[error("source {label}: {fault}")]
+    Server {
+        /// The source.
+        label: Label,
+        /// What went wrong between this program and the server.
+        fault: Box<dyn Fault + Send + Sync>,
+    },
     /// Reading a file failed.
     #[error("source {label}: cannot read {path}")]
     Read {
@@ -121,6 +131,7 @@ impl Fault for Error {
         match self {
             Self::Unreachable { .. } => Kind::SourceUnreachable,
             Self::Unsupported { .. } => Kind::SourceUnsupported,
+            Self::Server { fault, .. } => fault.kind(),
             Self::Incomplete { .. } | Self::Read { .. } | Self::Collect { .. } => Kind::Incomplete,
         }
     }
@@ -128,6 +139,7 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unsupported { hint, .. } | Self::Incomplete { hint, .. } => hint.clone(),
+            Self::Server { fault, .. } => fault.hint(),
             Self::Unreachable { .. } | Self::Read { .. } | Self::Collect { .. } => None,
         }
     }

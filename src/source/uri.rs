@@ -1,6 +1,6 @@
-//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `hub=files:PATH`, `command:NAME=CMD`.
+//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `mysql://USER@HOST/DB`, `command:NAME=CMD`.
 //!
-//! Paths are literal: nothing is decoded, nothing is looked up. Text that could hold a password is never repeated in an error.
+//! Paths are literal: nothing is decoded, nothing is looked up; PostgreSQL is named as libpq names it. Text that could hold a password is never repeated in an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,10 +12,14 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
+use crate::server;
+use crate::server::postgres::Parameters;
+use crate::server::postgres::parameters::BadParameters;
 
-const SOURCE_FORMS: &str =
-    "sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db";
+use super::postgres;
+
+const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db.example.invalid/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
+const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -34,10 +38,14 @@ pub struct SourceUri {
 pub enum What {
     /// A SQLite database file.
     Sqlite(PathBuf),
+    /// Databases of a MySQL or MariaDB server.
+    Mysql(server::mysql::parameters::Parameters),
     /// A file or folder, as it is.
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
     Config(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
     /// What a program writes to its standard output.
     Command {
         /// The label when none is written before the kind.
@@ -65,6 +73,8 @@ pub enum Place {
     Files(PathBuf),
     /// The file of a SQLite database.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Parameters),
 }
 
 /// The text does not name a source or a target.
@@ -76,6 +86,9 @@ pub enum Error {
         /// The kind, without what follows it.
         scheme: String,
     },
+    /// What names a MySQL or MariaDB server is not usable.
+    #[error(transparent)]
+    Mysql(server::mysql::error::Error),
     /// Not one of the kinds.
     #[error("{scheme:?} is not a kind of {of}")]
     UnknownKind {
@@ -107,6 +120,9 @@ pub enum Error {
         /// What was to be named.
         of: Role,
     },
+    /// What follows `postgres:` does not describe a connection.
+    #[error(transparent)]
+    Connection(BadParameters),
     /// A command without a name or without a program.
     #[error("a command is written command:NAME=PROGRAM ARGUMENTS")]
     NoCommand,
@@ -150,10 +166,12 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotYet { .. }
+            | Self::Mysql(_)
             | Self::UnknownKind { .. }
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
             | Self::NoPath { .. }
+            | Self::Connection(_)
             | Self::NoCommand
             | Self::NoLabel { .. }
             | Self::SameLabel { .. } => Kind::Usage,
@@ -170,6 +188,8 @@ impl Fault for Error {
             Self::BadLabel { of: Role::Target, .. } => {
                 "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
             }
+            Self::Connection(error) => return error.hint(),
+            Self::Mysql(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
             Self::NoLabel { uri } => format!("Write LABEL=SOURCE, for example root={uri}."),
             Self::SameLabel { label, second, .. } => {
@@ -202,8 +222,14 @@ impl FromStr for SourceUri {
         let path = |kind: fn(PathBuf) -> What| Ok(kind(plain_path(scheme, rest, Role::Source)?));
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
+            "mysql" | "mariadb" => {
+                What::Mysql(server::mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
+            }
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
+            "postgres" | "postgresql" => {
+                What::Postgres(Parameters::parse(rest, &postgres::PARAMETERS).map_err(Error::Connection)?)
+            }
             "command" => parse_command(rest)?,
             _ => return Err(unknown(scheme, Role::Source)),
         };
@@ -220,6 +246,9 @@ impl FromStr for TargetUri {
         let place = match rest.split_once(':') {
             Some(("sqlite", rest)) => path(Place::Sqlite, "sqlite", rest)?,
             Some(("files", rest)) => path(Place::Files, "files", rest)?,
+            Some(("postgres" | "postgresql", rest)) => {
+                Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?)
+            }
             Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
             Some(_) | None => path(Place::Folder, "", rest)?,
         };
@@ -261,7 +290,7 @@ fn parse_command(text: &str) -> Result<What, Error> {
 fn unknown(scheme: &str, of: Role) -> Error {
     let scheme = scheme.to_owned();
     match scheme.to_ascii_lowercase().as_str() {
-        "postgres" | "postgresql" | "mysql" | "mariadb" => Error::NotYet { scheme },
+        "mysql" | "mariadb" => Error::NotYet { scheme },
         _ => Error::UnknownKind { scheme, of },
     }
 }
@@ -276,6 +305,17 @@ impl SourceUri {
         }
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
+            What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
+            // The one database, or else the host.
+            What::Mysql(server) => {
+                let databases = server.list("databases");
+                let one = databases.first().filter(|_| databases.len() == 1);
+                let name = one
+                    .map(String::as_str)
+                    .or(server.get("database"))
+                    .or(server.get("host"));
+                label_of(name.unwrap_or("localhost"))
+            }
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -316,7 +356,7 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
 fn shown(what: &What) -> String {
     match what {
         What::Command { name, .. } => format!("command:{name}=…"),
-        What::Sqlite(_) | What::Files(_) | What::Config(_) => what.to_string(),
+        What::Sqlite(_) | What::Files(_) | What::Config(_) | What::Postgres(_) | What::Mysql(_) => what.to_string(),
     }
 }
 
@@ -331,8 +371,10 @@ impl fmt::Display for What {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
+            Self::Mysql(server) => server.fmt(out),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Config(path) => write!(out, "config:{}", path.display()),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Command { name, command } => write!(out, "command:{name}={command}"),
         }
     }
@@ -349,6 +391,7 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write_folder(out, path),
+            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
         }

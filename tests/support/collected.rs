@@ -20,6 +20,8 @@ pub(crate) struct Collected {
     pub(crate) files: BTreeMap<String, (Attributes, Vec<u8>)>,
     pub(crate) nodes: BTreeMap<String, (Attributes, NodeWithoutContent)>,
     pub(crate) streams: BTreeMap<String, (u32, Vec<u8>)>,
+    /// What streams of rows hold, by path.
+    pub(crate) rows: BTreeMap<String, Rows>,
     pub(crate) exceptions: Vec<(String, String)>,
     /// Streams that have begun, by path.
     pub(crate) open: BTreeMap<String, Vec<u8>>,
@@ -88,7 +90,10 @@ impl Collector for Collected {
         Ok(())
     }
 
-    fn end(&mut self, stream: OpenStream, _rows: Option<Rows>) -> Result<(u64, Digest), CollectError> {
+    fn end(&mut self, stream: OpenStream, rows: Option<Rows>) -> Result<(u64, Digest), CollectError> {
+        if let Some(rows) = rows {
+            self.rows.insert(stream.path().to_string(), rows);
+        }
         let bytes = self.open.remove(&stream.path().to_string()).unwrap_or_default();
         self.stream(stream.path().clone(), stream.mode(), &mut &bytes[..])
     }

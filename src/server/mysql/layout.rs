@@ -35,6 +35,9 @@ pub struct Plan {
     pub product: Product,
     /// `@@version` of the source.
     pub server: String,
+    /// Which server it was, to know it again: `@@server_uuid`, or host name, port and data folder where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// Most streams that are open at once: as many connections does a restore need that loads as it reads.
     pub connections: u32,
     /// The databases, in their order.

@@ -44,12 +44,25 @@ pub struct Plan {
     pub server: u32,
     /// The name of the database.
     pub database: String,
+    /// Which database of which server it is, where the role may know: a restore never lands in the source itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// How the database was made, for making it again.
     pub creation: Creation,
     /// Most streams that are open at once: as many connections does a restore need that loads as it reads.
     pub connections: u32,
     /// Tables with rows, in the order in which their first stream begins.
     pub tables: Vec<Table>,
+}
+
+/// Which database it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// `system_identifier` of `pg_control_system()`: the same on a primary and its standbys.
+    pub system: String,
+    /// The OID of the database.
+    pub oid: u32,
 }
 
 /// What `CREATE DATABASE` needs to make the database again.

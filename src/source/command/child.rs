@@ -38,7 +38,7 @@ const GRACE: Duration = Duration::from_millis(limits::COMMAND_GRACE_MILLIS);
 
 /// Why the output of a program is not what was asked for.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(in crate::source) enum Failure {
     #[error("it ended with exit code {0}")]
     Code(i32),
     #[error("it was ended by signal {0}{name}", name = signal_name(*.0))]
@@ -60,20 +60,20 @@ pub(super) enum Failure {
 }
 
 /// The limits of one run.
-pub(super) struct Bounds {
+pub(in crate::source) struct Bounds {
     /// From start to end.
-    pub(super) timeout: Option<Duration>,
+    pub(in crate::source) timeout: Option<Duration>,
     /// How long the program may outlive its output, and its output the program.
-    pub(super) linger: Duration,
+    pub(in crate::source) linger: Duration,
     /// Whether no output at all is success.
-    pub(super) allow_empty: bool,
+    pub(in crate::source) allow_empty: bool,
 }
 
 /// Reads the standard output of a program.
 ///
 /// The end of the output is given only after the program has ended with exit code 0; everything else is an error, which
 /// [`Output::failure`] then holds. Whatever happens, the program and its process group are gone when this value is.
-pub(super) struct Output<'a> {
+pub(in crate::source) struct Output<'a> {
     child: Child,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
@@ -86,17 +86,27 @@ pub(super) struct Output<'a> {
     is_reaped: bool,
     is_whole: bool,
     /// The end of what the program said.
-    pub(super) said: Tail,
+    pub(in crate::source) said: Tail,
     /// Why reading failed.
-    pub(super) failure: Option<Failure>,
+    pub(in crate::source) failure: Option<Failure>,
 }
 
 impl<'a> Output<'a> {
     /// Starts the program in a process group of its own.
-    pub(super) fn start(mut command: Command, bounds: Bounds, cancel: &'a Cancel) -> io::Result<Self> {
+    pub(in crate::source) fn start(command: Command, bounds: Bounds, cancel: &'a Cancel) -> io::Result<Self> {
+        Self::start_with(command, Stdio::null(), bounds, cancel)
+    }
+
+    /// As [`start`](Self::start), with something to read for the program.
+    pub(in crate::source) fn start_with(
+        mut command: Command,
+        input: Stdio,
+        bounds: Bounds,
+        cancel: &'a Cancel,
+    ) -> io::Result<Self> {
         let mut child = command
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -118,7 +128,7 @@ impl<'a> Output<'a> {
     }
 
     /// Whether the output was read to its end and the program succeeded.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in crate::source) fn is_whole(&self) -> bool {
         self.is_whole
     }
 

@@ -32,7 +32,7 @@ use crate::bundle::entry::Collector;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
 
-mod child;
+pub(in crate::source) mod child;
 mod tail;
 mod words;
 

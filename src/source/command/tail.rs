@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// Keeps the last bytes that were pushed.
-pub(super) struct Tail {
+pub(in crate::source) struct Tail {
     kept: VecDeque<u8>,
     bytes_max: usize,
     is_cut: bool,
@@ -11,7 +11,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Keeps at most `bytes_max` bytes.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(in crate::source) fn new(bytes_max: usize) -> Self {
         Self {
             kept: VecDeque::new(),
             bytes_max,
@@ -20,7 +20,7 @@ impl Tail {
     }
 
     /// Adds bytes, and forgets the oldest.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::source) fn push(&mut self, bytes: &[u8]) {
         let bytes = &bytes[bytes.len().saturating_sub(self.bytes_max)..];
         let surplus = (self.kept.len() + bytes.len()).saturating_sub(self.bytes_max);
         self.is_cut |= surplus > 0;
@@ -29,7 +29,7 @@ impl Tail {
     }
 
     /// What was kept, as text that no terminal obeys: control characters are spelt out.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::source) fn text(&self) -> String {
         let bytes: Vec<u8> = self.kept.iter().copied().collect();
         let mut text = String::with_capacity(bytes.len());
         if self.is_cut {

@@ -94,15 +94,37 @@ fn wrong_forms_say_how_to_write_them() {
 }
 
 #[test]
-fn other_engines_are_named_and_their_passwords_are_not() {
-    for scheme in ["postgres", "postgresql", "mysql", "mariadb", "Postgres"] {
-        let shown = refused::<SourceUri>(&format!("hub={scheme}://user:needle@host/db"));
-        assert!(shown.contains("does not read") && shown.contains(scheme), "{shown}");
-        assert!(!shown.contains("needle"), "{shown}");
-    }
+fn passwords_of_unknown_kinds_are_not_shown() {
     for text in ["mongodb://user:needle@host", "user:needle@host/x=y"] {
         assert!(!refused::<SourceUri>(text).contains("needle"));
         assert!(!refused::<TargetUri>(text).contains("needle"));
+    }
+}
+
+#[test]
+fn postgresql_is_named_as_libpq_names_it() {
+    for (text, shown) in [
+        ("postgres://me:needle@host/hub", "postgres://me@host/hub"),
+        (
+            "x=postgresql:host=h dbname='my db' password=needle",
+            "x=postgres://h/my%20db",
+        ),
+        (
+            "postgres://host/hub?schema=a&schema=b",
+            "postgres://host/hub?schema=a&schema=b",
+        ),
+    ] {
+        let uri: SourceUri = text.parse().expect(text);
+        assert_eq!(uri.to_string(), shown);
+        assert!(!format!("{uri:?}").contains("needle"));
+    }
+    for text in [
+        "postgres:host=h password=a needle",
+        "postgres://me:nee/dle@h/db",
+        "postgres://h/db?passwort=needle",
+    ] {
+        let shown = refused::<SourceUri>(text);
+        assert!(!shown.contains("needle") && !shown.contains("nee/dle"), "{shown}");
     }
 }
 
@@ -115,8 +137,14 @@ fn labels_come_from_names() {
         ("config:/etc/hub/.env", "env"),
         ("config:/etc/hub/app.toml", "app.toml"),
         ("files:/ä-x", "x"),
+        ("postgres://me@host/my%20hub?sslmode=require", "my-hub"),
+        ("postgres:service=prod", "prod"),
         ("command:dump=x", "dump"),
         ("own=command:dump=x", "own"),
+        ("mysql://u@db.example:3306/shop?ssl-mode=REQUIRED", "shop"),
+        ("mariadb://u@db.example", "db.example"),
+        ("mysql://u@db.example/?databases=a,b", "db.example"),
+        ("mysql:socket=/s user=u", "localhost"),
     ] {
         assert_eq!(source(text).default_label().expect("a name").as_str(), label, "{text}");
     }

@@ -1,0 +1,554 @@
+//! A connection, complete: what is written, then the service, then the environment, then the defaults, as in libpq.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::error::Error;
+use super::files;
+use super::files::Wanted;
+use super::parameters::Parameters;
+use super::tls::Tls;
+use super::values::choice;
+use super::values::value;
+use crate::base::limits;
+use crate::base::secret::SecretText;
+
+/// Where sockets are, by distribution: Debian and Red Hat, then everybody else.
+const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+const SERVICE_FOLDER: &str = "/etc/postgresql-common";
+
+/// Variables of libpq and what they stand for.
+const VARIABLES: [(&str, &str); 26] = [
+    ("PGAPPNAME", "application_name"),
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
+    ("PGDATABASE", "dbname"),
+    ("PGGSSENCMODE", "gssencmode"),
+    ("PGHOST", "host"),
+    ("PGHOSTADDR", "hostaddr"),
+    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
+    ("PGOPTIONS", "options"),
+    ("PGPASSFILE", "passfile"),
+    ("PGPASSWORD", "password"),
+    ("PGPORT", "port"),
+    ("PGREQUIREAUTH", "require_auth"),
+    ("PGREQUIREPEER", "requirepeer"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLCRL", "sslcrl"),
+    ("PGSSLCRLDIR", "sslcrldir"),
+    ("PGSSLKEY", "sslkey"),
+    ("PGSSLMAXPROTOCOLVERSION", "ssl_max_protocol_version"),
+    ("PGSSLMINPROTOCOLVERSION", "ssl_min_protocol_version"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLNEGOTIATION", "sslnegotiation"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLSNI", "sslsni"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+    ("PGUSER", "user"),
+];
+
+/// What a connection depends on beside its text. `Debug` prints names of variables only.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    variables: BTreeMap<String, Zeroizing<String>>,
+    home: Option<PathBuf>,
+    user: String,
+}
+
+impl Surroundings {
+    /// From the environment of the process, and the name of the user that it runs as.
+    pub fn new<'a>(environment: impl Iterator<Item = (&'a OsString, &'a OsString)>, user: &str) -> Self {
+        let mut surroundings = Self {
+            user: user.to_owned(),
+            ..Self::default()
+        };
+        for (name, value) in environment {
+            if name == OsStr::new("HOME") && !value.is_empty() {
+                surroundings.home = Some(PathBuf::from(value));
+            }
+            if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+                && name.starts_with("PG")
+            {
+                let value = Zeroizing::new(value.to_owned());
+                surroundings.variables.insert(name.to_owned(), value);
+            }
+        }
+        surroundings
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(|value| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn at_home(&self, path: &str) -> Option<PathBuf> {
+        self.home.as_ref().map(|home| home.join(path))
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.variables.keys().collect();
+        out.debug_struct("Surroundings")
+            .field("variables", &names)
+            .field("home", &self.home)
+            .field("user", &self.user)
+            .finish()
+    }
+}
+
+/// The name of the user with this number, as `/etc/passwd` or else `fallback` has it.
+#[must_use]
+pub fn user_name(uid: u32, fallback: Option<&str>) -> String {
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let of_uid = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    of_uid
+        .or_else(|| fallback.map(str::to_owned))
+        .unwrap_or_else(|| uid.to_string())
+}
+
+/// One server that may be asked.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// A host name, an address, or the folder of a socket.
+    pub host: String,
+    /// The address that stands for the host name.
+    pub address: Option<IpAddr>,
+    /// The port, also of a socket.
+    pub port: u16,
+    pub(super) password: Option<SecretText>,
+    /// Why there is no password.
+    pub(super) note: String,
+}
+
+impl Endpoint {
+    /// Whether it is reached by a Unix socket.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.address.is_none() && self.host.starts_with('/')
+    }
+
+    /// The password, for a child that connects by itself.
+    #[must_use]
+    pub fn password(&self) -> Option<&SecretText> {
+        self.password.as_ref()
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_local() {
+            write!(out, "{}/.s.PGSQL.{}", self.host, self.port)
+        } else if self.host.contains(':') {
+            write!(out, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(out, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What the session must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attributes {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+/// Everything that is needed to connect. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Conninfo {
+    /// The servers, in the order in which they are tried.
+    pub endpoints: Vec<Endpoint>,
+    /// The role.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    pub(super) tls: Tls,
+    pub(super) attributes: Attributes,
+    pub(super) is_shuffled: bool,
+    pub(super) connect_timeout: Duration,
+    pub(super) keepalives: Keepalives,
+    pub(super) channel_binding: tokio_postgres::config::ChannelBinding,
+    pub(super) application_name: String,
+    pub(super) options: Option<String>,
+    /// Parameters that a child of libpq takes as they are, by variable.
+    pub(super) variables: Vec<(&'static str, String)>,
+}
+
+/// How a dead peer is noticed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keepalives {
+    pub(super) is_on: bool,
+    pub(super) idle: Duration,
+    pub(super) interval: Duration,
+    pub(super) count: u32,
+    pub(super) user_timeout: Option<Duration>,
+}
+
+impl Conninfo {
+    /// Completes `parameters` by what surrounds them.
+    ///
+    /// # Errors
+    /// When a value, a file that is named, or the service is wrong.
+    pub fn new(parameters: &Parameters, surroundings: &Surroundings) -> Result<Self, Error> {
+        let all = complete(parameters.clone(), surroundings)?;
+        let user = all.get("user").unwrap_or(&surroundings.user).to_owned();
+        let database = all.get("dbname").unwrap_or(&user).to_owned();
+        let mut endpoints = endpoints(&all)?;
+        for endpoint in &mut endpoints {
+            find_password(endpoint, &all, surroundings, &user, &database);
+        }
+        let home = surroundings.at_home(".postgresql");
+        if all.get("gssencmode") == Some("require") {
+            return Err(value("gssencmode", "asks for GSSAPI, which is not supported"));
+        }
+        Ok(Self {
+            tls: Tls::new(&all, home.as_deref())?,
+            attributes: attributes(&all)?,
+            is_shuffled: choice(&all, "load_balance_hosts", &["disable", "random"])? == 1,
+            connect_timeout: seconds(&all, "connect_timeout")?
+                .unwrap_or(Duration::from_secs(limits::DATABASE_CONNECT_SECONDS)),
+            keepalives: keepalives(&all)?,
+            channel_binding: channel_binding(&all)?,
+            application_name: ["application_name", "fallback_application_name"]
+                .iter()
+                .find_map(|name| all.get(name))
+                .unwrap_or("hub-backup")
+                .to_owned(),
+            options: all.get("options").map(str::to_owned),
+            variables: for_children(&all),
+            endpoints,
+            user,
+            database,
+        })
+    }
+
+    /// The environment of a program that connects to `endpoint` by libpq, without its password: for that there is a file.
+    #[must_use]
+    pub fn environment(&self, endpoint: &Endpoint) -> Vec<(&'static str, String)> {
+        let mut variables = self.variables.clone();
+        variables.extend(self.tls.environment());
+        variables.extend([
+            ("PGHOST", endpoint.host.clone()),
+            ("PGPORT", endpoint.port.to_string()),
+            ("PGUSER", self.user.clone()),
+            ("PGDATABASE", self.database.clone()),
+            ("PGAPPNAME", self.application_name.clone()),
+            ("PGCONNECT_TIMEOUT", self.connect_timeout.as_secs().max(2).to_string()),
+        ]);
+        variables.extend(endpoint.address.map(|address| ("PGHOSTADDR", address.to_string())));
+        variables
+    }
+
+    /// The line of a password file that gives the password of `endpoint` to whatever asks.
+    #[must_use]
+    pub fn password_line(&self, endpoint: &Endpoint) -> Option<Zeroizing<String>> {
+        let password = endpoint.password.as_ref()?.expose();
+        let mut line = Zeroizing::new(String::with_capacity(2 * password.len() + 16));
+        line.push_str("*:*:*:*:");
+        for letter in password.chars() {
+            if letter == ':' || letter == '\\' {
+                line.push('\\');
+            }
+            line.push(letter);
+        }
+        line.push('\n');
+        Some(line)
+    }
+}
+
+/// What is written, then the service, then the environment.
+fn complete(mut all: Parameters, surroundings: &Surroundings) -> Result<Parameters, Error> {
+    let service = all
+        .get("service")
+        .or(surroundings.variable("PGSERVICE"))
+        .map(str::to_owned);
+    if let Some(name) = service {
+        for (keyword, value) in find_service(&name, &all, surroundings)? {
+            all.fill(&keyword, &value)?;
+        }
+    }
+    for (variable, name) in VARIABLES {
+        if let Some(value) = surroundings.variable(variable) {
+            all.fill(name, value)?;
+        }
+    }
+    Ok(all)
+}
+
+fn find_service(
+    name: &str,
+    all: &Parameters,
+    surroundings: &Surroundings,
+) -> Result<Vec<(String, Zeroizing<String>)>, Error> {
+    let own = all.get("servicefile").or(surroundings.variable("PGSERVICEFILE"));
+    let own = own
+        .map(PathBuf::from)
+        .or_else(|| surroundings.at_home(".pg_service.conf"));
+    let folder = surroundings.variable("PGSYSCONFDIR").unwrap_or(SERVICE_FOLDER);
+    let places: Vec<PathBuf> = own
+        .into_iter()
+        .chain([Path::new(folder).join("pg_service.conf")])
+        .collect();
+    for path in &places {
+        if let Some(found) = files::service(path, name)? {
+            return Ok(found);
+        }
+    }
+    Err(Error::File {
+        path: places[0].clone(),
+        what: format!("it has no service {name:?}"),
+        hint: "Write [NAME] and lines KEYWORD=VALUE there, or set PGSERVICEFILE.".into(),
+    })
+}
+
+fn endpoints(all: &Parameters) -> Result<Vec<Endpoint>, Error> {
+    let split = |name| {
+        all.get(name)
+            .map(|text| text.split(',').map(str::trim).collect::<Vec<_>>())
+    };
+    let hosts = split("host").unwrap_or_default();
+    let addresses = split("hostaddr").unwrap_or_default();
+    let ports = split("port").unwrap_or_default();
+    let count = hosts.len().max(addresses.len()).max(1);
+    if !hosts.is_empty() && !addresses.is_empty() && hosts.len() != addresses.len() {
+        return Err(value("hostaddr", "does not name as many servers as host"));
+    }
+    if ports.len() > 1 && ports.len() != count {
+        return Err(value("port", "does not name as many ports as there are hosts"));
+    }
+    let mut endpoints = Vec::new();
+    for number in 0..count {
+        let port = match ports.get(number).or(ports.first()).copied().unwrap_or_default() {
+            "" => 5432,
+            text => text
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or_else(|| value("port", "is no port number"))?,
+        };
+        let address = addresses.get(number).filter(|text| !text.is_empty());
+        let address = address.map(|text| text.parse()).transpose();
+        let address: Option<IpAddr> = address.map_err(|_| value("hostaddr", "is no IP address"))?;
+        let host = match (hosts.get(number).copied().unwrap_or_default(), address) {
+            ("", Some(address)) => address.to_string(),
+            ("", None) => socket_folder(port),
+            (host, _) => host.to_owned(),
+        };
+        if host.starts_with('@') {
+            return Err(value("host", "names an abstract socket, which is not supported"));
+        }
+        endpoints.push(Endpoint {
+            host,
+            address,
+            port,
+            password: None,
+            note: String::new(),
+        });
+    }
+    Ok(endpoints)
+}
+
+/// The folder in which a server listens on this port; the usual one when none does.
+fn socket_folder(port: u16) -> String {
+    let is_there = |folder: &&&str| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists();
+    let folder = SOCKET_FOLDERS.iter().find(is_there).unwrap_or(&SOCKET_FOLDERS[0]);
+    (*folder).to_owned()
+}
+
+fn find_password(endpoint: &mut Endpoint, all: &Parameters, around: &Surroundings, user: &str, database: &str) {
+    if let Some(password) = all.get("password") {
+        endpoint.password = Some(SecretText::new(password.to_owned()));
+        return;
+    }
+    let Some(path) = all
+        .get("passfile")
+        .map(PathBuf::from)
+        .or_else(|| around.at_home(".pgpass"))
+    else {
+        return;
+    };
+    // A socket in one of the usual folders is `localhost` there, as in libpq.
+    let is_usual = SOCKET_FOLDERS.contains(&endpoint.host.as_str());
+    let wanted = Wanted {
+        host: if is_usual { "localhost" } else { &endpoint.host },
+        port: endpoint.port,
+        database,
+        user,
+    };
+    let found = files::password(&path, &wanted);
+    (endpoint.password, endpoint.note) = (found.password, found.note);
+}
+
+fn attributes(all: &Parameters) -> Result<Attributes, Error> {
+    const WORDS: [&str; 6] = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"];
+    Ok(match choice(all, "target_session_attrs", &WORDS)? {
+        1 => Attributes::ReadWrite,
+        2 => Attributes::ReadOnly,
+        3 => Attributes::Primary,
+        4 => Attributes::Standby,
+        5 => Attributes::PreferStandby,
+        _ => Attributes::Any,
+    })
+}
+
+fn channel_binding(all: &Parameters) -> Result<tokio_postgres::config::ChannelBinding, Error> {
+    use tokio_postgres::config::ChannelBinding;
+    Ok(
+        match choice(all, "channel_binding", &["prefer", "disable", "require"])? {
+            1 => ChannelBinding::Disable,
+            2 => ChannelBinding::Require,
+            _ => ChannelBinding::Prefer,
+        },
+    )
+}
+
+fn number(all: &Parameters, name: &'static str) -> Result<Option<u64>, Error> {
+    let Some(text) = all.get(name) else { return Ok(None) };
+    // A negative number means the default in libpq, as zero does.
+    let number: i64 = text.trim().parse().map_err(|_| value(name, "is no whole number"))?;
+    Ok(u64::try_from(number).ok().filter(|number| *number > 0))
+}
+
+fn seconds(all: &Parameters, name: &'static str) -> Result<Option<Duration>, Error> {
+    Ok(number(all, name)?.map(Duration::from_secs))
+}
+
+fn keepalives(all: &Parameters) -> Result<Keepalives, Error> {
+    let count = number(all, "keepalives_count")?.and_then(|count| u32::try_from(count).ok());
+    Ok(Keepalives {
+        is_on: all.get("keepalives") != Some("0"),
+        idle: seconds(all, "keepalives_idle")?.unwrap_or(Duration::from_secs(limits::DATABASE_KEEPALIVE_SECONDS)),
+        interval: seconds(all, "keepalives_interval")?
+            .unwrap_or(Duration::from_secs(limits::DATABASE_KEEPALIVE_SECONDS)),
+        count: count.unwrap_or(limits::DATABASE_KEEPALIVES_MAX),
+        user_timeout: number(all, "tcp_user_timeout")?.map(Duration::from_millis),
+    })
+}
+
+fn for_children(all: &Parameters) -> Vec<(&'static str, String)> {
+    let mut variables = Vec::new();
+    for (variable, name) in [
+        ("PGOPTIONS", "options"),
+        ("PGCHANNELBINDING", "channel_binding"),
+        ("PGGSSENCMODE", "gssencmode"),
+    ] {
+        variables.extend(all.get(name).map(|value| (variable, value.to_owned())));
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn around(pairs: &[(&str, &str)]) -> Surroundings {
+        let pairs: Vec<(OsString, OsString)> = pairs.iter().map(|(n, v)| (n.into(), v.into())).collect();
+        Surroundings::new(pairs.iter().map(|(name, value)| (name, value)), "me")
+    }
+
+    fn conninfo(text: &str, pairs: &[(&str, &str)]) -> Result<Conninfo, Error> {
+        Conninfo::new(&Parameters::parse(text, &[]).expect(text), &around(pairs))
+    }
+
+    #[test]
+    fn what_is_written_counts_more_than_the_environment() {
+        let variables = [
+            ("PGHOST", "other"),
+            ("PGPORT", "6000"),
+            ("PGUSER", "her"),
+            ("PGPASSWORD", "needle"),
+        ];
+        let found = conninfo("//one,two/", &variables).expect("complete");
+        assert_eq!(found.endpoints.len(), 2);
+        assert_eq!(found.endpoints[1].to_string(), "two:6000");
+        assert_eq!((found.user.as_str(), found.database.as_str()), ("her", "her"));
+        assert_eq!(found.endpoints[0].password().expect("one").expose(), "needle");
+        assert!(!format!("{found:?}").contains("needle"));
+        let child = found.environment(&found.endpoints[0]);
+        assert!(child.iter().all(|(_, value)| !value.contains("needle")));
+    }
+
+    #[test]
+    fn defaults_are_those_of_libpq() {
+        let found = conninfo("//", &[]).expect("complete");
+        assert_eq!((found.user.as_str(), found.database.as_str()), ("me", "me"));
+        assert!(found.endpoints[0].is_local());
+        assert_eq!(found.endpoints[0].port, 5432);
+    }
+
+    #[test]
+    fn services_and_password_files() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let write = |name: &str, text: &str, mode| {
+            crate::base::durable::write_new(&folder.path().join(name), text.as_bytes(), mode).expect("a file");
+        };
+        write(
+            "services",
+            "# c\n[a]\nhost=h\n\n[b]\nhost=hb\nport=7\ndbname=d b\n[c]\nhost=c\n",
+            0o644,
+        );
+        write("pass", "hb:7:d b:me:pw\n", 0o600);
+        let found = conninfo(
+            "service=b port=8",
+            &[("PGSERVICEFILE", &path("services")), ("PGPASSFILE", &path("pass"))],
+        )
+        .expect("a service");
+        assert_eq!(found.endpoints[0].to_string(), "hb:8");
+        assert_eq!(found.database, "d b");
+        assert!(found.endpoints[0].password().is_none(), "another port");
+        let text = format!("//hb:7/d%20b?passfile={}", path("pass"));
+        let found = conninfo(&text, &[]).expect("complete");
+        assert_eq!(found.endpoints[0].password().expect("found").expose(), "pw");
+        std::fs::set_permissions(folder.path().join("pass"), std::fs::Permissions::from_mode(0o640)).expect("own");
+        let found = conninfo(&text, &[]).expect("complete");
+        assert!(found.endpoints[0].password().is_none());
+        assert!(
+            found.endpoints[0].note.contains("others may read it"),
+            "{}",
+            found.endpoints[0].note
+        );
+        let error = conninfo("service=x", &[("PGSERVICEFILE", &path("services"))]).expect_err("no such service");
+        assert!(error.to_string().contains("no service \"x\""), "{error}");
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        for (text, name) in [
+            ("port=x", "port"),
+            ("host=a,b hostaddr=1.2.3.4", "hostaddr"),
+            ("host=a,b,c port=1,2", "port"),
+            ("sslmode=on", "sslmode"),
+            ("connect_timeout=soon", "connect_timeout"),
+            ("target_session_attrs=best", "target_session_attrs"),
+        ] {
+            let error = conninfo(text, &[]).expect_err(text).to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        let error = conninfo("//", &[("PGREQUIREPEER", "x")])
+            .expect_err("not supported")
+            .to_string();
+        assert!(error.contains("requirepeer"), "{error}");
+    }
+}

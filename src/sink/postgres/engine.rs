@@ -1,0 +1,147 @@
+//! The runtime of the connections: a thread of its own, and calls into it that notice within a moment that the work was told to stop.
+
+use std::future::Future;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::bounded;
+use tokio::runtime::Builder;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+
+use super::error::Error;
+use crate::base::cancel::Cancel;
+
+/// How long a wait goes on before it asks whether the work was told to stop.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A runtime; dropped, it ends its thread and with it every connection.
+pub(super) struct Engine {
+    handle: Handle,
+    cancel: Cancel,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Work that runs meanwhile.
+pub(super) struct Running<T> {
+    answer: Receiver<T>,
+    task: tokio::task::AbortHandle,
+}
+
+impl<T> Running<T> {
+    /// What came of it, if it is done.
+    pub(super) fn poll(&self) -> Option<T> {
+        self.answer.try_recv().ok()
+    }
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Engine {
+    pub(super) fn new(cancel: Cancel) -> Result<Self, Error> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::Runtime(error.to_string()))?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new().name("postgres-sink".to_owned()).spawn(move || {
+            // Ends when the engine is dropped, whether it sends or not.
+            let _ended = runtime.block_on(stopped);
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        });
+        Ok(Self {
+            handle,
+            cancel,
+            stop: Some(stop),
+            thread: Some(thread.map_err(|error| Error::Runtime(error.to_string()))?),
+        })
+    }
+
+    /// Begins work that goes on while the caller does something else.
+    pub(super) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Running<T> {
+        let (give, answer) = bounded(1);
+        let task = self.handle.spawn(async move {
+            // Nobody waits any more when the restore has ended meanwhile.
+            let _unwanted = give.send(work.await);
+        });
+        let task = task.abort_handle();
+        Running { answer, task }
+    }
+
+    /// Waits for work that was begun.
+    pub(super) fn wait<T>(&self, running: &Running<T>) -> Result<T, Error> {
+        loop {
+            match running.answer.recv_timeout(PATIENCE) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Runtime("a task has died".to_owned())),
+                Err(RecvTimeoutError::Timeout) => self.cancel.check().map_err(|_| Error::Interrupted)?,
+            }
+        }
+    }
+
+    /// Sends to a task, waiting while it has enough; gives whether it still takes anything.
+    pub(super) fn send<T>(&self, to: &mpsc::Sender<T>, item: T) -> Result<bool, Error> {
+        let item = match to.try_send(item) {
+            Ok(()) => return Ok(true),
+            Err(TrySendError::Closed(_)) => return Ok(false),
+            Err(TrySendError::Full(item)) => item,
+        };
+        loop {
+            match self
+                .handle
+                .block_on(async { tokio::time::timeout(PATIENCE, to.reserve()).await })
+            {
+                Ok(Ok(permit)) => {
+                    permit.send(item);
+                    return Ok(true);
+                }
+                Ok(Err(_closed)) => return Ok(false),
+                Err(_elapsed) => self.check()?,
+            }
+        }
+    }
+
+    /// Does work to its end.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.wait(&self.begin(work))?
+    }
+
+    /// Does work although the restore has been told to stop, but not for longer than `most`.
+    pub(super) fn run_regardless<T: Send + 'static>(
+        &self,
+        most: Duration,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.begin(work).answer.recv_timeout(most) {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::Interrupted),
+        }
+    }
+
+    /// An error once the work was told to stop.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.cancel.check().map_err(|_| Error::Interrupted)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there was a panic of a task, which has been reported where it was waited for.
+            let _ended = thread.join();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What goes wrong at a PostgreSQL target, before it becomes the error of a sink.
+
+use std::fmt::Write as _;
+
+use tokio_postgres::error::DbError;
+
+/// Why something at the target could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The server could not be reached or does not let this role in.
+    #[error("{reason}")]
+    Connect {
+        /// In words.
+        reason: String,
+        /// The next thing to do.
+        hint: Option<String>,
+    },
+    /// The target must not be restored to.
+    #[error("{0}")]
+    Target(String),
+    /// The server refused a statement, or the connection broke: what was done, and the server's words.
+    #[error("{what}: {reason}")]
+    Server {
+        /// What was done.
+        what: String,
+        /// In the server's words.
+        reason: String,
+        /// The SQLSTATE, where the server answered.
+        code: Option<String>,
+    },
+    /// Statements of the dump failed.
+    #[error("{0}")]
+    Statements(String),
+    /// The dump is not what its plan says.
+    #[error("{0}")]
+    Dump(String),
+    /// What is in the target is not what was in the source.
+    #[error("{0}")]
+    Check(String),
+    /// The work was told to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The runtime failed.
+    #[error("the runtime of the connections failed: {0}")]
+    Runtime(String),
+}
+
+/// The words of a server, with where in the statement it stopped.
+pub(super) fn words(error: &tokio_postgres::Error) -> String {
+    let Some(server) = error.as_db_error() else {
+        return chain(error);
+    };
+    let mut text = format!("{}: {}", server.severity(), server.message());
+    if let Some(detail) = server.detail() {
+        write!(text, " ({detail})").expect("a String takes every text");
+    }
+    if let Some(tokio_postgres::error::ErrorPosition::Original(position)) = server.position() {
+        write!(text, ", at character {position}").expect("a String takes every text");
+    }
+    if let Some(hint) = server.hint() {
+        write!(text, "; {hint}").expect("a String takes every text");
+    }
+    text
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        write!(text, ": {cause}").expect("a String takes every text");
+        next = cause.source();
+    }
+    text
+}
+
+/// The SQLSTATE and the message, for what is known to be harmless.
+pub(super) fn state(error: &tokio_postgres::Error) -> Option<(&str, &str)> {
+    error
+        .as_db_error()
+        .map(|server: &DbError| (server.code().code(), server.message()))
+}

@@ -1,0 +1,555 @@
+//! A PostgreSQL database restored from the members of its dump: structure, rows, then indexes and constraints, without psql.
+//!
+//! Everything lands in a staged database beside the target, which gets the target's name at the end: nobody sees half a database. The order
+//! in which members come is that of [`crate::server::postgres::layout`].
+
+mod build;
+mod engine;
+mod error;
+mod filter;
+mod link;
+mod load;
+pub mod options;
+mod phases;
+mod relocate;
+mod runner;
+mod script;
+mod staging;
+mod statement;
+mod toc;
+
+use std::io;
+use std::io::BufRead;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::engine::Engine;
+use self::error::Error as Inner;
+use self::filter::Filter;
+use self::link::Door;
+use self::link::Link;
+use self::link::Links;
+use self::load::Loader;
+use self::options::Landing;
+use self::options::PostgresSinkOptions;
+use self::relocate::Relocation;
+use self::runner::Kept;
+use self::runner::Script;
+use self::staging::Kind;
+use self::staging::Staged;
+use self::staging::Target;
+use super::Error;
+use super::Sink;
+use crate::base::cancel::Cancel;
+use crate::bundle::entry::Entry;
+use crate::bundle::entry::Node;
+use crate::bundle::entry::Part;
+use crate::bundle::entry::Stream;
+use crate::bundle::path::EntryPath;
+use crate::server::postgres::Conninfo;
+use crate::server::postgres::layout;
+use crate::server::postgres::layout::Plan;
+
+/// The longest plan that is read.
+const PLAN_BYTES_MAX: usize = 64 << 20;
+
+/// Statements that are held until all rows are in; more than that are made in several rounds, each of which is in order by itself.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of a script that are read at a time.
+const SCRIPT_CHUNK_BYTES: usize = 64 << 10;
+
+/// How long a staged database may take to be dropped when a restore fails.
+const DROP_TIME: Duration = Duration::from_secs(30);
+
+/// The members of a dump that a restore reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    Plan,
+    Globals,
+    PreData,
+    Rows,
+    LargeObjects,
+    Sequences,
+    PostData,
+    /// For other programs.
+    Other,
+}
+
+/// Restores one dump to one database.
+pub struct PostgresSink {
+    /// How the target is written, without secrets.
+    shown: String,
+    options: PostgresSinkOptions,
+    filter: Filter,
+    engine: Engine,
+    door: Door,
+    target: Arc<Target>,
+    staged: Option<Staged>,
+    /// The staged database, once the plan is known.
+    filling: Option<Filling>,
+    plan: Vec<u8>,
+    notes: Vec<String>,
+    prepared: bool,
+}
+
+/// A database that is being filled.
+struct Filling {
+    links: Links,
+    main: Arc<Link>,
+    loader: Loader,
+    script: Option<(Member, Script)>,
+    post_data: Kept,
+    structured: bool,
+}
+
+impl PostgresSink {
+    /// Looks at the target and refuses it when it must not be restored to. Nothing is made yet. `shown` is how messages name the target.
+    ///
+    /// # Errors
+    /// `Target` when it is not empty, protected or not permitted; `Database` when the server is not reached.
+    pub fn new(shown: &str, conninfo: Conninfo, options: PostgresSinkOptions, cancel: Cancel) -> Result<Self, Error> {
+        let shown = shown.to_owned();
+        let name = conninfo.database.clone();
+        let failed = |error| outer(&shown, error);
+        let hosts: Vec<&str> = conninfo
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.host.as_str())
+            .collect();
+        staging::refuse_protected(&hosts, &name, &options.protected).map_err(failed)?;
+        let engine = Engine::new(cancel).map_err(failed)?;
+        let door = Door::new(conninfo, options.role.clone());
+        let look = {
+            let (door, options) = (door.clone(), options.clone());
+            async move { Target::look(&door, &name, &options).await }
+        };
+        let mut target = engine.run(look).map_err(failed)?;
+        let door = door.narrow(&target.maintenance);
+        let mut notes = std::mem::take(&mut target.notes);
+        notes.extend(target.loss());
+        Ok(Self {
+            shown,
+            filter: Filter::new(&options),
+            options,
+            engine,
+            door,
+            target: Arc::new(target),
+            staged: None,
+            filling: None,
+            plan: Vec::new(),
+            notes,
+            prepared: false,
+        })
+    }
+
+    /// Reads the next bytes of a member.
+    fn take(&mut self, path: &EntryPath, size: u64, content: &mut dyn BufRead) -> Result<(), Error> {
+        let below = below(path);
+        let unread = |source| Error::Content {
+            path: path.clone(),
+            source,
+        };
+        match member(&below) {
+            Member::Rows => {
+                let read = self.rows(&below, size, content);
+                read.map_err(|error| outer(&self.shown, error))?.map_err(unread)
+            }
+            Member::Other => io::copy(content, &mut io::sink()).map(drop).map_err(unread),
+            member @ (Member::Plan
+            | Member::Globals
+            | Member::PreData
+            | Member::LargeObjects
+            | Member::Sequences
+            | Member::PostData) => {
+                let mut chunk = Vec::new();
+                loop {
+                    chunk.clear();
+                    let read = (&mut *content).take(SCRIPT_CHUNK_BYTES as u64).read_to_end(&mut chunk);
+                    if read.map_err(unread)? == 0 {
+                        return Ok(());
+                    }
+                    self.text(member, &chunk).map_err(|error| outer(&self.shown, error))?;
+                }
+            }
+        }
+    }
+
+    fn rows(&mut self, stream: &str, size: u64, content: &mut dyn BufRead) -> Result<io::Result<()>, Inner> {
+        let (engine, filling) = (&self.engine, self.filling.as_mut());
+        let filling = filling
+            .filter(|filling| filling.structured)
+            .ok_or_else(|| Inner::Dump(format!("{stream} comes before {} is at its end", layout::PRE_DATA)))?;
+        filling.loader.part(engine, stream, size, content)
+    }
+
+    /// The next bytes of a member that is a text.
+    fn text(&mut self, member: Member, bytes: &[u8]) -> Result<(), Inner> {
+        if self.is_left_out(member) {
+            return Ok(());
+        }
+        match member {
+            Member::Plan if self.plan.len() + bytes.len() > PLAN_BYTES_MAX => Err(Inner::Dump(format!(
+                "{} is longer than {PLAN_BYTES_MAX} bytes",
+                layout::PLAN
+            ))),
+            Member::Plan => {
+                self.plan.extend(bytes);
+                Ok(())
+            }
+            Member::PostData => self.keep(bytes),
+            Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences => {
+                let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+                let (of, mut script) = filling
+                    .script
+                    .take()
+                    .unwrap_or_else(|| (member, Script::new(word(member))));
+                if of != member {
+                    return Err(Inner::Dump(format!(
+                        "{} begins before the end of {}",
+                        word(member),
+                        word(of)
+                    )));
+                }
+                script.feed(bytes)?;
+                let pieces = script.ready();
+                let running = script.run(pieces, Arc::clone(&filling.main), self.filter.clone());
+                filling.script = Some((member, self.engine.run(running)?));
+                Ok(())
+            }
+            Member::Rows | Member::Other => Ok(()),
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), Inner> {
+        let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        filling.post_data.feed(bytes, &self.filter)?;
+        if filling.post_data.bytes() > KEPT_BYTES_MAX {
+            self.build(false)?;
+        }
+        Ok(())
+    }
+
+    /// The end of a member.
+    fn end(&mut self, path: &EntryPath) -> Result<(), Inner> {
+        let member = member(&below(path));
+        if self.is_left_out(member) {
+            return Ok(());
+        }
+        match member {
+            Member::Plan => self.begin(),
+            Member::PostData => {
+                let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+                filling.post_data.finish(&self.filter)
+            }
+            member @ (Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences) => {
+                self.end_script(member)
+            }
+            Member::Rows | Member::Other => Ok(()),
+        }
+    }
+
+    fn end_script(&mut self, member: Member) -> Result<(), Inner> {
+        let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        let (_, mut script) = filling
+            .script
+            .take()
+            .unwrap_or_else(|| (member, Script::new(word(member))));
+        let pieces = script.last()?;
+        let running = script.run(pieces, Arc::clone(&filling.main), self.filter.clone());
+        let account = self.engine.run(running)?.into_account();
+        account.settle(word(member))?;
+        self.notes.extend(account.notes);
+        filling.structured |= member == Member::PreData;
+        Ok(())
+    }
+
+    /// The plan is whole: the staged database is made.
+    fn begin(&mut self) -> Result<(), Inner> {
+        let mut plan: Plan = serde_json::from_slice(&std::mem::take(&mut self.plan)).map_err(|error| {
+            Inner::Dump(format!(
+                "{} is not a plan of version {}: {error}",
+                layout::PLAN,
+                layout::VERSION
+            ))
+        })?;
+        if plan.version != layout::VERSION {
+            return Err(Inner::Dump(format!("{} is of version {}", layout::PLAN, plan.version)));
+        }
+        self.refuse_source(&plan)?;
+        // Known before it is made: whatever stops the making, it is dropped.
+        let staged = self.target.staged(&self.options)?;
+        self.staged = Some(staged.clone());
+        {
+            let (target, door, options) = (Arc::clone(&self.target), self.door.clone(), self.options.clone());
+            let (staged, creation) = (staged.clone(), plan.creation.clone());
+            self.engine
+                .run(async move { target.create(&door, &staged, &creation, &options).await })?;
+        }
+        self.relocate(&mut plan, &staged)?;
+        let links = Links::new(self.door.clone(), staged.name.clone(), self.target.version);
+        let main = {
+            let links = links.clone();
+            self.engine.run(async move { links.take().await })?
+        };
+        let loader = Loader::new(&plan, links.clone(), self.options.check, self.options.jobs)?;
+        self.filling = Some(Filling {
+            links,
+            main: Arc::new(main),
+            loader,
+            script: None,
+            post_data: Kept::new(layout::POST_DATA),
+            structured: false,
+        });
+        Ok(())
+    }
+
+    /// Members that this restore does not run.
+    fn is_left_out(&self, member: Member) -> bool {
+        let into_schema = matches!(self.options.landing, Landing::Schema(_));
+        match member {
+            Member::Globals => !self.options.globals,
+            Member::LargeObjects | Member::Sequences => into_schema,
+            Member::Plan | Member::PreData | Member::Rows | Member::PostData | Member::Other => false,
+        }
+    }
+
+    /// Where chosen tables go into a schema, the plan speaks of the staged one from here on.
+    fn relocate(&mut self, plan: &mut Plan, staged: &Staged) -> Result<(), Inner> {
+        let Kind::Schema(schema, _) = &staged.kind else {
+            return Ok(());
+        };
+        let chosen = self.options.selected.clone().unwrap_or_default();
+        plan.tables
+            .retain(|table| chosen.contains(&(table.schema.clone(), table.name.clone())));
+        let mut names: Vec<&String> = plan.tables.iter().map(|table| &table.name).collect();
+        names.sort();
+        if plan.tables.is_empty() || names.windows(2).any(|pair| pair[0] == pair[1]) {
+            let reason = "choose tables with --only SCHEMA.TABLE, no two of one name";
+            return Err(Inner::Dump(reason.to_owned()));
+        }
+        let tables = plan
+            .tables
+            .iter()
+            .map(|table| (table.schema.clone(), table.name.clone()))
+            .collect();
+        for table in &mut plan.tables {
+            table.schema.clone_from(schema);
+        }
+        let schema = schema.clone();
+        self.filter.relocation = Some(Relocation { tables, schema });
+        self.notes.push(
+            "foreign keys, triggers, policies, privileges and defaults from sequences are not restored into a schema"
+                .to_owned(),
+        );
+        Ok(())
+    }
+
+    /// The source itself is never restored to, not even when it has become empty.
+    fn refuse_source(&self, plan: &Plan) -> Result<(), Inner> {
+        let (Some(origin), Some(existing)) = (&plan.origin, &self.target.existing) else {
+            return Ok(());
+        };
+        if matches!(self.options.landing, Landing::Schema(_)) {
+            // Where rows were lost is where they are needed again, and nothing that is there is touched.
+            return Ok(());
+        }
+        let same = self.target.system.as_ref() == Some(&origin.system) && existing.oid == origin.oid.to_string();
+        if same {
+            return Err(Inner::Target("it is the source itself".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Makes what stands after the rows; a last time with `all`.
+    fn build(&mut self, all: bool) -> Result<(), Inner> {
+        let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        filling.loader.finish(&self.engine, self.options.selected.is_some())?;
+        let groups = filling.post_data.take(all);
+        let building = build::build(filling.links.clone(), groups, self.options.jobs, self.filter.selected);
+        let account = self.engine.run(building)?;
+        account.settle(layout::POST_DATA)?;
+        self.notes.extend(account.notes);
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<(), Inner> {
+        self.build(true)?;
+        let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        let schema = self
+            .filter
+            .relocation
+            .as_ref()
+            .map(|relocation| relocation.schema.clone());
+        if self.options.analyze {
+            let account = self
+                .engine
+                .run(build::analyze(filling.links.clone(), self.options.jobs, schema))?;
+            self.notes.extend(account.notes);
+        }
+        self.prepared = true;
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Inner> {
+        // The database can only be named when nobody is in it.
+        if let Some(filling) = self.filling.take() {
+            filling.links.close();
+        }
+        let Some(staged) = &self.staged else {
+            return Err(no_plan());
+        };
+        let (target, door, staged) = (Arc::clone(&self.target), self.door.clone(), staged.clone());
+        self.engine.run(async move { target.publish(&door, &staged).await })?;
+        self.staged = None;
+        Ok(())
+    }
+}
+
+impl Sink for PostgresSink {
+    fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
+        match &entry.node {
+            Node::Directory => Ok(()),
+            Node::File { size, .. } => {
+                self.take(&entry.path, *size, content)?;
+                let rows = member(&below(&entry.path)) == Member::Rows;
+                let ended = if rows {
+                    self.end_rows(&entry.path, None)
+                } else {
+                    self.end(&entry.path)
+                };
+                ended.map_err(|error| outer(&self.shown, error))
+            }
+            Node::Symlink { .. } | Node::Hardlink { .. } => Err(Error::Refused {
+                path: entry.path.clone(),
+                reason: "a dump holds no links".to_owned(),
+            }),
+        }
+    }
+
+    fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
+        self.take(&part.path, part.size, content)
+    }
+
+    fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
+        let rows = member(&below(&stream.path)) == Member::Rows;
+        let ended = if rows {
+            self.end_rows(&stream.path, stream.rows)
+        } else {
+            self.end(&stream.path)
+        };
+        ended.map_err(|error| outer(&self.shown, error))
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        if self.prepared {
+            return Ok(());
+        }
+        self.complete().map_err(|error| outer(&self.shown, error))
+    }
+
+    fn notes(&mut self) -> Vec<String> {
+        let shown = &self.shown;
+        let notes = std::mem::take(&mut self.notes).into_iter();
+        notes.map(|note| format!("{shown}: {note}")).collect()
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        self.prepare()?;
+        self.publish().map_err(|error| outer(&self.shown, error))
+    }
+}
+
+impl PostgresSink {
+    fn end_rows(&mut self, path: &EntryPath, rows: Option<crate::bundle::entry::Rows>) -> Result<(), Inner> {
+        let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        filling.loader.end(&self.engine, &below(path), rows)
+    }
+}
+
+impl Drop for PostgresSink {
+    fn drop(&mut self) {
+        drop(self.filling.take());
+        if let Some(staged) = self.staged.take() {
+            let (target, door) = (Arc::clone(&self.target), self.door.clone());
+            // The next restore to this server sweeps what cannot be dropped now.
+            let _swept_later = self
+                .engine
+                .run_regardless(DROP_TIME, async move { target.abandon(&door, &staged).await });
+        }
+    }
+}
+
+fn no_plan() -> Inner {
+    Inner::Dump(format!("{} did not come first", layout::PLAN))
+}
+
+/// What stands behind the label.
+fn below(path: &EntryPath) -> String {
+    let text = String::from_utf8_lossy(path.as_bytes());
+    text.split_once('/')
+        .map(|(_, rest)| rest.to_owned())
+        .unwrap_or_default()
+}
+
+fn member(below: &str) -> Member {
+    match below {
+        layout::PLAN => Member::Plan,
+        layout::GLOBALS => Member::Globals,
+        layout::PRE_DATA => Member::PreData,
+        layout::LARGE_OBJECTS => Member::LargeObjects,
+        layout::SEQUENCES => Member::Sequences,
+        layout::POST_DATA => Member::PostData,
+        _ if below
+            .strip_prefix(layout::DATA)
+            .is_some_and(|rest| rest.starts_with('/')) =>
+        {
+            Member::Rows
+        }
+        _ => Member::Other,
+    }
+}
+
+fn word(member: Member) -> &'static str {
+    match member {
+        Member::Plan => layout::PLAN,
+        Member::Globals => layout::GLOBALS,
+        Member::PreData => layout::PRE_DATA,
+        Member::LargeObjects => layout::LARGE_OBJECTS,
+        Member::Sequences => layout::SEQUENCES,
+        Member::PostData => layout::POST_DATA,
+        Member::Rows => layout::DATA,
+        Member::Other => layout::RESTORE,
+    }
+}
+
+fn outer(shown: &str, error: Inner) -> Error {
+    let target = shown.to_owned();
+    match error {
+        Inner::Target(reason) => Error::Target {
+            target: PathBuf::from(target),
+            reason,
+        },
+        Inner::Check(reason) => Error::Check {
+            path: PathBuf::from(target),
+            reason,
+        },
+        Inner::Statements(reason) => Error::Database {
+            target,
+            reason,
+            hint: Some(
+                "Roles, extensions and tablespaces must be there before: --globals makes roles and tablespaces, --no-owner and \
+                 --no-privileges do without roles."
+                    .to_owned(),
+            ),
+        },
+        Inner::Connect { reason, hint } => Error::Database { target, reason, hint },
+        error @ (Inner::Server { .. } | Inner::Dump(_) | Inner::Interrupted | Inner::Runtime(_)) => Error::Database {
+            target,
+            reason: error.to_string(),
+            hint: None,
+        },
+    }
+}

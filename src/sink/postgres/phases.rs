@@ -1,0 +1,180 @@
+//! In which order the entries after the rows are made: what may run beside what, and what waits for what.
+//!
+//! 1. Indexes, primary keys, unique and exclusion constraints: beside each other, the largest table first.
+//! 2. Indexes are attached to those of partitioned tables.
+//! 3. Foreign keys, beside each other as long as no two share a table.
+//! 4. Everything else in the order of the dump, which is always a valid order.
+//!
+//! An entry that failed only because something does not exist yet, or because of a lock, is tried once more among the rest.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::statement::Qualified;
+use super::statement::Statement;
+use super::toc::Group;
+
+/// One entry, and what it needs while it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Its place in the dump.
+    pub(super) order: usize,
+    pub(super) group: Group,
+    /// Tables, and whether nobody else may work on them meanwhile.
+    pub(super) locks: Vec<(Qualified, bool)>,
+    /// About how much there is to do.
+    pub(super) weight: u64,
+}
+
+/// All entries after the rows.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Phases {
+    pub(super) indexes: Vec<Work>,
+    pub(super) attachments: Vec<Work>,
+    pub(super) references: Vec<Work>,
+    pub(super) rest: Vec<Work>,
+}
+
+impl Phases {
+    /// Sorts `groups`, which stand in the order of the dump; `sizes` are the bytes of the tables.
+    pub(super) fn new(groups: Vec<Group>, sizes: &BTreeMap<Qualified, u64>) -> Self {
+        let late = late_views(&groups);
+        let mut phases = Self::default();
+        for (order, group) in groups.into_iter().enumerate() {
+            let kind = group.header.kind.clone();
+            let locks = locks(&group);
+            let known = !locks.is_empty() && locks.iter().all(|(table, _)| !late.contains(table));
+            let weight = locks.iter().filter_map(|(table, _)| sizes.get(table)).sum();
+            let work = Work {
+                order,
+                group,
+                locks,
+                weight,
+            };
+            match kind.as_str() {
+                "INDEX" | "CONSTRAINT" if known => phases.indexes.push(work),
+                "INDEX ATTACH" => phases.attachments.push(work),
+                "FK CONSTRAINT" if known => phases.references.push(work),
+                _ => phases.rest.push(work),
+            }
+        }
+        for works in [&mut phases.indexes, &mut phases.references] {
+            works.sort_by_key(|work| (std::cmp::Reverse(work.weight), work.order));
+        }
+        phases
+    }
+}
+
+/// Views that are made after the rows, because they need a primary key: their indexes wait for them.
+fn late_views(groups: &[Group]) -> BTreeSet<Qualified> {
+    let statements = groups.iter().flat_map(|group| &group.statements);
+    statements
+        .filter_map(|text| Statement::new(text).creates_view())
+        .collect()
+}
+
+fn locks(group: &Group) -> Vec<(Qualified, bool)> {
+    let mut locks = Vec::new();
+    for text in &group.statements {
+        let statement = Statement::new(text);
+        locks.extend(statement.indexed().map(|table| (table, false)));
+        locks.extend(statement.altered().map(|table| (table, true)));
+        locks.extend(statement.referenced().map(|table| (table, true)));
+    }
+    locks
+}
+
+impl Work {
+    /// Whether this cannot run beside `other`.
+    pub(super) fn conflicts(&self, other: &Self) -> bool {
+        let meets = |mine: &(Qualified, bool)| {
+            let theirs = other.locks.iter();
+            theirs
+                .into_iter()
+                .any(|theirs| mine.0 == theirs.0 && (mine.1 || theirs.1))
+        };
+        self.locks.iter().any(meets)
+    }
+}
+
+/// Takes the first of `waiting` that can run beside all of `running`.
+pub(super) fn take_next<'a>(
+    waiting: &mut Vec<Work>,
+    running: &(impl Iterator<Item = &'a Work> + Clone),
+) -> Option<Work> {
+    let free = |work: &Work| running.clone().all(|other| !work.conflicts(other));
+    let at = waiting.iter().position(free)?;
+    Some(waiting.remove(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toc::Header;
+    use super::*;
+
+    fn group(kind: &str, statement: &str) -> Group {
+        Group {
+            header: Header {
+                name: statement.to_owned(),
+                kind: kind.to_owned(),
+                schema: None,
+            },
+            statements: vec![statement.to_owned()],
+            tablespace: None,
+        }
+    }
+
+    fn orders(works: &[Work]) -> Vec<usize> {
+        works.iter().map(|work| work.order).collect()
+    }
+
+    #[test]
+    fn what_waits_for_what() {
+        let groups = vec![
+            group(
+                "CONSTRAINT",
+                "ALTER TABLE ONLY s.small ADD CONSTRAINT k PRIMARY KEY (id);",
+            ),
+            group("INDEX", "CREATE INDEX i ON s.big USING btree (x);"),
+            group(
+                "MATERIALIZED VIEW",
+                "CREATE MATERIALIZED VIEW s.late AS SELECT 1 AS x WITH NO DATA;",
+            ),
+            group("INDEX", "CREATE INDEX l ON s.late USING btree (x);"),
+            group("INDEX ATTACH", "ALTER INDEX s.p ATTACH PARTITION s.c;"),
+            group(
+                "TRIGGER",
+                "CREATE TRIGGER t AFTER INSERT ON s.big EXECUTE FUNCTION s.f();",
+            ),
+            group(
+                "FK CONSTRAINT",
+                "ALTER TABLE ONLY s.big ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES s.small(id);",
+            ),
+        ];
+        let sizes = BTreeMap::from([(("s".to_owned(), "big".to_owned()), 10)]);
+        let phases = Phases::new(groups, &sizes);
+        assert_eq!(orders(&phases.indexes), [1, 0]);
+        assert_eq!(orders(&phases.attachments), [4]);
+        assert_eq!(orders(&phases.references), [6]);
+        assert_eq!(orders(&phases.rest), [2, 3, 5]);
+    }
+
+    #[test]
+    fn locks_keep_apart_what_would_wait_for_each_other() {
+        let key = "ALTER TABLE ONLY s.a ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES s.b(id);";
+        let back = "ALTER TABLE ONLY s.b ADD CONSTRAINT g FOREIGN KEY (x) REFERENCES s.a(id);";
+        let other = "ALTER TABLE ONLY s.c ADD CONSTRAINT h FOREIGN KEY (x) REFERENCES s.d(id);";
+        let groups = [key, back, other].map(|text| group("FK CONSTRAINT", text)).to_vec();
+        let mut waiting = Phases::new(groups, &BTreeMap::new()).references;
+        let first = take_next(&mut waiting, &[].iter()).expect("nothing runs");
+        let second = take_next(&mut waiting, &[first].iter()).expect("one has other tables");
+        assert_eq!(second.order, 2);
+        let indexes = ["CREATE INDEX i ON s.a (x);", "CREATE INDEX j ON s.a (y);"];
+        let indexes = indexes.map(|text| group("INDEX", text)).to_vec();
+        let works = Phases::new(indexes, &BTreeMap::new()).indexes;
+        assert!(
+            !works[0].conflicts(&works[1]),
+            "two indexes of a table are built at once"
+        );
+    }
+}

@@ -1,0 +1,544 @@
+//! The database that a restore fills under another name, and the moment in which it gets its own.
+
+use std::fmt::Write as _;
+
+use super::error::Error;
+use super::link::Door;
+use super::link::Link;
+use super::options::Landing;
+use super::options::PostgresSinkOptions;
+use crate::base::random;
+use crate::server::postgres::layout::Creation;
+use crate::server::postgres::quote::identifier;
+use crate::server::postgres::quote::literal;
+use crate::server::postgres::session;
+
+/// What stands between a database's name and the random end of a staged one's.
+const MARK: &str = "_hub_tmp_";
+
+/// What the comment of a staged database begins with.
+const COMMENT: &str = "hub-backup: staged restore of ";
+
+/// Longest name of anything in PostgreSQL.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Databases of the server itself.
+const SYSTEM: [&str; 3] = ["postgres", "template0", "template1"];
+
+/// The target, looked at and found fit.
+pub(super) struct Target {
+    /// A session in another database, from which databases are made, named and dropped.
+    pub(super) maintenance: Link,
+    /// `server_version_num`.
+    pub(super) version: u32,
+    /// The final name.
+    pub(super) name: String,
+    /// The identifier of the server's data folder, and the OID of the database if it exists.
+    pub(super) system: Option<String>,
+    pub(super) existing: Option<Existing>,
+    /// What the operator should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// An empty database that is there.
+#[derive(Clone, Debug)]
+pub(super) struct Existing {
+    pub(super) oid: String,
+    owner: String,
+    creation: Creation,
+    /// Whether it has privileges or settings of its own.
+    special: bool,
+}
+
+/// A staged database.
+#[derive(Clone, Debug)]
+pub(super) struct Staged {
+    pub(super) name: String,
+    /// What is under a name that is not its own.
+    pub(super) kind: Kind,
+}
+
+/// What is staged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A database.
+    Database,
+    /// Nothing: the empty database itself is filled.
+    InPlace,
+    /// A schema, with its staged and its final name.
+    Schema(String, String),
+}
+
+impl Target {
+    /// Looks at the target, and refuses it when it must not be restored to. Sweeps what killed restores left on the server.
+    pub(super) async fn look(door: &Door, name: &str, options: &PostgresSinkOptions) -> Result<Self, Error> {
+        let maintenance = match door.open("postgres").await {
+            Ok(link) => link,
+            Err(first) => match door.open("template1").await {
+                Ok(link) => link,
+                // A role that is let into its own database alone.
+                Err(_) if options.landing != Landing::Staged => door.open(name).await?,
+                Err(_) => return Err(first),
+            },
+        };
+        if maintenance.is_standby() {
+            return Err(Error::Target("its server is a standby, and takes no writes".to_owned()));
+        }
+        let what = "looking at the server";
+        let version = maintenance.version();
+        // The role may not be allowed to ask.
+        let sql = "SELECT system_identifier FROM pg_catalog.pg_control_system()";
+        let system = maintenance.value(what, sql).await.ok().flatten();
+        let existing = Existing::find(&maintenance, name, version).await?;
+        let mut target = Self {
+            maintenance,
+            version,
+            name: name.to_owned(),
+            system,
+            existing,
+            notes: Vec::new(),
+        };
+        target.refuse_unfit(door, options).await?;
+        if options.landing == Landing::Staged {
+            target.sweep(door).await?;
+        }
+        Ok(target)
+    }
+
+    async fn refuse_unfit(&self, door: &Door, options: &PostgresSinkOptions) -> Result<(), Error> {
+        let refuse = |reason: String| Err(Error::Target(reason));
+        match (&options.landing, &self.existing) {
+            (Landing::Schema(_), Some(_)) => return Ok(()),
+            (Landing::Schema(_) | Landing::InPlace, None) => return refuse("it does not exist".to_owned()),
+            (Landing::Staged, None) => {}
+            (Landing::Staged | Landing::InPlace, Some(_)) => {
+                let inside = door.open(&self.name).await?;
+                if let Some(found) = first_object(&inside).await? {
+                    return refuse(format!("it is not empty: it has {found}"));
+                }
+            }
+        }
+        if options.landing == Landing::Staged && !may_create(&self.maintenance).await? {
+            let way = if self.existing.is_some() {
+                "ALTER ROLE … CREATEDB lets it; --in-place loads into the empty database directly, and then a failed restore leaves \
+                 there what it had loaded"
+            } else {
+                "ALTER ROLE … CREATEDB lets it; or have the empty database made for it, and give --in-place"
+            };
+            return refuse(format!(
+                "a restore is staged in a database of its own, and this role may not make databases: {way}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Drops what restores left that were killed: staged databases whose lock nobody holds and in which nobody works.
+    async fn sweep(&mut self, door: &Door) -> Result<(), Error> {
+        let sql = format!(
+            "SELECT d.datname, pg_catalog.pg_try_advisory_lock({}) FROM pg_catalog.pg_database d \
+             WHERE d.datname LIKE '%{}%' AND (pg_catalog.shobj_description(d.oid, 'pg_database') LIKE {} \
+             OR NOT d.datallowconn AND pg_catalog.shobj_description(d.oid, 'pg_database') IS NULL) \
+             AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)",
+            lock_of("d.datname"),
+            MARK.replace('_', "\\_"),
+            literal(&format!("{COMMENT}%")),
+        );
+        for row in self.maintenance.rows("looking for staged databases", &sql).await? {
+            let [Some(name), Some(locked)] = row.as_slice() else {
+                continue;
+            };
+            if locked != "t" {
+                continue;
+            }
+            forget_subscriptions(door, name).await;
+            let drop = format!("DROP DATABASE IF EXISTS {}", identifier(name));
+            let dropped = self.maintenance.run("dropping a staged database", &drop).await;
+            let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", lock_of(&literal(name)));
+            self.maintenance.run("unlocking", &unlock).await?;
+            self.notes.push(match dropped {
+                Ok(()) => format!("dropped the database {name}, which a restore left that was killed"),
+                Err(error) => format!(
+                    "the database {name} was left by a restore that was killed, and could not be dropped: {error}"
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Under which name the content is staged.
+    pub(super) fn staged(&self, options: &PostgresSinkOptions) -> Result<Staged, Error> {
+        let own = self.name.clone();
+        let (name, kind) = match &options.landing {
+            Landing::Staged => (marked(&self.name, MARK)?, Kind::Database),
+            Landing::InPlace => (own, Kind::InPlace),
+            Landing::Schema(schema) => (own, Kind::Schema(marked(schema, MARK)?, schema.clone())),
+        };
+        Ok(Staged { name, kind })
+    }
+
+    /// Makes what gets the content.
+    pub(super) async fn create(
+        &self,
+        door: &Door,
+        staged: &Staged,
+        creation: &Creation,
+        options: &PostgresSinkOptions,
+    ) -> Result<(), Error> {
+        match &staged.kind {
+            Kind::Database => self.create_database(&staged.name, creation, options).await,
+            Kind::InPlace => Ok(()),
+            Kind::Schema(staged, schema) => self.create_schema(door, staged, schema).await,
+        }
+    }
+
+    /// Lets nobody in before the database is marked: what has the name and lets nobody in is known to be staged too.
+    async fn create_database(
+        &self,
+        name: &str,
+        creation: &Creation,
+        options: &PostgresSinkOptions,
+    ) -> Result<(), Error> {
+        let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(name)));
+        self.maintenance.run("taking the lock of the restore", &lock).await?;
+        let creation = self.existing.as_ref().map_or(creation, |existing| &existing.creation);
+        let owner = options.role.as_ref().map(|role| format!(" OWNER {}", identifier(role)));
+        let database = identifier(name);
+        let create = format!(
+            "CREATE DATABASE {database} ALLOW_CONNECTIONS false TEMPLATE template0{}{}",
+            owner.unwrap_or_default(),
+            locale(creation, self.version)?
+        );
+        self.maintenance.run("making the database", &create).await?;
+        let comment = literal(&format!("{COMMENT}{}; safe to drop when no restore runs", self.name));
+        let mark =
+            format!("COMMENT ON DATABASE {database} IS {comment}; ALTER DATABASE {database} ALLOW_CONNECTIONS true");
+        self.maintenance.run("marking the database", &mark).await
+    }
+
+    async fn create_schema(&self, door: &Door, staged: &str, schema: &str) -> Result<(), Error> {
+        let link = door.writer(&self.name, self.version).await?;
+        let sql = format!(
+            "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}",
+            literal(schema)
+        );
+        if link.value("looking for the schema", &sql).await?.is_some() {
+            return Err(Error::Target(format!("it has a schema {schema} already")));
+        }
+        link.run("making the schema", &format!("CREATE SCHEMA {}", identifier(staged)))
+            .await
+    }
+
+    /// Gives the staged database its name, in one transaction; an empty database of that name goes away.
+    pub(super) async fn publish(&self, door: &Door, staged: &Staged) -> Result<(), Error> {
+        match &staged.kind {
+            Kind::Database => {}
+            Kind::InPlace => {
+                let link = door.writer(&self.name, self.version).await?;
+                return link
+                    .run(
+                        "waiting for the disk",
+                        "SET synchronous_commit = on; SELECT pg_catalog.txid_current()",
+                    )
+                    .await;
+            }
+            Kind::Schema(from, to) => {
+                let link = door.writer(&self.name, self.version).await?;
+                let (from, to) = (identifier(from), identifier(to));
+                let sql = format!("SET synchronous_commit = on; ALTER SCHEMA {from} RENAME TO {to}");
+                return link.run("giving the schema its name", &sql).await;
+            }
+        }
+        let (temporary, name) = (identifier(&staged.name), identifier(&self.name));
+        let mut aside = None;
+        let mut sql = "SET synchronous_commit = on; BEGIN;".to_owned();
+        if let Some(existing) = &self.existing {
+            let old = marked(&self.name, "_hub_old_")?;
+            write!(
+                sql,
+                "ALTER DATABASE {name} RENAME TO {old}; ALTER DATABASE {temporary} OWNER TO {};",
+                identifier(&existing.owner),
+                old = identifier(&old)
+            )
+            .expect("a String takes every text");
+            aside = Some(old);
+        }
+        write!(
+            sql,
+            "COMMENT ON DATABASE {temporary} IS NULL; ALTER DATABASE {temporary} RENAME TO {name}; COMMIT;"
+        )
+        .expect("a String takes every text");
+        if let Err(error) = self.maintenance.run("giving the database its name", &sql).await {
+            // What was begun must not stand in the way of dropping.
+            let _ended = self.maintenance.run("ending the transaction", "ROLLBACK").await;
+            return Err(error);
+        }
+        if let Some(old) = aside {
+            // It is empty and nobody's; what is restored has its name already.
+            let _kept = self
+                .maintenance
+                .run(
+                    "dropping the empty database",
+                    &format!("DROP DATABASE {}", identifier(&old)),
+                )
+                .await;
+        }
+        Ok(())
+    }
+
+    /// Drops the staged database with everybody in it.
+    pub(super) async fn abandon(&self, door: &Door, staged: &Staged) -> Result<(), Error> {
+        match &staged.kind {
+            Kind::Database => {}
+            Kind::InPlace => return Ok(()),
+            Kind::Schema(schema, _) => {
+                let link = door.writer(&self.name, self.version).await?;
+                let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(schema));
+                return link.run("dropping the staged schema", &sql).await;
+            }
+        }
+        forget_subscriptions(door, &staged.name).await;
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(&staged.name));
+        self.maintenance.run("dropping the staged database", &sql).await
+    }
+
+    /// What is not kept of an empty database that was there.
+    pub(super) fn loss(&self) -> Option<String> {
+        let special = self.existing.as_ref().is_some_and(|existing| existing.special);
+        special.then(|| {
+            format!("the database {} was empty and had privileges or settings of its own; the restored one has its owner alone", self.name)
+        })
+    }
+}
+
+impl Existing {
+    async fn find(link: &Link, name: &str, version: u32) -> Result<Option<Self>, Error> {
+        let (provider, icu, rules) = match version {
+            170_000.. => ("datlocprovider", "datlocale", "daticurules"),
+            160_000.. => ("datlocprovider", "daticulocale", "daticurules"),
+            150_000.. => ("datlocprovider", "daticulocale", "NULL"),
+            _ => ("'c'", "NULL", "NULL"),
+        };
+        let sql = format!(
+            "SELECT d.oid, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), {provider}, d.datcollate, \
+             d.datctype, {icu}, {rules}, d.datacl IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
+             WHERE s.setdatabase = d.oid), d.datistemplate OR NOT d.datallowconn \
+             FROM pg_catalog.pg_database d WHERE d.datname = {}",
+            literal(name)
+        );
+        let Some(row) = link.rows("looking for the database", &sql).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        let text = |at: usize| row.get(at).cloned().flatten();
+        let plain = |at: usize| text(at).unwrap_or_default();
+        if plain(9) == "t" {
+            return Err(Error::Target("it is a template, or lets nobody in".to_owned()));
+        }
+        let provider = match plain(3).as_str() {
+            "i" => "icu",
+            "b" => "builtin",
+            _ => "libc",
+        };
+        Ok(Some(Self {
+            oid: plain(0),
+            owner: plain(1),
+            creation: Creation {
+                encoding: plain(2),
+                provider: provider.to_owned(),
+                collate: plain(4),
+                ctype: plain(5),
+                locale: text(6),
+                rules: text(7),
+            },
+            special: plain(8) == "t",
+        }))
+    }
+}
+
+/// Refuses what is never restored to, by its name alone: databases of the server itself, and those that the operator protects.
+pub(super) fn refuse_protected(hosts: &[&str], name: &str, protected: &[String]) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Error::Target("no database is named".to_owned()));
+    }
+    if SYSTEM.contains(&name) {
+        return Err(Error::Target("it belongs to the server itself".to_owned()));
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Err(Error::Target(format!("its name is longer than {NAME_BYTES_MAX} bytes")));
+    }
+    for pattern in protected {
+        let glob = globset::Glob::new(pattern)
+            .map_err(|_| Error::Target(format!("{pattern:?} in the list of protected databases is no pattern")))?;
+        let matcher = glob.compile_matcher();
+        let on_host = hosts
+            .iter()
+            .any(|host| matcher.is_match(format!("{host}/{name}")) || matcher.is_match(host));
+        if matcher.is_match(name) || on_host {
+            return Err(Error::Target(format!("it is protected by {pattern:?}")));
+        }
+    }
+    Ok(())
+}
+
+async fn may_create(link: &Link) -> Result<bool, Error> {
+    let sql = "SELECT rolsuper OR rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
+    Ok(link.value("looking at the role", sql).await?.as_deref() == Some("t"))
+}
+
+/// Something that is in the database and not in a new one: everything that was made after the server itself has a higher OID.
+async fn first_object(link: &Link) -> Result<Option<String>, Error> {
+    const CATALOGS: [(&str, &str, &str); 17] = [
+        ("the relation", "pg_class", "relname"),
+        ("the function", "pg_proc", "proname"),
+        ("the type", "pg_type", "typname"),
+        ("the schema", "pg_namespace", "nspname"),
+        ("the extension", "pg_extension", "extname"),
+        ("the operator", "pg_operator", "oprname"),
+        ("the collation", "pg_collation", "collname"),
+        ("the conversion", "pg_conversion", "conname"),
+        ("the language", "pg_language", "lanname"),
+        ("the foreign data wrapper", "pg_foreign_data_wrapper", "fdwname"),
+        ("the foreign server", "pg_foreign_server", "srvname"),
+        ("the text search configuration", "pg_ts_config", "cfgname"),
+        ("the event trigger", "pg_event_trigger", "evtname"),
+        ("the publication", "pg_publication", "pubname"),
+        ("the large object", "pg_largeobject_metadata", "oid::text"),
+        ("the cast", "pg_cast", "oid::text"),
+        ("the default privileges", "pg_default_acl", "oid::text"),
+    ];
+    let parts = CATALOGS.map(|(what, catalog, name)| {
+        format!("(SELECT '{what} ' || {name} FROM pg_catalog.{catalog} WHERE oid >= 16384 LIMIT 1)")
+    });
+    let mut sql = parts.join(" UNION ALL ");
+    sql.push_str(
+        " UNION ALL (SELECT 'the subscription ' || subname FROM pg_catalog.pg_subscription WHERE subdbid = \
+         (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) LIMIT 1)",
+    );
+    match link.value("looking into the database", &sql).await {
+        // Not everybody may read subscriptions.
+        Err(Error::Server { code: Some(code), .. }) if code == "42501" => {
+            link.value("looking into the database", &parts.join(" UNION ALL "))
+                .await
+        }
+        other => other,
+    }
+}
+
+/// Drops the subscriptions in a staged database, which cannot be dropped with one in it. They never ran, and their publishers hear nothing.
+async fn forget_subscriptions(door: &Door, database: &str) {
+    // Whatever fails here, dropping the database says what stands in the way.
+    let Ok(link) = door.open(database).await else { return };
+    let sql = "SELECT subname FROM pg_catalog.pg_subscription WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database \
+               WHERE datname = pg_catalog.current_database())";
+    let names = link.rows("looking for subscriptions", sql).await.unwrap_or_default();
+    for name in names.into_iter().flatten().flatten() {
+        let name = identifier(&name);
+        for statement in [
+            format!("ALTER SUBSCRIPTION {name} DISABLE"),
+            format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),
+            format!("DROP SUBSCRIPTION {name}"),
+        ] {
+            drop(link.run("forgetting a subscription", &statement).await);
+        }
+    }
+}
+
+/// The number of the lock that stands for a staged database, as SQL.
+fn lock_of(name: &str) -> String {
+    format!("pg_catalog.hashtextextended('hub-backup ' || {name}, 0)")
+}
+
+/// A free name with a mark, cut to fit.
+fn marked(name: &str, mark: &str) -> Result<String, Error> {
+    let random = random::octets::<4>().map_err(|error| Error::Runtime(error.to_string()))?;
+    let end = format!("{mark}{}", hex::encode(random));
+    let mut length = name.len().min(NAME_BYTES_MAX - end.len());
+    while !name.is_char_boundary(length) {
+        length -= 1;
+    }
+    Ok(format!("{}{end}", &name[..length]))
+}
+
+/// The options of `CREATE DATABASE` that make it as the source's.
+fn locale(creation: &Creation, version: u32) -> Result<String, Error> {
+    let mut sql = format!(
+        " ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+        literal(&creation.encoding),
+        literal(&creation.collate),
+        literal(&creation.ctype)
+    );
+    let locale = creation.locale.as_deref().unwrap_or_default();
+    let needs = |least: u32| {
+        if version >= least {
+            return Ok(());
+        }
+        Err(Error::Target(format!(
+            "the database of the source sorts by {} ({locale}), which PostgreSQL {} does not know for whole databases: make an empty \
+             database with the locale that you want, and restore to it",
+            creation.provider,
+            session::version_text(version)
+        )))
+    };
+    match creation.provider.as_str() {
+        "libc" => {}
+        "icu" => {
+            needs(150_000)?;
+            write!(sql, " LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)).expect("a String takes every text");
+            if let Some(rules) = &creation.rules {
+                needs(160_000)?;
+                write!(sql, " ICU_RULES {}", literal(rules)).expect("a String takes every text");
+            }
+        }
+        "builtin" => {
+            needs(170_000)?;
+            write!(sql, " LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale))
+                .expect("a String takes every text");
+        }
+        other => return Err(Error::Dump(format!("the plan names the locale provider {other:?}"))),
+    }
+    Ok(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protected_databases_are_refused_by_name_and_host() {
+        let protected = ["prod-*".to_owned(), "db.example/hub".to_owned(), "primary.*".to_owned()];
+        let refused =
+            |host: &str, name: &str| refuse_protected(&host.split(',').collect::<Vec<_>>(), name, &protected).is_err();
+        assert!(refused("anywhere", "prod-hub"));
+        assert!(refused("db.example", "hub"));
+        assert!(refused("primary.example", "anything"));
+        assert!(refused("other,primary.example", "anything"));
+        assert!(!refused("other.example", "hub"));
+        for name in ["postgres", "template0", "template1", ""] {
+            assert!(refused("h", name), "{name}");
+        }
+    }
+
+    #[test]
+    fn staged_names_fit() {
+        let name = marked(&"é".repeat(31), MARK).expect("random");
+        assert!(name.len() <= NAME_BYTES_MAX && name.contains(MARK), "{name}");
+        assert!(marked("hub", MARK).expect("random").starts_with("hub_hub_tmp_"));
+    }
+
+    #[test]
+    fn locales_that_an_old_server_lacks_are_refused() {
+        let creation = Creation {
+            encoding: "UTF8".into(),
+            provider: "builtin".into(),
+            collate: "C".into(),
+            ctype: "C".into(),
+            locale: Some("C.UTF-8".into()),
+            rules: None,
+        };
+        assert!(locale(&creation, 150_004).is_err());
+        let sql = locale(&creation, 170_002).expect("known");
+        assert_eq!(
+            sql,
+            " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! `restore.sql`: the members of a dump in the order in which the stock client reads them.
+
+use std::fmt::Write as _;
+
+use super::tasks::file_name;
+use crate::server::mysql::layout::AFTER;
+use crate::server::mysql::layout::Plan;
+use crate::server::mysql::layout::SCHEMA;
+use crate::server::mysql::sql;
+
+const HEAD: &str = "\
+-- For the stock client, in the folder of this file:
+--
+--   find . -name '*.part-00000000' | while read -r first; do path=${first%.part-*}; cat \"$path\".part-* > \"$path\"; done
+--   mariadb --default-character-set=utf8mb4 < restore.sql        (MySQL: mysql, and from 8.4.6 on with --commands)
+--
+-- The first line joins streams that were unpacked as parts; it does nothing when there are none. The databases must not exist yet.
+-- (--binary-mode would know no `source`. Without it the client turns CR LF within the text of routines into LF; rows are not touched.)
+";
+
+/// The script.
+pub(super) fn restore_sql(plan: &Plan) -> String {
+    let mut out = HEAD.to_owned();
+    for statement in sql::SESSION.iter().chain([&sql::LOADING]) {
+        let _infallible = writeln!(out, "{statement};");
+    }
+    for (number, database) in plan.databases.iter().enumerate() {
+        let _infallible = writeln!(out, "source {SCHEMA}/{}.sql", file_name(&database.name, number));
+    }
+    for database in &plan.databases {
+        let _infallible = writeln!(out, "USE {};", sql::name(&database.name));
+        for stream in database.tables.iter().flat_map(|table| &table.streams) {
+            let _infallible = writeln!(out, "source {stream}");
+        }
+    }
+    for (number, database) in plan.databases.iter().enumerate() {
+        let _infallible = writeln!(out, "USE {};", sql::name(&database.name));
+        let _infallible = writeln!(out, "source {AFTER}/{}.sql", file_name(&database.name, number));
+    }
+    out
+}

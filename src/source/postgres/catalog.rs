@@ -1,0 +1,396 @@
+//! What is in the database, and what is missing to read it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use tokio_postgres::Row;
+
+use super::selection;
+use super::selection::Selection;
+use crate::server::postgres::Error;
+use crate::server::postgres::Parameters;
+use crate::server::postgres::Session;
+use crate::server::postgres::quote::identifier;
+use crate::server::postgres::quote::identifiers;
+use crate::server::postgres::quote::qualified;
+
+const DOING: &str = "reading the catalogue";
+
+/// Relations of every kind with what decides about them. Schemas of the system are not dumped.
+const RELATIONS: &str = "
+    SELECT c.oid, n.oid AS schema_oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
+           COALESCE(a.amname = 'heap', false) AS has_pages,
+           (SELECT COALESCE(array_agg(t.attname::text ORDER BY t.attnum), '{}') FROM pg_catalog.pg_attribute t
+            WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '') AS columns,
+           e.extname IS NOT NULL AS is_member, x.condition,
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use,
+           CASE WHEN c.relkind IN ('r', 'p') THEN pg_catalog.has_table_privilege(c.oid, 'SELECT')
+                WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') ELSE true END AS may_read,
+           c.relrowsecurity AND pg_catalog.row_security_active(c.oid) AS is_filtered,
+           o.refobjid AS owner, COALESCE(o.deptype = 'i', false) AS is_identity,
+           ARRAY(SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'p') AS partitions
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
+    LEFT JOIN LATERAL (SELECT x.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.objsubid = 0
+                       AND d.deptype = 'e' LIMIT 1) e ON true
+    LEFT JOIN LATERAL (SELECT u.condition FROM pg_catalog.pg_extension x, unnest(x.extconfig, x.extcondition) u(oid, condition)
+                       WHERE u.oid = c.oid LIMIT 1) x ON true
+    LEFT JOIN LATERAL (SELECT d.refobjid, d.deptype FROM pg_catalog.pg_depend d
+                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.objsubid = 0
+                       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
+                       AND c.relkind = 'S' LIMIT 1) o ON true
+    WHERE c.relkind IN ('r', 'p', 'S', 'f', 'm') AND c.relpersistence <> 't'
+      AND NOT n.nspname ^@ 'pg_' AND n.nspname <> 'information_schema'
+    ORDER BY n.nspname, c.relname";
+
+/// How far each populated materialized view is from the views below it: what reads another is refreshed later.
+const VIEWS: &str = "
+    WITH RECURSIVE
+    reads AS (SELECT DISTINCT r.ev_class AS reader, d.refobjid AS source
+              FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid
+              WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+              AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class),
+    depths(oid, depth) AS (SELECT c.oid, 0 FROM pg_catalog.pg_class c WHERE c.relkind = 'm'
+                           UNION SELECT r.reader, t.depth + 1 FROM depths t JOIN reads r ON r.source = t.oid WHERE t.depth < 1000)
+    SELECT c.oid, max(t.depth) FROM pg_catalog.pg_class c JOIN depths t ON t.oid = c.oid
+    WHERE c.relkind = 'm' AND c.relispopulated GROUP BY c.oid ORDER BY 2, 1";
+
+/// Large objects that the role may not read.
+const UNREADABLE_OBJECTS: &str = "
+    SELECT count(*), min(m.oid) FROM pg_catalog.pg_largeobject_metadata m
+    WHERE NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
+      AND pg_catalog.current_setting('lo_compat_privileges') <> 'on'
+      AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
+                      AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))";
+
+/// A table whose rows are read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    pub(super) oid: u32,
+    pub(super) schema: String,
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    /// `WHERE …` of a configuration table of an extension: its own rows are not the database's.
+    pub(super) condition: Option<String>,
+    /// Whether it is stored in pages that can be read in ranges.
+    pub(super) has_pages: bool,
+    /// Bytes with what is stored beside it; known after measuring.
+    pub(super) bytes: u64,
+    /// Its pages; known after measuring.
+    pub(super) pages: u64,
+}
+
+impl Table {
+    pub(super) fn qualified(&self) -> String {
+        qualified(&self.schema, &self.name)
+    }
+
+    /// `(a, b)` with a space before it; nothing for a table without columns.
+    pub(super) fn column_list(&self) -> String {
+        if self.columns.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", identifiers(&self.columns))
+        }
+    }
+}
+
+/// A reason why the dump would not be whole.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) what: String,
+    /// SQL, or what else to do.
+    pub(super) remedy: String,
+    /// Whether a grant is missing.
+    pub(super) is_grant: bool,
+}
+
+/// What is in the database.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// The role, quoted.
+    pub(super) role: String,
+    pub(super) tables: Vec<Table>,
+    /// Tables that hold others' rows: they are locked too.
+    pub(super) partitioned: Vec<String>,
+    /// Materialized views that have rows, each after those that it reads.
+    pub(super) views: Vec<String>,
+    /// Sequences, qualified and quoted.
+    pub(super) sequences: Vec<String>,
+    /// Whether large objects and extensions are dumped.
+    pub(super) is_everything: bool,
+    pub(super) problems: Vec<Problem>,
+    facts: BTreeMap<String, String>,
+}
+
+impl Survey {
+    /// Facts for the encrypted index.
+    pub(super) fn facts(&self, rows: u64, objects: u64) -> BTreeMap<String, String> {
+        let mut facts = self.facts.clone();
+        facts.insert("tables".into(), self.tables.len().to_string());
+        facts.insert("rows".into(), rows.to_string());
+        for (name, count) in [("large_objects", objects), ("sequences", self.sequences.len() as u64)] {
+            if count > 0 {
+                facts.insert(name.into(), count.to_string());
+            }
+        }
+        facts
+    }
+}
+
+/// A relation as the catalogue has it.
+#[expect(clippy::struct_excessive_bools, reason = "a row of the catalogue, column by column")]
+struct Relation {
+    oid: u32,
+    schema_oid: u32,
+    schema: String,
+    name: String,
+    kind: String,
+    is_unlogged: bool,
+    is_member: bool,
+    /// Given for configuration tables of extensions.
+    condition: Option<String>,
+    may_use: bool,
+    may_read: bool,
+    is_filtered: bool,
+    owner: Option<u32>,
+    is_identity: bool,
+    partitions: Vec<u32>,
+    has_pages: bool,
+    columns: Vec<String>,
+}
+
+impl Relation {
+    fn of(row: &Row) -> Self {
+        Self {
+            oid: row.get(0),
+            schema_oid: row.get(1),
+            schema: row.get(2),
+            name: row.get(3),
+            kind: row.get(4),
+            is_unlogged: row.get::<_, String>(5) == "u",
+            has_pages: row.get(6),
+            columns: row.get(7),
+            is_member: row.get(8),
+            condition: row.get(9),
+            may_use: row.get(10),
+            may_read: row.get(11),
+            is_filtered: row.get(12),
+            owner: row.get(13),
+            is_identity: row.get(14),
+            partitions: row.get(15),
+        }
+    }
+
+    fn qualified(&self) -> String {
+        qualified(&self.schema, &self.name)
+    }
+
+    /// Whether the filters select it, as `pg_dump` does.
+    fn is_selected(&self, selection: &Selection) -> bool {
+        if self.is_member {
+            return self.condition.is_some() && selection.is_everything();
+        }
+        let is_in = |list: &Option<Vec<u32>>, oid| list.as_ref().is_none_or(|list| list.contains(&oid));
+        let included = if selection.tables.is_some() {
+            is_in(&selection.tables, self.oid)
+        } else {
+            is_in(&selection.schemas, self.schema_oid) && !selection.excluded_schemas.contains(&self.schema_oid)
+        };
+        included && !selection.excluded_tables.contains(&self.oid)
+    }
+}
+
+/// Reads what is there, and what is missing to read it.
+pub(super) async fn survey(session: &Session, parameters: &Parameters) -> Result<Survey, Error> {
+    let failed = |error| session.error(DOING, &error);
+    let selection = selection::resolve(session, parameters).await?;
+    let rows = session.query(RELATIONS, &[]).await.map_err(failed)?;
+    let relations: Vec<Relation> = rows.iter().map(Relation::of).collect();
+    drop(rows);
+    let mut survey = Survey {
+        is_everything: selection.is_everything(),
+        ..Survey::default()
+    };
+    let role = session
+        .query_one("SELECT current_user::text", &[])
+        .await
+        .map_err(failed)?;
+    survey.role = identifier(role.get(0));
+    survey
+        .problems
+        .extend(selection.unmatched.iter().map(|pattern| Problem {
+            what: format!("{pattern} stands for nothing in this database"),
+            remedy:
+                "Correct the pattern; without a schema, a name is looked for in the search path of the role.".into(),
+            is_grant: false,
+        }));
+    sort(&mut survey, &relations, &selection, session.is_standby);
+    let rows = session.query(VIEWS, &[]).await.map_err(failed)?;
+    let order = rows.iter().map(|row| row.get::<_, u32>(0));
+    let view = |oid| {
+        relations
+            .iter()
+            .find(|relation| relation.oid == oid && relation.is_selected(&selection))
+    };
+    let views = order
+        .filter_map(view)
+        .filter(|view| !selection.excluded_data.contains(&view.oid));
+    survey.views = views.map(Relation::qualified).collect();
+    if survey.is_everything {
+        read_extras(session, &mut survey).await?;
+    }
+    Ok(survey)
+}
+
+/// Gives each selected relation its place in the survey.
+fn sort(survey: &mut Survey, relations: &[Relation], selection: &Selection, is_standby: bool) {
+    let selected: BTreeSet<u32> = relations
+        .iter()
+        .filter(|relation| relation.is_selected(selection))
+        .map(|relation| relation.oid)
+        .collect();
+    let mut foreign = Vec::new();
+    let mut left_out = Vec::new();
+    let mut schemas = BTreeSet::new();
+    for relation in relations {
+        let is_selected = match relation.owner {
+            Some(owner) if relation.is_identity => selected.contains(&owner),
+            Some(owner) => selected.contains(&relation.oid) || selected.contains(&owner),
+            None => selected.contains(&relation.oid),
+        };
+        if !is_selected {
+            continue;
+        }
+        if !relation.may_use && schemas.insert(relation.schema_oid) {
+            let schema = identifier(&relation.schema);
+            survey.problems.push(Problem {
+                what: format!("the role {} has no USAGE on schema {schema}", survey.role),
+                remedy: format!("GRANT USAGE ON SCHEMA {schema} TO {};", survey.role),
+                is_grant: true,
+            });
+        }
+        let has_rows = !selection.excluded_data.contains(&relation.oid);
+        match relation.kind.as_str() {
+            "r" | "p" | "S" if !relation.may_read => survey.problems.push(unreadable(relation, &survey.role)),
+            "r" if !has_rows => left_out.push(relation.qualified()),
+            "r" if relation.is_filtered => survey.problems.push(filtered(relation, &survey.role)),
+            "r" | "S" if has_rows && relation.is_unlogged && is_standby => survey.problems.push(unlogged(relation)),
+            "r" => survey.tables.push(table(relation)),
+            "S" if has_rows => survey.sequences.push(relation.qualified()),
+            "p" => {
+                survey.partitioned.push(relation.qualified());
+                survey
+                    .problems
+                    .extend(orphaned(relation, relations, &selected, selection));
+            }
+            "f" => foreign.push(relation.qualified()),
+            _ => {}
+        }
+    }
+    for (name, list) in [
+        ("foreign_tables_without_rows", foreign),
+        ("tables_without_rows", left_out),
+    ] {
+        if !list.is_empty() {
+            survey.facts.insert(name.into(), list.join("\n"));
+        }
+    }
+}
+
+fn table(relation: &Relation) -> Table {
+    Table {
+        oid: relation.oid,
+        schema: relation.schema.clone(),
+        name: relation.name.clone(),
+        columns: relation.columns.clone(),
+        condition: relation.condition.clone().filter(|condition| !condition.is_empty()),
+        has_pages: relation.has_pages,
+        ..Table::default()
+    }
+}
+
+fn unreadable(relation: &Relation, role: &str) -> Problem {
+    let (kind, name) = (
+        if relation.kind == "S" { "SEQUENCE" } else { "TABLE" },
+        relation.qualified(),
+    );
+    Problem {
+        what: format!("the role {role} has no SELECT on {} {name}", kind.to_lowercase()),
+        remedy: format!("GRANT SELECT ON {kind} {name} TO {role};"),
+        is_grant: true,
+    }
+}
+
+fn filtered(relation: &Relation, role: &str) -> Problem {
+    let name = relation.qualified();
+    Problem {
+        what: format!("row-level security would hide rows of table {name} from the role {role}"),
+        remedy: format!("ALTER ROLE {role} BYPASSRLS; or exclude_table_data for {name}."),
+        is_grant: false,
+    }
+}
+
+fn unlogged(relation: &Relation) -> Problem {
+    let name = relation.qualified();
+    Problem {
+        what: format!("{name} is unlogged, and a standby does not have its content"),
+        remedy: format!(
+            "Back up from the primary, or leave its content out: exclude_table_data={}.{}",
+            relation.schema, relation.name
+        ),
+        is_grant: false,
+    }
+}
+
+/// A partitioned table whose rows would be left out, because a pattern names it and not its partitions.
+fn orphaned(
+    parent: &Relation,
+    relations: &[Relation],
+    selected: &BTreeSet<u32>,
+    selection: &Selection,
+) -> Option<Problem> {
+    let tables = selection.tables.as_ref()?;
+    let lost = relations.iter().find(|relation| {
+        parent.partitions.contains(&relation.oid)
+            && !selected.contains(&relation.oid)
+            && !selection.excluded_tables.contains(&relation.oid)
+            && !tables.contains(&relation.oid)
+    })?;
+    Some(Problem {
+        what: format!(
+            "{} is selected, and its partition {} is not",
+            parent.qualified(),
+            lost.qualified()
+        ),
+        remedy: format!("Name the partitions too: table={}.{}*", parent.schema, parent.name),
+        is_grant: false,
+    })
+}
+
+/// Large objects and extensions.
+async fn read_extras(session: &Session, survey: &mut Survey) -> Result<(), Error> {
+    let failed = |error| session.error(DOING, &error);
+    let unreadable = session.query_one(UNREADABLE_OBJECTS, &[]).await.map_err(failed)?;
+    let (count, first): (i64, Option<u32>) = (unreadable.get(0), unreadable.get(1));
+    if let Some(first) = first {
+        survey.problems.push(Problem {
+            what: format!(
+                "the role {} may not read {count} large objects, {first} among them",
+                survey.role
+            ),
+            remedy: format!(
+                "GRANT SELECT ON LARGE OBJECT {first} TO {}; and so for each.",
+                survey.role
+            ),
+            is_grant: false,
+        });
+    }
+    let question = "SELECT extname::text || ' ' || extversion FROM pg_catalog.pg_extension ORDER BY 1";
+    let rows = session.query(question, &[]).await.map_err(failed)?;
+    let extensions: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    survey.facts.insert("extensions".into(), extensions.join("\n"));
+    Ok(())
+}

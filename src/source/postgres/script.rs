@@ -1,0 +1,102 @@
+//! `restore.sql`: the way back with stock psql.
+
+use crate::server::postgres::layout;
+use crate::server::postgres::layout::Creation;
+use crate::server::postgres::layout::Plan;
+use crate::server::postgres::quote::identifier;
+use crate::server::postgres::quote::identifiers;
+use crate::server::postgres::quote::literal;
+use crate::server::postgres::quote::qualified;
+use crate::server::postgres::session::ROW_TEXT;
+use crate::server::postgres::session::version_text;
+
+/// The script. It is run in the folder of the dump, whether its members were joined or are still in parts.
+pub(super) fn restore(plan: &Plan) -> String {
+    let mut sql = head(plan);
+    let files = [
+        layout::PRE_DATA,
+        layout::LARGE_OBJECTS,
+        layout::SEQUENCES,
+        layout::POST_DATA,
+    ];
+    sql.push_str("\\set ON_ERROR_STOP on\n\n-- Members that are still in parts are joined first.\n");
+    sql.extend([format!(
+        "\\! for name in {}; do test -e $name || cat $name.part-* > $name; done\n\n",
+        files.join(" ")
+    )]);
+    sql.extend([format!("\\i {}\n\n", layout::PRE_DATA)]);
+    for (name, value) in ROW_TEXT {
+        sql.extend([format!("SET {name} = {};\n", literal(value))]);
+    }
+    sql.push_str("SET client_encoding = 'UTF8';\n\n");
+    for table in &plan.tables {
+        for stream in &table.streams {
+            sql.push_str(&copy(table, stream));
+        }
+    }
+    for name in &files[1..] {
+        sql.extend([format!("\n\\i {name}")]);
+    }
+    sql.push_str("\nANALYZE;\n");
+    sql
+}
+
+/// Statements that fill materialized views, each after those that it reads.
+pub(super) fn refresh(views: &[String]) -> String {
+    let mut sql = String::new();
+    for name in views {
+        sql.extend(["REFRESH MATERIALIZED VIEW ", name, ";\n"]);
+    }
+    sql
+}
+
+fn copy(table: &layout::Table, stream: &str) -> String {
+    let columns = if table.columns.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", identifiers(&table.columns))
+    };
+    let name = qualified(&table.schema, &table.name);
+    format!(
+        "\\copy {name}{columns} from program 'if test -e {stream}; then cat {stream}; else cat {stream}.part-*; fi'\n"
+    )
+}
+
+fn head(plan: &Plan) -> String {
+    format!(
+        "-- The database {database} of PostgreSQL {version}.\n\
+         --\n\
+         -- Make an empty database and run this script in the folder in which it lies:\n\
+         --\n\
+         --     {create}\n\
+         --     psql --no-psqlrc --dbname=NEW --file=restore.sql\n\
+         --\n\
+         -- Roles and tablespaces are in globals.sql, without passwords: psql --dbname=postgres --file=globals.sql makes them.\n\
+         -- Use a psql that knows \\restrict when pre-data.sql begins with it: 13.22, 14.19, 15.14, 16.10, 17.6, 18 or newer.\n\n",
+        database = identifier(&plan.database).replace('\n', " "),
+        version = version_text(plan.server),
+        create = create(&plan.creation),
+    )
+}
+
+/// `CREATE DATABASE`, as the database was made.
+fn create(made: &Creation) -> String {
+    let mut sql = format!(
+        "CREATE DATABASE new TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+        literal(&made.encoding),
+        literal(&made.collate),
+        literal(&made.ctype)
+    );
+    if made.provider != "libc" {
+        sql.extend([format!(" LOCALE_PROVIDER {}", made.provider)]);
+    }
+    match (made.provider.as_str(), &made.locale) {
+        ("icu", Some(locale)) => sql.extend([format!(" ICU_LOCALE {}", literal(locale))]),
+        ("builtin", Some(locale)) => sql.extend([format!(" BUILTIN_LOCALE {}", literal(locale))]),
+        _ => {}
+    }
+    if let Some(rules) = &made.rules {
+        sql.extend([format!(" ICU_RULES {}", literal(rules))]);
+    }
+    (sql + ";").replace('\n', " ")
+}

