@@ -7,6 +7,7 @@
 use std::io;
 use std::io::BufRead;
 use std::io::Cursor;
+use std::io::Read as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::OnceLock;
