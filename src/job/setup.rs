@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sequoia_openpgp::Cert;
 
@@ -257,10 +258,14 @@ pub fn suite(set: &SetSettings, recipients: &[Recipient]) -> Result<Suite, Error
 /// The rules for keys.
 #[must_use]
 pub fn key_policy(settings: &Settings) -> KeyPolicy {
-    let recipients_min = usize::try_from(settings.recipients_min.value).unwrap_or(usize::MAX);
+    let policy = &settings.policy;
+    let count = |least: u32| usize::try_from(least).unwrap_or(usize::MAX);
     KeyPolicy {
-        recipients_min,
-        ..KeyPolicy::default()
+        recipients_min: count(policy.recipients_min.value),
+        signers_min: count(policy.signers_min.value),
+        rsa_bits_min: policy.rsa_bits_min.value,
+        passphrase_allowed: policy.passphrase_allowed.value,
+        recipients_required: policy.recipients_required.value.clone(),
     }
 }
 
@@ -295,7 +300,7 @@ pub fn sources(
                 let options = FilesOptions {
                     exclude: set.exclude.value.clone(),
                     allow_changed: set.allow_changed.value,
-                    ..FilesOptions::default()
+                    one_file_system: set.one_file_system.value,
                 };
                 Box::new(FilesSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
@@ -308,15 +313,19 @@ pub fn sources(
                 let options = ConfigOptions {
                     secrets,
                     exclude: set.exclude.value.clone(),
-                    ..ConfigOptions::default()
+                    accept: set.accept_findings.value.clone(),
                 };
                 Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
             What::Command { command, .. } => {
                 let options = CommandOptions {
                     environment: kept(environment, &set.command_env.value),
+                    timeout: set
+                        .command_timeout
+                        .as_ref()
+                        .map(|most| Duration::from_secs(most.value.into())),
                     workdir: set.sources.origin.folder().map(Path::to_owned),
-                    ..CommandOptions::default()
+                    allow_empty: set.allow_empty.value,
                 };
                 Box::new(CommandSource::new(label, command, options).map_err(|error| bad(&error))?)
             }
