@@ -29,6 +29,7 @@
 //! ```
 //! use std::io::{Cursor, Read, Write};
 //!
+//! use hub_backup::base::clock::{Clock, SystemClock};
 //! use hub_backup::bundle::outer::Container;
 //! use hub_backup::bundle::suite::Suite;
 //! use hub_backup::encrypt::{ContentKey, decryptor, encryptor, slots};
@@ -36,7 +37,7 @@
 //!
 //! let (recipient, identity) = make_age_identity();
 //! let key = ContentKey::generate(Suite::Age)?;
-//! let slots = slots::write_slots(&key, &[Recipient::Age(recipient)])?;
+//! let slots = slots::write_slots(&key, &[Recipient::Age(recipient)], SystemClock.now())?;
 //! let mut out = encryptor(&key, Container::Payload, Vec::new())?;
 //! out.write_all(b"the only copy")?;
 //! let stored = out.finish()?;

@@ -18,6 +18,9 @@ use std::process::Command;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
+use hub_backup::base::clock::Clock as _;
+use hub_backup::base::clock::SystemClock;
+use hub_backup::base::clock::Timestamp;
 use hub_backup::base::secret::SecretText;
 use hub_backup::bundle::header;
 use hub_backup::bundle::header::Header;
@@ -39,6 +42,11 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const PIECE: usize = 1 << 16;
 const CHUNK: usize = 1 << 18;
 const SEGMENT: usize = 100_000;
+
+/// Certificates are made at the time of the system, so they are used then.
+fn now() -> Timestamp {
+    SystemClock.now()
+}
 
 /// A folder with a GnuPG home, which goes away with its agent. Its path is short: GnuPG puts sockets there.
 struct Room {
@@ -233,7 +241,7 @@ fn gpg_and_sq_read_every_size() {
     let room = Room::new();
     let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
     let key = key(Suite::Gnupg);
-    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    room.write_slots(&write_slots(&key, &[to(&cert)], now()).expect("a valid certificate"));
     for size in SIZES {
         let plain = text(size);
         room.write("container", &encrypt(&key, Container::Payload, &plain));
@@ -250,7 +258,7 @@ fn gpg_notices_a_flipped_bit_and_a_cut() {
     let room = Room::new();
     let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
     let key = key(Suite::Gnupg);
-    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    room.write_slots(&write_slots(&key, &[to(&cert)], now()).expect("a valid certificate"));
     let good = encrypt(&key, Container::Payload, &text(2 * PIECE + 99));
     let mut flipped = good.clone();
     flipped[PIECE + 500] ^= 1;
@@ -273,7 +281,7 @@ fn openpgp_js_reads_every_size() {
     let cert = room.cert("cert.asc");
     assert_eq!(cert.primary_key().key().version(), 6);
     let key = key(Suite::Rfc9580);
-    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    room.write_slots(&write_slots(&key, &[to(&cert)], now()).expect("a valid certificate"));
     for size in SIZES {
         let plain = text(size);
         room.write("container", &encrypt(&key, Container::Payload, &plain));
@@ -295,7 +303,7 @@ fn age_reads_every_size() {
     let room = Room::new();
     let recipient = room.age_key("identity.txt");
     let key = key(Suite::Age);
-    room.write_slots(&write_slots(&key, &[recipient]).expect("a valid recipient"));
+    room.write_slots(&write_slots(&key, &[recipient], now()).expect("a valid recipient"));
     for (container, slot) in [(Container::Payload, "age.txt"), (Container::Index, "age-index.txt")] {
         for size in SIZES {
             let plain = text(size);
@@ -410,7 +418,7 @@ fn age_plugins_are_asked() {
     let identity = || Identity::Age(secret("AGE-PLUGIN-HUBTEST-1YAD5EN\n"));
     for suite in Suite::ALL {
         let key = key(suite);
-        let slots = write_slots(&key, std::slice::from_ref(&recipient)).expect("the plugin is there");
+        let slots = write_slots(&key, std::slice::from_ref(&recipient), now()).expect("the plugin is there");
         assert!(slots.iter().all(|slot| slot.name != "passphrase.age"));
         let opened = open_slots(suite, &slots, &[identity()]).expect("the plugin is there");
         let cipher = encrypt(&key, Container::Payload, b"ours");
@@ -421,7 +429,7 @@ fn age_plugins_are_asked() {
 /// A bundle of this suite, unpacked, with its payload, as a person finds it who wants to recover it.
 fn lay_out(room: &Room, suite: Suite, recipients: &[Recipient]) {
     let key = key(suite);
-    let slots = write_slots(&key, recipients).expect("valid recipients");
+    let slots = write_slots(&key, recipients, now()).expect("valid recipients");
     room.write_slots(&slots);
     room.write("source/files/one.txt", b"one\n");
     room.write("source/files/two words", &text(3 * CHUNK));

@@ -166,7 +166,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
     let recipients = setup::recipients(&set.recipients, &context.environment)?;
-    let suite = setup::suite(&set, &recipients)?;
+    let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
     let mut sources = setup::sources(&set, &context.environment, &context.clock)?;
     let desk = Desk {

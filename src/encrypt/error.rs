@@ -6,6 +6,7 @@ use std::io;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::random::NoRandom;
+use crate::keyring;
 
 /// A container or a key slot could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +19,8 @@ pub enum Error {
     #[error("no recipient is given")]
     NoRecipient,
     /// A certificate has no key that may be encrypted to.
-    #[error("the certificate {fingerprint} cannot be a recipient: {reason}")]
-    Certificate {
-        /// Its fingerprint.
-        fingerprint: String,
-        /// Why not.
-        reason: String,
-    },
+    #[error(transparent)]
+    Certificate(#[from] keyring::Error),
     /// The text names no recipient of a kind that age has.
     #[error("{recipient:?} cannot be an age recipient: {reason}")]
     AgeRecipient {
@@ -137,7 +133,7 @@ impl Fault for Error {
             | Self::OpenPgpInAge { .. }
             | Self::SeveralPassphrases
             | Self::AgeIdentity { .. } => Kind::Usage,
-            Self::Certificate { .. } => Kind::KeyPolicy,
+            Self::Certificate(error) => error.kind(),
             Self::Slot { .. } | Self::Damaged(_) => Kind::DigestMismatch,
             Self::NoUsableKey { .. }
             | Self::KeyLocked { .. }
@@ -152,9 +148,7 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoRecipient => "Name at least one recipient; two are better: one for operations, one in escrow.",
-            Self::Certificate { .. } => {
-                "Fetch the current certificate from its owner, or name a recipient whose encryption key is valid."
-            }
+            Self::Certificate(error) => return error.hint(),
             Self::AgeRecipient { .. } => "Give a recipient that begins with age1, as age-keygen -y prints it.",
             Self::AgeRecipientsDiffer => {
                 "Use recipients of one kind: all post-quantum, or none. In the suite age a passphrase counts as a classical one."

@@ -9,6 +9,7 @@
 //! | `age` | `passphrase.age` | a passphrase: it holds an identity that opens the two others |
 
 use sequoia_openpgp::Cert;
+use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::packet::PKESK;
 
 use super::age_file::AgeFile;
@@ -17,12 +18,14 @@ use super::age_slots;
 use super::error::Error;
 use super::key::ContentKey;
 use super::openpgp_slots;
+use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::bundle::outer::slot;
 use crate::bundle::suite::Suite;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
+use crate::keyring::encryption::reads_seipdv2;
 
 /// One member of `keyslots/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,28 +68,28 @@ impl<'a> Sorted<'a> {
     }
 }
 
-/// The suite for these recipients, where none is prescribed.
+/// The suite for these recipients at `at`, where none is prescribed.
 ///
 /// `age` when there is no certificate among them, so that the program `age` alone opens the bundle; `rfc9580` when every certificate
 /// says that it reads SEIPDv2; `gnupg` when one does not, since that one must be able to read the bundle too.
-pub fn choose(recipients: &[Recipient]) -> Result<Suite, Error> {
+pub fn choose(recipients: &[Recipient], at: Timestamp) -> Result<Suite, Error> {
     let sorted = Sorted::new(recipients)?;
     if sorted.certs.is_empty() {
         return Ok(Suite::Age);
     }
     for cert in sorted.certs {
-        if !openpgp_slots::reads_seipdv2(cert, None)? {
+        if !reads_seipdv2(cert, at)? {
             return Ok(Suite::Gnupg);
         }
     }
     Ok(Suite::Rfc9580)
 }
 
-/// Writes the slots, in their order in the bundle. Every recipient can open the bundle, or it is an error.
-pub fn write_slots(key: &ContentKey, recipients: &[Recipient]) -> Result<Vec<Slot>, Error> {
+/// Writes the slots of a bundle made at `at`, in their order in it. Every recipient can open the bundle, or it is an error.
+pub fn write_slots(key: &ContentKey, recipients: &[Recipient], at: Timestamp) -> Result<Vec<Slot>, Error> {
     let sorted = Sorted::new(recipients)?;
     let slots = match key.suite() {
-        Suite::Rfc9580 | Suite::Gnupg => write_openpgp_suite(key, &sorted)?,
+        Suite::Rfc9580 | Suite::Gnupg => write_openpgp_suite(key, &sorted, at)?,
         Suite::Age => write_age_suite(key, &sorted)?,
     };
     let slots = slots.into_iter().map(|(name, bytes)| Slot {
@@ -100,10 +103,10 @@ pub fn write_slots(key: &ContentKey, recipients: &[Recipient]) -> Result<Vec<Slo
 
 type Named = (&'static str, Vec<u8>);
 
-fn write_openpgp_suite(key: &ContentKey, sorted: &Sorted<'_>) -> Result<Vec<Named>, Error> {
+fn write_openpgp_suite(key: &ContentKey, sorted: &Sorted<'_>, at: Timestamp) -> Result<Vec<Named>, Error> {
     let mut slots = Vec::new();
     if !sorted.certs.is_empty() {
-        slots.push((slot::OPENPGP, openpgp_slots::write(key, &sorted.certs, None)?));
+        slots.push((slot::OPENPGP, openpgp_slots::write(key, &sorted.certs, at)?));
     }
     if !sorted.age.is_empty() {
         let recipients = age_slots::recipients(&sorted.age)?;
@@ -122,6 +125,16 @@ fn write_age_suite(key: &ContentKey, sorted: &Sorted<'_>) -> Result<Vec<Named>, 
         });
     }
     age_slots::write_headers(key, age_slots::recipients(&sorted.age)?, sorted.passphrase)
+}
+
+/// Reads the slots without a key, and gives whom the packets of `openpgp.pgp` name: fingerprints in the suite `rfc9580`, key ids in
+/// the suite `gnupg`. Slots of age name nobody, so for the suite `age` the list is empty.
+///
+/// # Errors
+/// `Slot` when one is damaged or not of the suite.
+pub fn named(suite: Suite, slots: &[Slot]) -> Result<Vec<KeyHandle>, Error> {
+    let parsed = Parsed::new(suite, slots)?;
+    Ok(parsed.openpgp.iter().filter_map(PKESK::recipient).collect())
 }
 
 /// Opens the bundle's key with the first identity that fits.

@@ -145,7 +145,7 @@ pub fn backup<W: Write>(
 ) -> Result<Sealed, Error> {
     // A new key for this bundle alone, wrapped for each recipient.
     let key = ContentKey::generate(plan.header.suite)?;
-    let slots = slots::write_slots(&key, plan.recipients)?;
+    let slots = slots::write_slots(&key, plan.recipients, plan.header.created)?;
     let slots: Vec<(&str, &[u8])> = slots
         .iter()
         .map(|slot| (slot.name.as_str(), slot.bytes.as_slice()))

@@ -244,14 +244,14 @@ pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) 
     Ok(identities)
 }
 
-/// The suite to write with.
+/// The suite to write with at `at`.
 ///
 /// # Errors
 /// When `auto` finds none that all recipients can open.
-pub fn suite(set: &SetSettings, recipients: &[Recipient]) -> Result<Suite, Error> {
+pub fn suite(set: &SetSettings, recipients: &[Recipient], at: Timestamp) -> Result<Suite, Error> {
     match set.suite.value.fixed() {
         Some(suite) => Ok(suite),
-        None => Ok(slots::choose(recipients)?),
+        None => Ok(slots::choose(recipients, at)?),
     }
 }
 

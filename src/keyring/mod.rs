@@ -4,6 +4,7 @@
 //! openpgp   certificates and secret keys, in and out of bytes      recipients, identities   the same for whoever opens bundles
 //! make      new keys                                               certify, revoke          what a root says about a signer
 //! facts     what a manifest tells about a key                      trust                    whether a signer may sign
+//! unlock    the secret key that does a piece of work               encryption               the keys that a bundle is encrypted to
 //! ```
 //!
 //! Nothing here reads a file or a clock: bytes and times come in as values.
@@ -11,6 +12,7 @@
 pub mod algorithm;
 pub mod certify;
 pub mod describe;
+pub mod encryption;
 mod error;
 pub mod facts;
 pub mod identities;
