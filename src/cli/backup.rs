@@ -14,6 +14,7 @@ use crate::cli::args::PolicyArgs;
 use crate::cli::args::RecipientArgs;
 use crate::cli::args::SignerArgs;
 use crate::cli::context::Context;
+use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
@@ -185,6 +186,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         jobs: settings.threads(),
         block_bytes: settings.block_bytes.value,
         retention_class: set.retention_class.as_ref().map(|class| class.value.clone()),
+        dialog: dialog::at_terminal(context)?,
         recipients,
     };
     backup::check_keys(&job, now)?;

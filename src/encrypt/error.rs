@@ -53,6 +53,30 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A plugin of age asks, and there is nobody to ask.
+    #[error("{name} asks {question:?}, and there is no terminal to ask at")]
+    PluginAsksNobody {
+        /// The plugin.
+        name: String,
+        /// What it asks.
+        question: String,
+    },
+    /// A plugin of age asks, and nothing was answered.
+    #[error("{name} asks {question:?}, and got no answer")]
+    PluginUnanswered {
+        /// The plugin.
+        name: String,
+        /// What it asks.
+        question: String,
+    },
+    /// The work was told to stop while a plugin of age asked.
+    #[error("interrupted while {name} asked {question:?}")]
+    PluginInterrupted {
+        /// The plugin.
+        name: String,
+        /// What it asked.
+        question: String,
+    },
     /// A key slot is not of the form that the suite asks for, or is damaged.
     #[error("the key slot {name}: {reason}")]
     Slot {
@@ -132,8 +156,11 @@ impl Fault for Error {
             | Self::AgeRecipientsDiffer
             | Self::OpenPgpInAge { .. }
             | Self::SeveralPassphrases
+            | Self::PluginAsksNobody { .. }
+            | Self::PluginUnanswered { .. }
             | Self::AgeIdentity { .. } => Kind::Usage,
             Self::Certificate(error) => error.kind(),
+            Self::PluginInterrupted { .. } => Kind::Incomplete,
             Self::Slot { .. } | Self::Damaged(_) => Kind::DigestMismatch,
             Self::NoUsableKey { .. }
             | Self::KeyLocked { .. }
@@ -158,9 +185,11 @@ impl Fault for Error {
             }
             Self::SeveralPassphrases => "Keep one passphrase; give each further person a key of their own.",
             Self::PluginMissing { .. } => "Install it, and try it with the command age.",
-            Self::Plugin { .. } => {
-                "Try the plugin with the command age; plugins that must ask for a PIN are not served."
+            Self::Plugin { .. } => "Try the plugin with the command age.",
+            Self::PluginAsksNobody { .. } => {
+                "Run this at a terminal, or give another key that opens the bundle without a question."
             }
+            Self::PluginUnanswered { .. } => "Run it again, and answer.",
             Self::Slot { .. } | Self::Damaged(_) => "Fetch the bundle again, and verify it before it is opened.",
             Self::NoUsableKey { .. } => "Give the secret key, the age identity or the passphrase of one of these.",
             Self::KeyLocked { .. } => "Give the passphrase of this secret key as well.",
@@ -169,7 +198,7 @@ impl Fault for Error {
             Self::AgeIdentity { .. } => {
                 "An identity begins with AGE-SECRET-KEY-1 or AGE-PLUGIN-; decrypt the file first if it is an encrypted one."
             }
-            Self::Random(_) | Self::Crypto(_) | Self::Io(_) => return None,
+            Self::PluginInterrupted { .. } | Self::Random(_) | Self::Crypto(_) | Self::Io(_) => return None,
         };
         Some(hint.to_owned())
     }

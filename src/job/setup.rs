@@ -26,6 +26,7 @@ use crate::config::secret::SecretSource;
 use crate::encrypt::slots;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
+use crate::keyring::dialog::Dialog;
 use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
@@ -215,11 +216,16 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
     Ok(recipients)
 }
 
-/// Secret keys that may open bundles. `ask` as for [`signers`].
+/// Secret keys that may open bundles. `ask` as for [`signers`]; plugins of age ask by `dialog` when they are used.
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
+pub fn identities(
+    settings: &Settings,
+    environment: &Environment,
+    ask: Ask<'_>,
+    dialog: &Dialog,
+) -> Result<Vec<Identity>, Error> {
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
@@ -231,6 +237,9 @@ pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) 
             && key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
         {
             *passphrase = Some(ask(path).map_err(Error::Ask)?);
+        }
+        if let Identity::Age { dialog: whom, .. } = &mut identity {
+            whom.clone_from(dialog);
         }
         identities.push(identity);
     }

@@ -269,7 +269,7 @@ fn identities_of_age() {
     assert!(file.expose().contains(&recipient));
     assert!(matches!(
         read_identity(file.expose().as_bytes(), None),
-        Ok(Identity::Age(_))
+        Ok(Identity::Age { .. })
     ));
     for wrong in ["", "# comment alone\n", "AGE-SECRET-KEY-1QQQQ", "hello"] {
         assert!(
@@ -305,7 +305,7 @@ fn locked_identities_of_age() {
         Err(Error::AgeWrongPassphrase)
     ));
     let identity = read_identity(&locked, Some(passphrase("open sesame"))).expect("opens");
-    assert!(matches!(identity, Identity::Age(text) if text == file));
+    assert!(matches!(identity, Identity::Age { text, .. } if text == file));
 }
 
 #[test]

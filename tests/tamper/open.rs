@@ -23,6 +23,7 @@ use hub_backup::flow::contents::Opened;
 use hub_backup::flow::restore::restore;
 use hub_backup::flow::verify::Verified;
 use hub_backup::keyring::Recipient;
+use hub_backup::keyring::dialog::Dialog;
 use hub_backup::policy::selection::Selection;
 use hub_backup::seal;
 
@@ -117,7 +118,7 @@ fn with_slots(whole: &Bundle, slots: Vec<Slot>, edit: impl FnOnce(&mut Manifest)
 /// Slots of a new key.
 fn slots_for(suite: Suite, recipients: &[Recipient]) -> Vec<Slot> {
     let key = ContentKey::generate(suite).expect("random");
-    write_slots(&key, recipients, time(BEGIN)).expect("slots")
+    write_slots(&key, recipients, time(BEGIN), &Dialog::default()).expect("slots")
 }
 
 #[test]
