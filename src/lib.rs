@@ -29,19 +29,20 @@
 //! ```
 //! use std::io::{Cursor, Read, Write};
 //!
+//! use hub_backup::base::clock::{Clock, SystemClock};
 //! use hub_backup::bundle::outer::Container;
 //! use hub_backup::bundle::suite::Suite;
 //! use hub_backup::encrypt::{ContentKey, decryptor, encryptor, slots};
-//! use hub_backup::keyring::{Identity, Recipient, make::make_age_identity};
+//! use hub_backup::keyring::{Identity, Recipient, dialog::Dialog, make::make_age_identity};
 //!
 //! let (recipient, identity) = make_age_identity();
 //! let key = ContentKey::generate(Suite::Age)?;
-//! let slots = slots::write_slots(&key, &[Recipient::Age(recipient)])?;
+//! let slots = slots::write_slots(&key, &[Recipient::Age(recipient)], SystemClock.now(), &Dialog::default())?;
 //! let mut out = encryptor(&key, Container::Payload, Vec::new())?;
 //! out.write_all(b"the only copy")?;
 //! let stored = out.finish()?;
 //!
-//! let key = slots::open_slots(Suite::Age, &slots, &[Identity::Age(identity)])?;
+//! let key = slots::open_slots(Suite::Age, &slots, &[Identity::age(identity)])?;
 //! let length = stored.len() as u64;
 //! let mut text = String::new();
 //! decryptor(&key, Container::Payload, Cursor::new(stored), length, 0)?.read_to_string(&mut text)?;

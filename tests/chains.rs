@@ -9,6 +9,8 @@ use hub_backup::base::clock::Timestamp;
 use hub_backup::base::digest::Digest;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
+use hub_backup::base::record;
+use hub_backup::bundle::manifest::Manifest;
 use hub_backup::bundle::name::BundleId;
 use hub_backup::catalog::Error;
 use hub_backup::catalog::chain;
@@ -23,6 +25,7 @@ use hub_backup::store::ObjectName;
 use hub_backup::store::Store as _;
 use hub_backup::store::mem::MemStore;
 use hub_backup::store::names;
+use serde_json::Value;
 
 fn now() -> Timestamp {
     "2026-02-01T00:00:00Z".parse().expect("a time")
@@ -89,6 +92,70 @@ fn links_are_read_from_the_newest() {
     assert_eq!(chain::at(&store, &run::set(), 4).expect("readable"), None);
     assert_eq!(chain::unlinked_bundles(&store, &run::set()).expect("readable"), []);
     assert_eq!(chain::fresh_bundles(&store, &run::set()).expect("readable"), []);
+}
+
+/// The record without one of its fields, for each field at any depth; what is a map by design keeps its entries.
+fn without_each_field(record: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    match record {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let mut less = record.clone();
+                let _value = less.as_object_mut().map(|less| less.remove(name));
+                found.push((name.clone(), less));
+                for (path, deeper) in without_each_field(value)
+                    .into_iter()
+                    .filter(|_| !["facts", "details"].contains(&name.as_str()))
+                {
+                    let mut less = record.clone();
+                    less[name] = deeper;
+                    found.push((format!("{name}.{path}"), less));
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                for (path, deeper) in without_each_field(item) {
+                    let mut less = record.clone();
+                    less[place] = deeper;
+                    found.push((format!("{place}.{path}"), less));
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    found
+}
+
+#[test]
+fn a_field_that_may_be_null_may_not_be_missing() {
+    let store = store(2);
+    let checkpoint = checkpoint::make(&store, now()).expect("readable");
+    let records: [(&str, Vec<u8>, fn(&[u8]) -> bool); 4] = [
+        ("manifest", bytes_of(&store, &manifest(1)), |bytes| {
+            Manifest::parse(bytes).is_ok()
+        }),
+        ("audit record", bytes_of(&store, &names::audit(1)), |bytes| {
+            AuditRecord::parse(bytes).is_ok()
+        }),
+        ("checkpoint", checkpoint.to_bytes(), |bytes| {
+            Checkpoint::parse(bytes).is_ok()
+        }),
+        ("repository", bytes_of(&store, &names::repository()), |bytes| {
+            record::parse::<Repository>(bytes).is_ok()
+        }),
+    ];
+    for (what, bytes, is_read) in records {
+        let whole: Value = serde_json::from_slice(&bytes).expect("JSON");
+        let respelled = serde_json::to_vec(&whole).expect("JSON");
+        assert!(is_read(&respelled), "{what}");
+        let altered = without_each_field(&whole);
+        assert!(altered.len() >= 5, "{what} has fields: {altered:?}");
+        for (field, less) in altered {
+            let bytes = serde_json::to_vec(&less).expect("JSON");
+            assert!(!is_read(&bytes), "{what} without {field} is read");
+        }
+    }
 }
 
 #[test]

@@ -16,8 +16,15 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::OnceLock;
 
+use hub_backup::base::clock::Clock as _;
+use hub_backup::base::clock::SystemClock;
+use hub_backup::base::clock::Timestamp;
+use hub_backup::base::fault::Fault as _;
+use hub_backup::base::fault::Kind;
 use hub_backup::base::secret::SecretText;
 use hub_backup::bundle::header;
 use hub_backup::bundle::header::Header;
@@ -25,6 +32,7 @@ use hub_backup::bundle::outer::Container;
 use hub_backup::bundle::recover;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::encrypt::ContentKey;
+use hub_backup::encrypt::Error;
 use hub_backup::encrypt::decryptor;
 use hub_backup::encrypt::encryptor;
 use hub_backup::encrypt::slots::Slot;
@@ -32,6 +40,10 @@ use hub_backup::encrypt::slots::open_slots;
 use hub_backup::encrypt::slots::write_slots;
 use hub_backup::keyring::Identity;
 use hub_backup::keyring::Recipient;
+use hub_backup::keyring::dialog::Dialog;
+use hub_backup::keyring::dialog::Person;
+use hub_backup::keyring::dialog::Silence;
+use hub_backup::keyring::identities::make_age_identity;
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::parse::Parse as _;
 
@@ -39,6 +51,11 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const PIECE: usize = 1 << 16;
 const CHUNK: usize = 1 << 18;
 const SEGMENT: usize = 100_000;
+
+/// Certificates are made at the time of the system, so they are used then.
+fn now() -> Timestamp {
+    SystemClock.now()
+}
 
 /// A folder with a GnuPG home, which goes away with its agent. Its path is short: GnuPG puts sockets there.
 struct Room {
@@ -125,7 +142,7 @@ impl Room {
     }
 
     fn age_identity(&self, file: &str) -> Identity {
-        Identity::Age(secret(std::str::from_utf8(&self.read(file)).expect("text")))
+        Identity::age(secret(std::str::from_utf8(&self.read(file)).expect("text")))
     }
 
     fn write_slots(&self, slots: &[Slot]) {
@@ -233,7 +250,7 @@ fn gpg_and_sq_read_every_size() {
     let room = Room::new();
     let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
     let key = key(Suite::Gnupg);
-    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    room.write_slots(&write_slots(&key, &[to(&cert)], now(), &Dialog::default()).expect("a valid certificate"));
     for size in SIZES {
         let plain = text(size);
         room.write("container", &encrypt(&key, Container::Payload, &plain));
@@ -250,7 +267,7 @@ fn gpg_notices_a_flipped_bit_and_a_cut() {
     let room = Room::new();
     let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
     let key = key(Suite::Gnupg);
-    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    room.write_slots(&write_slots(&key, &[to(&cert)], now(), &Dialog::default()).expect("a valid certificate"));
     let good = encrypt(&key, Container::Payload, &text(2 * PIECE + 99));
     let mut flipped = good.clone();
     flipped[PIECE + 500] ^= 1;
@@ -273,7 +290,7 @@ fn openpgp_js_reads_every_size() {
     let cert = room.cert("cert.asc");
     assert_eq!(cert.primary_key().key().version(), 6);
     let key = key(Suite::Rfc9580);
-    room.write_slots(&write_slots(&key, &[to(&cert)]).expect("a valid certificate"));
+    room.write_slots(&write_slots(&key, &[to(&cert)], now(), &Dialog::default()).expect("a valid certificate"));
     for size in SIZES {
         let plain = text(size);
         room.write("container", &encrypt(&key, Container::Payload, &plain));
@@ -295,7 +312,7 @@ fn age_reads_every_size() {
     let room = Room::new();
     let recipient = room.age_key("identity.txt");
     let key = key(Suite::Age);
-    room.write_slots(&write_slots(&key, &[recipient]).expect("a valid recipient"));
+    room.write_slots(&write_slots(&key, &[recipient], now(), &Dialog::default()).expect("a valid recipient"));
     for (container, slot) in [(Container::Payload, "age.txt"), (Container::Index, "age-index.txt")] {
         for size in SIZES {
             let plain = text(size);
@@ -392,25 +409,33 @@ fn slots_made_by_age_open() {
     assert_eq!(read, b"ours");
 }
 
+/// Whether this is the run with the plugins of the tests. They are found by way of PATH, so `test` runs itself once more with another one.
+fn has_plugins(test: &str) -> bool {
+    if std::env::var_os("HUB_BACKUP_TEST_PLUGIN").is_some() {
+        return true;
+    }
+    let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/plugin");
+    let path = format!("{}:{}", interop.display(), std::env::var("PATH").expect("a PATH"));
+    let mut again = Command::new(std::env::current_exe().expect("this program"));
+    let again = again
+        .args(["--exact", test, "--nocapture"])
+        .env("HUB_BACKUP_TEST_PLUGIN", "1")
+        .env("PATH", path);
+    expect_success("with a plugin", again.output().expect("this program"));
+    false
+}
+
 #[test]
-fn age_plugins_are_asked() {
-    // The plugin is found by way of PATH, so this test runs itself once more with another one.
-    if std::env::var_os("HUB_BACKUP_TEST_PLUGIN").is_none() {
-        let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/plugin");
-        let path = format!("{}:{}", interop.display(), std::env::var("PATH").expect("a PATH"));
-        let mut again = Command::new(std::env::current_exe().expect("this program"));
-        let again = again
-            .args(["--exact", "age_plugins_are_asked", "--nocapture"])
-            .env("HUB_BACKUP_TEST_PLUGIN", "1")
-            .env("PATH", path);
-        expect_success("with a plugin", again.output().expect("this program"));
+fn age_plugins_are_run() {
+    if !has_plugins("age_plugins_are_run") {
         return;
     }
     let recipient = Recipient::Age("age1hubtest1pzry9x8gdcflk0".into());
-    let identity = || Identity::Age(secret("AGE-PLUGIN-HUBTEST-1YAD5EN\n"));
+    let identity = || Identity::age(secret("AGE-PLUGIN-HUBTEST-1YAD5EN\n"));
     for suite in Suite::ALL {
         let key = key(suite);
-        let slots = write_slots(&key, std::slice::from_ref(&recipient)).expect("the plugin is there");
+        let slots = write_slots(&key, std::slice::from_ref(&recipient), now(), &Dialog::default())
+            .expect("the plugin is there");
         assert!(slots.iter().all(|slot| slot.name != "passphrase.age"));
         let opened = open_slots(suite, &slots, &[identity()]).expect("the plugin is there");
         let cipher = encrypt(&key, Container::Payload, b"ours");
@@ -418,10 +443,109 @@ fn age_plugins_are_asked() {
     }
 }
 
+/// Somebody who agrees, knows this PIN, and writes down what was said.
+#[derive(Clone, Default)]
+struct Holder {
+    pin: Option<&'static str>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Holder {
+    fn hear(&self, words: &[&str]) {
+        self.heard.lock().expect("own").push(words.join(" | "));
+    }
+}
+
+impl Person for Holder {
+    fn tell(&self, plugin: &str, message: &str) {
+        self.hear(&[plugin, "says", message]);
+    }
+
+    fn ask(&self, plugin: &str, question: &str) -> Result<String, Silence> {
+        self.hear(&[plugin, "asks", question]);
+        Ok("hub".into())
+    }
+
+    fn ask_secret(&self, plugin: &str, question: &str) -> Result<SecretText, Silence> {
+        self.hear(&[plugin, "asks in secret", question]);
+        self.pin.map(secret).ok_or(Silence::NoAnswer)
+    }
+
+    fn choose(&self, plugin: &str, question: &str, yes: &str, no: Option<&str>) -> Result<bool, Silence> {
+        self.hear(&[plugin, question, yes, no.unwrap_or_default()]);
+        Ok(true)
+    }
+}
+
+#[test]
+fn age_plugins_ask_a_person() {
+    if !has_plugins("age_plugins_ask_a_person") {
+        return;
+    }
+    let recipient = [Recipient::Age("age1hubpin1pzry9x8ghp9tgy".into())];
+    let identity = |dialog: &Dialog| Identity::Age {
+        text: secret("AGE-PLUGIN-HUBPIN-1MSUZA0\n"),
+        dialog: dialog.clone(),
+    };
+    let holder = |pin| Holder {
+        pin,
+        ..Holder::default()
+    };
+    for suite in Suite::ALL {
+        let key = key(suite);
+        let nobody = Dialog::default();
+        let error = write_slots(&key, &recipient, now(), &nobody).expect_err("it asks");
+        assert!(
+            matches!(&error, Error::PluginAsksNobody { question, .. } if question == "Seal for card 7?"),
+            "{error}"
+        );
+        let right = holder(Some("1234"));
+        let dialog = Dialog::with(right.clone());
+        let slots = write_slots(&key, &recipient, now(), &dialog).expect("somebody agrees");
+        let opened = open_slots(suite, &slots, &[identity(&dialog)]).expect("the right PIN");
+        let cipher = encrypt(&key, Container::Payload, b"ours");
+        assert_eq!(decrypt(&opened, Container::Payload, &cipher), b"ours");
+        let mut heard = right.heard.lock().expect("own").clone();
+        heard.dedup();
+        assert_eq!(
+            heard,
+            [
+                "age-plugin-hubpin | Seal for card 7? | Seal | Leave it",
+                "age-plugin-hubpin | says | insert card 7\u{1b}[2J",
+                "age-plugin-hubpin | asks | Name on card 7:",
+                "age-plugin-hubpin | asks in secret | PIN of card 7",
+            ]
+        );
+
+        let opened = |dialog: &Dialog| open_slots(suite, &slots, &[identity(dialog)]).expect_err("no PIN");
+        let error = opened(&nobody);
+        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(
+            error.to_string(),
+            "age-plugin-hubpin asks \"Name on card 7:\", and there is no terminal to ask at"
+        );
+        let error = opened(&Dialog::with(holder(None)));
+        assert_eq!(
+            error.to_string(),
+            "age-plugin-hubpin asks \"PIN of card 7\", and got no answer"
+        );
+        let error = opened(&Dialog::with(holder(Some("4321"))));
+        assert!(
+            matches!(&error, Error::Plugin { reason } if reason.contains("the PIN is wrong")),
+            "{error}"
+        );
+        // A key that asks nothing counts, also after one that asks.
+        let (text, age) = make_age_identity();
+        let both = [recipient[0].clone(), Recipient::Age(text)];
+        let slots = write_slots(&key, &both, now(), &dialog).expect("somebody agrees");
+        assert!(open_slots(suite, &slots, &[identity(&nobody), Identity::age(age)]).is_ok());
+    }
+}
+
 /// A bundle of this suite, unpacked, with its payload, as a person finds it who wants to recover it.
 fn lay_out(room: &Room, suite: Suite, recipients: &[Recipient]) {
     let key = key(suite);
-    let slots = write_slots(&key, recipients).expect("valid recipients");
+    let slots = write_slots(&key, recipients, now(), &Dialog::default()).expect("valid recipients");
     room.write_slots(&slots);
     room.write("source/files/one.txt", b"one\n");
     room.write("source/files/two words", &text(3 * CHUNK));

@@ -301,6 +301,144 @@ fn refusals_have_their_codes_and_change_nothing() {
 }
 
 #[test]
+fn the_policy_demands_recipients_when_a_bundle_is_made_and_when_it_is_read() {
+    let world = world();
+    let fingerprint = |file: &str| {
+        let shown = world.json(&["keys", "show", file]);
+        shown["certificates"][0]["fingerprint"]
+            .as_str()
+            .expect("one")
+            .to_owned()
+    };
+    let (operations, gnupg) = (fingerprint("keys/operations.asc"), fingerprint("keys/gnupg.asc"));
+
+    let backup = ["backup", "all", "--source", "files:data", "--require-recipient"];
+    let said = refused(&world, 25, &[&backup[..], &[&gnupg]].concat());
+    assert!(
+        said.contains(&format!("the recipient {gnupg} is required and missing")),
+        "{said}"
+    );
+    refused(
+        &world,
+        25,
+        &[&backup[..], &[&operations, "--recipients-min", "2"]].concat(),
+    );
+    assert!(world.files("store").is_empty());
+    world
+        .run(&[&backup[..], &["0123456789ABCDEF"]].concat())
+        .expect_code(2, "a key id");
+    world.good(&[&backup[..], &[&operations.to_lowercase(), "--recipients-min", "1"]].concat());
+
+    for command in [&["verify"][..], &["restore", "latest", "--to", "new"]] {
+        let demand = [command, &["--require-recipient", &gnupg]].concat();
+        refused(&world, 25, &demand);
+        refused(&world, 25, &[command, &["--recipients-min", "2"]].concat());
+    }
+    world.script("test ! -e new");
+    world.good(&["verify", "--require-recipient", &operations]);
+
+    // The same from the settings, for every command that verifies.
+    let settings =
+        |policy: &str| world.settings(&format!("[sets.all]\nsources = [\"files:data\"]\n[policy]\n{policy}"));
+    for policy in [
+        format!("recipients_required = [\"{gnupg}\"]"),
+        "signers_min = 2".to_owned(),
+    ] {
+        settings(&policy);
+        for command in [&["backup", "all"][..], &["verify"], &["ls", "latest"]] {
+            refused(&world, 25, command);
+        }
+    }
+    settings("passphrase_allowed = false");
+    world.good(&["verify"]);
+    let said = refused(&world, 25, &[&["backup", "all"], PASSPHRASE].concat());
+    assert!(said.contains("the policy forbids it"), "{said}");
+}
+
+#[test]
+fn what_is_no_secret_is_stored_when_the_operator_says_so() {
+    let world = World::new();
+    world.write("conf/a.env", b"PUBLIC_TOKEN=shown to everybody\n");
+    world.settings("[sets.conf]\nsources = [\"config:conf\"]");
+    let said = refused(&world, 31, &["backup", "conf"]);
+    assert!(said.contains("a.env:1: PUBLIC_TOKEN"), "{said}");
+    assert!(said.contains("--accept-finding FILE:KEY"), "{said}");
+    refused(&world, 31, &["backup", "conf", "--accept-finding", "a.env:OTHER"]);
+    world
+        .run(&["backup", "conf", "--accept-finding", "a.env"])
+        .expect_code(2, "no key");
+
+    let accept = [
+        "--accept-finding",
+        "other.env:X",
+        "--accept-finding",
+        "a.env:PUBLIC_TOKEN",
+    ];
+    world.good(&[&["backup", "conf"], &accept[..]].concat());
+    world.settings("[sets.conf]\nsources = [\"config:conf\"]\naccept_findings = [\"a.env:PUBLIC_TOKEN\"]");
+    world.good(&["backup", "conf", "--redact-secrets"]);
+    let stored = world.good(&["cat", "latest", "conf/a.env"]).stdout;
+    assert_eq!(
+        stored,
+        world.read("conf/a.env"),
+        "what is accepted is not redacted either"
+    );
+}
+
+#[test]
+fn what_is_mounted_below_is_left_out_when_the_operator_says_so() {
+    let world = World::new();
+    world.script("mkdir -p data/mounted; touch data/here");
+    world.settings("[sets.data]\nsources = [\"files:data\"]\none_file_system = true");
+    let back_up = |set: &str, flags: &str| {
+        let script = format!(
+            "mount -t tmpfs none data/mounted; touch data/mounted/elsewhere; {PROGRAM} backup --set {set} {flags}"
+        );
+        let ran = world
+            .command("unshare")
+            .args(["--mount", "bash", "-ec", &script])
+            .output();
+        Ran::new(ran.expect("unshare is installed")).expect_code(0, &script);
+        paths(&world.json(&["ls", "latest", "--set", set]))
+    };
+    let whole = ["data", "data/here", "data/mounted", "data/mounted/elsewhere"];
+    assert_eq!(back_up("data", ""), whole[..3], "by the settings");
+    assert_eq!(back_up("other", "--source files:data"), whole);
+    let flags = "--source files:data --one-file-system";
+    assert_eq!(back_up("third", flags), whole[..3], "by the flag");
+}
+
+#[test]
+fn a_command_may_be_silent_or_be_ended_when_the_operator_says_so() {
+    let world = World::new();
+    let silent = ["backup", "--set", "a", "--source", "command:a=true"];
+    let said = refused(&world, 3, &silent);
+    assert!(said.contains("--allow-empty"), "{said}");
+    world.good(&[&silent[..], &["--allow-empty"]].concat());
+    assert_eq!(world.good(&["cat", "latest", "a/output"]).stdout, b"");
+
+    world.settings("[sets.b]\nsources = [\"command:b=sleep 600\"]\ncommand_timeout = 1");
+    let begin = Instant::now();
+    let said = refused(&world, 3, &["backup", "b"]);
+    assert!(said.contains("--command-timeout"), "{said}");
+    assert!(begin.elapsed() < Duration::from_secs(60), "two runs of a second each");
+    world.settings("[sets.b]\nsources = [\"command:b=sleep 1\"]\nallow_empty = true\ncommand_timeout = 300");
+    world.good(&["backup", "b"]);
+    refused(
+        &world,
+        3,
+        &[
+            "backup",
+            "b",
+            "--source",
+            "command:b=sleep 600",
+            "--command-timeout",
+            "1",
+        ],
+    );
+}
+
+#[test]
 fn a_command_that_fails_publishes_nothing_and_is_on_record() {
     let world = world();
     world.good(&["backup", "all"]);

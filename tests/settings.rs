@@ -346,6 +346,53 @@ fn checking_looks_at_the_files_that_are_named() {
 }
 
 #[test]
+fn a_passphrase_that_the_policy_forbids_is_a_problem() {
+    let place = Place::new(
+        "[store]\npath = \".\"\n[recipients]\npassphrase_file = \"pass\"\n[policy]\npassphrase_allowed = false\n\
+         [sets.hub]\nsources = [\"files:/a\"]\n",
+    );
+    drop(place.file("pass", "a\n", 0o600));
+    let problems = check::problems(&place.settings());
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["sets.hub.recipients"], "{problems:#?}");
+    assert!(problems[0].message.contains("passphrase_allowed"), "{problems:#?}");
+}
+
+#[test]
+fn the_policy_of_the_command_line_goes_before_that_of_the_environment_and_the_file() {
+    let (in_file, in_environment) = ("AA".repeat(20), "bb".repeat(20));
+    let place = Place::new(&format!(
+        "[policy]\nrecipients_required = [\"{in_file}\"]\nsigners_min = 2\n"
+    ));
+    let required = |flags: Layer, environment: &Environment| {
+        let policy = place.load(flags, environment).expect("right").policy;
+        assert_eq!(policy.signers_min.value, 2);
+        policy.recipients_required.value
+    };
+    assert_eq!(required(Layer::default(), &Environment::default()), [in_file.as_str()]);
+    let several = format!("{in_environment}:passphrase");
+    let environment = Environment::from([("HUB_BACKUP_RECIPIENTS_REQUIRED", several.as_str())]);
+    assert_eq!(
+        required(Layer::default(), &environment),
+        [in_environment.to_uppercase().as_str(), "passphrase"]
+    );
+    let mut flags = Layer::default();
+    let id = vec!["age1abc".to_owned()];
+    flags.policy.recipients_required = Some(Setting::of_flag("--require-recipient", id));
+    assert_eq!(required(flags, &environment), ["age1abc"]);
+    let wrong = Place::new("[policy]\nrecipients_required = [\"0123456789ABCDEF\"]\nrsa_bits_min = 2048\n");
+    let texts = texts(&wrong.problems(), &wrong);
+    assert!(
+        texts[0].contains("2:24: policy.recipients_required: \"0123456789ABCDEF\" is neither"),
+        "{texts:?}"
+    );
+    assert!(
+        texts[1].contains("policy.rsa_bits_min: 2048 is not between 3072"),
+        "{texts:?}"
+    );
+}
+
+#[test]
 fn which_set_is_asked_rather_than_guessed() {
     let place = Place::new(whole());
     let error = place.settings().set(None).expect_err("two sets");

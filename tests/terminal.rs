@@ -2,10 +2,15 @@
 //!
 //! Each test runs one of the ignored tests below as a process of its own.
 
+#[path = "support/cli.rs"]
+#[expect(dead_code, reason = "these tests need a part of it")]
+mod world;
+
 use std::env;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::panic;
+use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -21,6 +26,11 @@ use hub_backup::cli::prompt;
 use hub_backup::cli::prompt::Wanted;
 use hub_backup::cli::report;
 use hub_backup::config::environment::Environment;
+
+use crate::world::PROGRAM;
+use crate::world::Ran;
+use crate::world::SEARCH_PATH;
+use crate::world::World;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -200,6 +210,116 @@ fn without_a_terminal_the_options_are_named() {
         err.contains("hint: Give it with --signer-passphrase-file, HUB_BACKUP_SIGNER_PASSPHRASE_FILE"),
         "{err}"
     );
+}
+
+/// A world whose recipient is a plugin of age that asks, and the search path with that plugin.
+fn world_of_a_plugin() -> (World, String) {
+    let world = World::new();
+    world.write("data/note", b"the only copy\n");
+    world.write("secrets/pin.key", b"AGE-PLUGIN-HUBPIN-1MSUZA0\n");
+    world.settings("[sets.data]\nsources = [\"files:data\"]\n");
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/plugin");
+    (world, format!("{}:{SEARCH_PATH}", plugins.display()))
+}
+
+const SEAL: &str = "backup data --recipient age1hubpin1pzry9x8ghp9tgy --suite gnupg --recipient keys/gnupg.asc";
+const OPEN: &str = "restore latest --identity secrets/pin.key --to back";
+
+/// The program in `world`, on a terminal of its own.
+fn program_on_terminal(world: &World, path: &str, arguments: &str) -> Child {
+    // The shell goes on after an interrupt, to tell how the program ended.
+    let line = format!("trap : INT; {PROGRAM} {arguments}; echo ENDED $?");
+    let mut script = world.command("script");
+    let script = script
+        .args(["-qec", &line, "/dev/null"])
+        .env("PATH", path)
+        .env("TERM", "xterm");
+    let piped = script
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    piped.spawn().expect("script of util-linux is needed by this test")
+}
+
+#[test]
+fn a_plugin_of_age_asks_at_the_terminal() {
+    let (world, path) = world_of_a_plugin();
+    let mut child = program_on_terminal(&world, &path, SEAL);
+    let shown = read_until(&mut child, "1 or 2? ");
+    assert!(
+        shown.contains("age-plugin-hubpin: Seal for card 7?\r\n  1 Seal\r\n  2 Leave it\r\n"),
+        "{shown:?}"
+    );
+    type_line(&mut child, "yes\n");
+    drop(read_until(&mut child, "1 or 2? "));
+    type_line(&mut child, "1\n");
+    drop(read_until(&mut child, "ENDED 0"));
+    drop(output(child));
+
+    let mut child = program_on_terminal(&world, &path, OPEN);
+    let mut shown = read_until(&mut child, "age-plugin-hubpin: Name on card 7: ");
+    assert!(
+        shown.contains("age-plugin-hubpin: insert card 7\\x1b[2J"),
+        "escaped: {shown:?}"
+    );
+    type_line(&mut child, "hub\n");
+    shown += &read_until(&mut child, "age-plugin-hubpin: PIN of card 7: ");
+    type_line(&mut child, "1234\n");
+    shown += &read_until(&mut child, "ENDED 0");
+    assert!(!shown.contains("1234"), "{shown:?}");
+    drop(output(child));
+    assert_eq!(world.read("back/data/note"), b"the only copy\n");
+
+    // What is wrong, left out or interrupted is said, and nothing is restored.
+    for (name, pin, code, said) in [
+        ("hub\n", "4321\n", 1, "the PIN is wrong"),
+        ("hub\n", "\n", 2, "and got no answer"),
+        ("\x03", "", 3, "interrupted while age-plugin-hubpin asked"),
+        ("hub\n", "12\x03", 3, "interrupted while age-plugin-hubpin asked"),
+    ] {
+        let mut child = program_on_terminal(&world, &path, &OPEN.replace("back", "again"));
+        drop(read_until(&mut child, "Name on card 7: "));
+        type_line(&mut child, name);
+        if !pin.is_empty() {
+            drop(read_until(&mut child, "PIN of card 7: "));
+            type_line(&mut child, pin);
+        }
+        let shown = read_until(&mut child, "ENDED ");
+        assert!(shown.contains(said), "{shown:?}");
+        assert!(read_until(&mut child, "\r").starts_with(&code.to_string()), "{shown:?}");
+        drop(output(child));
+        assert!(!world.path("again").exists());
+    }
+}
+
+#[test]
+fn a_plugin_of_age_without_a_terminal_says_what_it_asks() {
+    let (world, path) = world_of_a_plugin();
+    let run = |arguments: &str| {
+        let words = arguments.split(' ');
+        let mut command = world.command("setsid");
+        let command = command.args(["-w", PROGRAM]).args(words).env("PATH", &path);
+        Ran::new(command.output().expect("setsid is needed by this test"))
+    };
+    let ran = run(SEAL).expect_code(2, SEAL);
+    let said = "age-plugin-hubpin asks \"Seal for card 7?\", and there is no terminal to ask at";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: Run this at a terminal"), "{}", ran.stderr);
+
+    let mut child = program_on_terminal(&world, &path, SEAL);
+    drop(read_until(&mut child, "1 or 2? "));
+    type_line(&mut child, "1\n");
+    drop(read_until(&mut child, "ENDED 0"));
+    drop(output(child));
+    let ran = run(OPEN).expect_code(2, OPEN);
+    let said = "age-plugin-hubpin asks \"Name on card 7:\", and there is no terminal to ask at";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let failure = run(&format!("{OPEN} --json")).expect_code(2, OPEN).object();
+    assert_eq!(failure["kind"], "usage", "{failure}");
+    assert!(!world.path("back").exists());
+    // Another key opens the bundle, also when it comes after.
+    let ran = run(&format!("{OPEN} --identity secrets/gnupg.key"));
+    drop(ran.expect_code(0, "another key"));
 }
 
 #[test]

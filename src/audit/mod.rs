@@ -18,6 +18,7 @@ use crate::base::fault::Kind;
 use crate::base::record;
 use crate::base::record::BadRecord;
 use crate::base::record::Record;
+use crate::base::record::nullable;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 
@@ -119,6 +120,7 @@ pub struct AuditRecord {
     /// Its place, counted from 1.
     pub sequence: u64,
     /// The SHA-256 of the record before it; none for the first.
+    #[serde(deserialize_with = "nullable")]
     pub previous: Option<Digest>,
     /// When it was done.
     pub at: Timestamp,
@@ -129,8 +131,10 @@ pub struct AuditRecord {
     /// How it ended.
     pub outcome: Outcome,
     /// The set, where the act is about one.
+    #[serde(deserialize_with = "nullable")]
     pub set: Option<SetName>,
     /// The bundle, where the act is about one.
+    #[serde(deserialize_with = "nullable")]
     pub bundle: Option<BundleId>,
     /// Further facts; never secrets.
     pub details: BTreeMap<String, String>,

@@ -1,5 +1,7 @@
 //! Small stored records: JSON that names its format and version, read strictly.
 
+use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -60,6 +62,23 @@ pub fn parse<R: Record>(bytes: &[u8]) -> Result<R, BadRecord> {
     Ok(record)
 }
 
+/// Reads a field that may be `null` and must be there. For `deserialize_with`: without it, a missing field would be `null`, and a
+/// record would have a second spelling.
+///
+/// # Errors
+/// What the reader reports.
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(reader: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(reader)
+}
+
+/// Reads a field that may be missing and is never `null`. For `deserialize_with`, beside `default`.
+///
+/// # Errors
+/// What the reader reports.
+pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(reader: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(reader).map(Some)
+}
+
 /// The record cannot be read by this version.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRecord {
@@ -112,8 +131,6 @@ impl Fault for BadRecord {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use crate::base::cancel::Interrupted;
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
 use crate::base::fingerprint::Fingerprint;
+use crate::base::record::not_null;
 
 /// A time of modification: seconds since 1970, and nanoseconds past them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ pub enum Node {
         /// Its size, holes included.
         size: u64,
         /// Where its data is, for a sparse file: rising, not touching, within `size`, beginning and ending at multiples of 512 or at `size`. The stored content is the extents' data, joined.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "not_null")]
         extents: Option<Vec<Extent>>,
         /// The digest of its content, holes read as zeros.
         sha256: Digest,

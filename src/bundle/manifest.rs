@@ -16,6 +16,7 @@ use super::suite::Suite;
 use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::record::nullable;
 
 /// The word that tells a manifest from other signed JSON.
 pub const MAGIC: &str = "hub-backup manifest";
@@ -35,6 +36,7 @@ pub struct Manifest {
     /// Its place in the chain of the set, counted from 1.
     pub sequence: u64,
     /// The SHA-256 of the manifest before it in the chain; none for the first.
+    #[serde(deserialize_with = "nullable")]
     pub previous: Option<Digest>,
     /// When the bundle was begun.
     pub created: Timestamp,
@@ -65,6 +67,7 @@ pub struct SourceFacts {
     /// `sqlite`, `files`, `config`, `command`.
     pub kind: String,
     /// The moment that the data shows, where the source has one.
+    #[serde(deserialize_with = "nullable")]
     pub data_time: Option<Timestamp>,
     /// Positions and versions of the engine, such as an LSN.
     pub facts: BTreeMap<String, String>,
@@ -134,16 +137,31 @@ pub struct KeyFacts {
     pub kind: String,
     /// The fingerprint of an OpenPGP certificate (upper-case hexadecimal), an age recipient, or `passphrase`.
     pub id: String,
-    /// Its algorithm, such as `ECDSA P-384`.
+    /// The keys of an OpenPGP certificate that do the work: of a signer the one that signs, of a recipient each that the slot
+    /// `openpgp.pgp` has a packet for. None of another kind.
+    pub keys: Vec<WorkingKey>,
+    /// The algorithm of the newest of them, such as `ECDSA P-384`.
     pub algorithm: String,
     /// When it was made, where the key says so.
+    #[serde(deserialize_with = "nullable")]
     pub created: Option<Timestamp>,
     /// When it expires, if it does.
+    #[serde(deserialize_with = "nullable")]
     pub expires: Option<Timestamp>,
     /// What it is for.
     pub role: Role,
     /// How often the key of this role was replaced, counted from 1.
     pub generation: u32,
+}
+
+/// One key of an OpenPGP certificate, often a subkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkingKey {
+    /// Its own fingerprint, in upper-case hexadecimal.
+    pub fingerprint: String,
+    /// Its algorithm.
+    pub algorithm: String,
 }
 
 /// The keys of a bundle.
@@ -161,8 +179,10 @@ pub struct Keys {
 #[serde(deny_unknown_fields)]
 pub struct PolicyFacts {
     /// A word of the operator's, such as `daily`.
+    #[serde(deserialize_with = "nullable")]
     pub retention_class: Option<String>,
     /// Until when the bundle shall not be removed.
+    #[serde(deserialize_with = "nullable")]
     pub lock_until: Option<Timestamp>,
 }
 

@@ -19,6 +19,7 @@ use crate::base::limits;
 use crate::base::record;
 use crate::base::record::BadRecord;
 use crate::base::record::Record;
+use crate::base::record::nullable;
 use crate::bundle::name::SetName;
 use crate::store::ObjectName;
 use crate::store::Store;
@@ -39,6 +40,7 @@ pub struct Checkpoint {
     /// The head of every set, in order of the sets.
     pub heads: Vec<Head>,
     /// The newest record of the audit log.
+    #[serde(deserialize_with = "nullable")]
     pub audit: Option<Place>,
 }
 

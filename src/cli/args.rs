@@ -139,6 +139,26 @@ impl RecipientArgs {
     }
 }
 
+/// Which keys a bundle must have.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PolicyArgs {
+    /// Refuse a bundle with fewer than N recipients
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub recipients_min: Option<u32>,
+    /// Refuse a bundle without the recipient ID: a fingerprint, an age recipient, or `passphrase`
+    #[arg(long, value_name = "ID", value_parser = value::recipient_id)]
+    pub require_recipient: Vec<String>,
+}
+
+impl PolicyArgs {
+    /// Adds what these options say.
+    pub fn add_to(&self, layer: &mut Layer) {
+        let least = self.recipients_min;
+        layer.policy.recipients_min = least.map(|least| Setting::of_flag("--recipients-min", least));
+        layer.policy.recipients_required = many("--require-recipient", &self.require_recipient);
+    }
+}
+
 /// How many threads work.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct JobsArgs {
@@ -222,6 +242,18 @@ pub fn algorithm() -> impl TypedValueParser<Value = String> {
 
 /// The algorithms that keys are made with.
 pub const ALGORITHMS: [&str; 5] = ["ecdsa-p384", "ecdsa-p256", "ed25519", "rsa-3072", "rsa-4096"];
+
+fn parse_count(text: &str) -> Result<u32, BadValue> {
+    value::count(value::number(text)?)
+}
+
+/// Reads a number of seconds that a command may take.
+///
+/// # Errors
+/// When it is none.
+pub fn parse_timeout(text: &str) -> Result<u32, BadValue> {
+    value::timeout(value::number(text)?)
+}
 
 fn parse_jobs(text: &str) -> Result<usize, BadValue> {
     value::jobs(value::number(text)?)

@@ -10,9 +10,11 @@ use crate::bundle::manifest::KeyFacts;
 use crate::bundle::name::SetName;
 use crate::cli::args;
 use crate::cli::args::JobsArgs;
+use crate::cli::args::PolicyArgs;
 use crate::cli::args::RecipientArgs;
 use crate::cli::args::SignerArgs;
 use crate::cli::context::Context;
+use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
@@ -75,6 +77,9 @@ pub struct Args {
     /// Who signs it.
     #[command(flatten)]
     pub signers: SignerArgs,
+    /// Which keys it must have.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// Encrypt in this form; auto takes what the recipients can open
     #[arg(long, value_name = "SUITE", value_parser = args::suite())]
     pub suite: Option<SuiteChoice>,
@@ -87,12 +92,24 @@ pub struct Args {
     /// Leave out files that match GLOB
     #[arg(long, value_name = "GLOB", value_parser = value::pattern)]
     pub exclude: Vec<String>,
+    /// Leave out what is mounted below the folder of a files source
+    #[arg(long)]
+    pub one_file_system: bool,
     /// Keep files that change while they are read, and note it in the manifest
     #[arg(long)]
     pub allow_changed: bool,
     /// Replace secrets in config files instead of refusing them
     #[arg(long)]
     pub redact_secrets: bool,
+    /// Take the value of KEY in a config file for no secret; may be given several times
+    #[arg(long, value_name = "FILE:KEY", value_parser = value::finding)]
+    pub accept_finding: Vec<String>,
+    /// End the command of a command source after so many seconds, and fail
+    #[arg(long, value_name = "SECONDS", value_parser = args::parse_timeout)]
+    pub command_timeout: Option<u32>,
+    /// Let the command of a command source print nothing
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Check databases for damage before they are read
     #[arg(long)]
     pub check_sources: bool,
@@ -118,8 +135,13 @@ impl Args {
         let set = &mut layer.every_set;
         set.sources = args::many("--source", &self.source);
         set.exclude = args::many("--exclude", &self.exclude);
+        set.one_file_system = args::yes("--one-file-system", self.one_file_system);
         set.allow_changed = args::yes("--allow-changed", self.allow_changed);
         set.redact_secrets = args::yes("--redact-secrets", self.redact_secrets);
+        set.accept_findings = args::many("--accept-finding", &self.accept_finding);
+        let seconds = self.command_timeout;
+        set.command_timeout = seconds.map(|seconds| Setting::of_flag("--command-timeout", seconds));
+        set.allow_empty = args::yes("--allow-empty", self.allow_empty);
         set.check_sources = args::yes("--check-sources", self.check_sources);
         set.suite = self.suite.map(|suite| Setting::of_flag("--suite", suite));
         set.level = self.level.map(|level| Setting::of_flag("--level", level));
@@ -127,6 +149,7 @@ impl Args {
         set.retention_class = class.map(|word| Setting::of_flag("--retention-class", word));
         self.recipients.add_to(&mut layer);
         self.signers.add_to(&mut layer);
+        self.policy.add_to(&mut layer);
         self.jobs.add_to(&mut layer);
         layer
     }
@@ -144,7 +167,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
     let recipients = setup::recipients(&set.recipients, &context.environment)?;
-    let suite = setup::suite(&set, &recipients)?;
+    let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
     let mut sources = setup::sources(
         &set,
@@ -169,6 +192,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         jobs: settings.threads(),
         block_bytes: settings.block_bytes.value,
         retention_class: set.retention_class.as_ref().map(|class| class.value.clone()),
+        dialog: dialog::at_terminal(context)?,
         recipients,
     };
     backup::check_keys(&job, now)?;

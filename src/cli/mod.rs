@@ -18,6 +18,7 @@ pub mod checkpoint;
 pub mod completions;
 pub mod config;
 pub mod context;
+pub mod dialog;
 pub mod error;
 pub mod examples;
 pub mod harden;

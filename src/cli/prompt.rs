@@ -1,7 +1,10 @@
 //! Asking for a passphrase, when no file, variable or command gives it. Never from argv.
 
+use std::fs::File;
 use std::fs::OpenOptions;
+use std::io;
 
+use crate::base::cancel::Cancel;
 use crate::base::secret::SecretText;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -62,20 +65,35 @@ pub fn new_passphrase(context: &Context, wanted: &Wanted<'_>) -> Result<SecretTe
 
 fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) -> Result<SecretText, CliError> {
     let purpose = purpose.to_owned();
-    // The passphrase is read from the terminal itself, so that stdin may be data.
-    if OpenOptions::new().read(true).write(true).open("/dev/tty").is_err() {
+    if terminal().is_none() {
         return Err(Error::NoTerminal { purpose, options }.into());
     }
     // An interrupt while the terminal is silent must set the flag rather than end the program before it speaks again.
     let cancel = context.cancel()?;
-    let typed = rpassword::prompt_password(format!("{}: ", capitalized(prompt)));
-    let typed = typed.map(SecretText::new).map_err(|source| Error::Prompt {
-        purpose: purpose.clone(),
-        source,
-    })?;
+    let typed = hidden(&capitalized(prompt), &cancel);
+    typed.map_err(|source| {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            let reason = "nothing was typed";
+            Error::Passphrase { purpose, reason }.into()
+        } else {
+            Error::Prompt { purpose, source }.into()
+        }
+    })
+}
+
+/// The terminal itself, so that stdin may be data; none where there is none.
+pub(crate) fn terminal() -> Option<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
+}
+
+/// What is typed unseen at the terminal, after `prompt`.
+///
+/// # Errors
+/// `UnexpectedEof` when nothing is typed or a signal came meanwhile; otherwise what the terminal reports.
+pub(crate) fn hidden(prompt: &str, cancel: &Cancel) -> io::Result<SecretText> {
+    let typed = SecretText::new(rpassword::prompt_password(format!("{prompt}: "))?);
     if typed.expose().is_empty() || cancel.is_set() {
-        let reason = "nothing was typed";
-        return Err(Error::Passphrase { purpose, reason }.into());
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(typed)
 }

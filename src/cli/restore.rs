@@ -12,6 +12,7 @@ use crate::bundle::path::EntryPath;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::IdentityArgs;
 use crate::cli::args::JobsArgs;
+use crate::cli::args::PolicyArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples;
@@ -183,6 +184,9 @@ pub struct Args {
     /// Which keys open it.
     #[command(flatten)]
     pub identities: IdentityArgs,
+    /// Which keys it must have.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// Verify signatures before anything is decrypted; this is the default
     #[arg(long, conflicts_with = "unsafe_skip_verification")]
     pub verify_sig: bool,
@@ -221,6 +225,7 @@ impl Args {
     pub fn layer(&self) -> Layer {
         let mut layer = Layer::default();
         self.identities.add_to(&mut layer);
+        self.policy.add_to(&mut layer);
         self.jobs.add_to(&mut layer);
         layer
     }

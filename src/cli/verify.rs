@@ -12,6 +12,7 @@ use crate::cli::args::BundleArgs;
 use crate::cli::args::BundleChoice;
 use crate::cli::args::IdentityArgs;
 use crate::cli::args::JobsArgs;
+use crate::cli::args::PolicyArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
@@ -70,6 +71,9 @@ pub struct Args {
     /// Which keys open it.
     #[command(flatten)]
     pub identities: IdentityArgs,
+    /// Which keys it must have.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// How many threads.
     #[command(flatten)]
     pub jobs: JobsArgs,
@@ -81,6 +85,7 @@ impl Args {
     pub fn layer(&self) -> Layer {
         let mut layer = Layer::default();
         self.identities.add_to(&mut layer);
+        self.policy.add_to(&mut layer);
         self.jobs.add_to(&mut layer);
         layer
     }

@@ -15,6 +15,7 @@ use crate::bundle::name::SetName;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::cli::args::BundleChoice;
 use crate::cli::context::Context;
+use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
 use crate::cli::output::visible;
@@ -82,7 +83,8 @@ pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSig
 /// When one cannot be read or unlocked, or there is none.
 pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
     let ask = |path: &Path| ask(context, "key", path, prompt::IDENTITY);
-    Ok(setup::identities(settings, &context.environment, &ask)?)
+    let whom = dialog::at_terminal(context)?;
+    Ok(setup::identities(settings, &context.environment, &ask, &whom)?)
 }
 
 fn ask(

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::base::fault::Fault as _;
+use crate::config::Policy;
 use crate::config::Recipients;
 use crate::config::Settings;
 use crate::config::error::Problem;
@@ -30,7 +31,7 @@ pub fn problems(settings: &Settings) -> Vec<Problem> {
     for set in settings.sets() {
         let key = |name: &str| format!("sets.{}.{name}", set.name);
         list.recipients(&key("recipients"), &set.recipients);
-        list.enough(&key("recipients"), &set.recipients, &settings.recipients_min);
+        list.enough(&key("recipients"), &set.recipients, &settings.policy);
         if set.sources.value.is_empty() {
             list.add(
                 &set.sources.origin,
@@ -121,8 +122,16 @@ impl List {
         self.passphrase(key, recipients.passphrase.as_ref());
     }
 
-    fn enough(&mut self, key: &str, recipients: &Recipients, least: &Setting<u32>) {
-        let count = recipients.count();
+    fn enough(&mut self, key: &str, recipients: &Recipients, policy: &Policy) {
+        let (count, least) = (recipients.count(), &policy.recipients_min);
+        if let Some(passphrase) = recipients
+            .passphrase
+            .as_ref()
+            .filter(|_| !policy.passphrase_allowed.value)
+        {
+            let message = "a passphrase is named, and policy.passphrase_allowed forbids it".to_owned();
+            self.add(&passphrase.origin, key, message, None);
+        }
         if count < least.value as usize {
             let message = format!("{count} of at least {} recipients are named", least.value);
             let hint = "Name them under [recipients]: certificates in openpgp, age recipients in age.";

@@ -6,6 +6,7 @@ use crate::base::secret::SecretText;
 use crate::config::environment::Environment;
 use crate::config::error::Problem;
 use crate::config::layer::Layer;
+use crate::config::layer::PolicyLayer;
 use crate::config::layer::RecipientLayer;
 use crate::config::origin::Origin;
 use crate::config::origin::Setting;
@@ -16,7 +17,7 @@ use crate::config::value::PREFIX;
 use crate::config::value::RecipientWord;
 
 /// Every variable that is read, and what it sets. Lists are separated by `:`, as in `PATH`; an empty variable is none.
-pub const VARIABLES: [(&str, &str); 20] = [
+pub const VARIABLES: [(&str, &str); 21] = [
     ("HUB_BACKUP_CONFIG", "the settings file, as --config"),
     ("HUB_BACKUP_STORE", "the folder of the store, as --store"),
     ("HUB_BACKUP_ROOT", "trusted certificates, as --root"),
@@ -41,7 +42,11 @@ pub const VARIABLES: [(&str, &str); 20] = [
     ("HUB_BACKUP_PASSPHRASE_COMMAND", "a command that prints it"),
     (
         "HUB_BACKUP_RECIPIENTS_MIN",
-        "how many recipients there must be at least",
+        "how many recipients a bundle must have at least, as --recipients-min",
+    ),
+    (
+        "HUB_BACKUP_RECIPIENTS_REQUIRED",
+        "recipients that a bundle must have, as --require-recipient",
     ),
     ("HUB_BACKUP_SUITE", "the suite, as --suite"),
     ("HUB_BACKUP_LEVEL", "the level of zstd, as --level"),
@@ -70,9 +75,13 @@ pub fn layer(environment: &Environment, problems: &mut Vec<Problem>) -> Layer {
             "HUB_BACKUP_IDENTITY_PASSPHRASE_FILE",
             "HUB_BACKUP_IDENTITY_PASSPHRASE_COMMAND",
         ]),
-        recipients_min: reader.parsed("HUB_BACKUP_RECIPIENTS_MIN", |text| {
-            value::recipients_min(value::number(text)?)
-        }),
+        policy: PolicyLayer {
+            recipients_min: reader.parsed("HUB_BACKUP_RECIPIENTS_MIN", |text| value::count(value::number(text)?)),
+            recipients_required: reader.parsed("HUB_BACKUP_RECIPIENTS_REQUIRED", |text| {
+                words(text).map(value::recipient_id).collect()
+            }),
+            ..PolicyLayer::default()
+        },
         jobs: reader.parsed("HUB_BACKUP_JOBS", |text| value::jobs(value::number(text)?)),
         ..Layer::default()
     };
@@ -181,15 +190,21 @@ impl Reader<'_> {
             ]),
             ..RecipientLayer::default()
         };
-        let words = |text: &str| {
-            let words = text.split(':').filter(|word| !word.is_empty());
-            words.map(str::parse).collect::<Result<Vec<RecipientWord>, BadValue>>()
+        let parse = |text: &str| {
+            words(text)
+                .map(str::parse)
+                .collect::<Result<Vec<RecipientWord>, BadValue>>()
         };
-        if let Some(words) = self.parsed(name, words) {
+        if let Some(words) = self.parsed(name, parse) {
             layer.add(words.value, &words.origin);
         }
         layer
     }
+}
+
+/// The words of a list.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(':').filter(|word| !word.is_empty())
 }
 
 /// Variables that Kubernetes and Docker set for a service of the name `hub-backup`: addresses, and none of ours.

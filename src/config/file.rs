@@ -7,6 +7,7 @@ use crate::config::document::Document;
 use crate::config::document::Section;
 use crate::config::error::Problem;
 use crate::config::layer::Layer;
+use crate::config::layer::PolicyLayer;
 use crate::config::layer::RecipientLayer;
 use crate::config::layer::SetLayer;
 use crate::config::origin::Origin;
@@ -125,8 +126,14 @@ fn recipients(mut section: Section<'_>) -> RecipientLayer {
 }
 
 fn policy(mut section: Section<'_>, layer: &mut Layer) {
-    layer.recipients_min = section.number("recipients_min", value::recipients_min);
     layer.protected = section.texts("protected", value::pattern);
+    layer.policy = PolicyLayer {
+        recipients_min: section.number("recipients_min", value::count),
+        recipients_required: section.texts("recipients_required", value::recipient_id),
+        signers_min: section.number("signers_min", value::count),
+        rsa_bits_min: section.number("rsa_bits_min", value::rsa_bits),
+        passphrase_allowed: section.flag("passphrase_allowed"),
+    };
     section.finish();
 }
 
@@ -153,11 +160,15 @@ fn set(section: &mut Section<'_>) -> SetLayer {
     SetLayer {
         sources: section.texts("sources", |text| Ok(text.to_owned())),
         exclude: section.texts("exclude", value::pattern),
+        one_file_system: section.flag("one_file_system"),
         allow_changed: section.flag("allow_changed"),
         redact_secrets: section.flag("redact_secrets"),
+        accept_findings: section.texts("accept_findings", value::finding),
         check_sources: section.flag("check_sources"),
         retention_class: section.text("retention_class", value::retention_class),
         command_env: section.texts("command_env", value::variable_name),
+        command_timeout: section.number("command_timeout", value::timeout),
+        allow_empty: section.flag("allow_empty"),
         suite: section.text("suite", str::parse),
         level: section.number("level", value::level),
         recipients: section.section("recipients").map(recipients).unwrap_or_default(),

@@ -27,8 +27,8 @@ pub struct Layer {
     pub identities: Option<Setting<Vec<PathBuf>>>,
     /// What unlocks them.
     pub identity_passphrase: Option<Setting<SecretSource>>,
-    /// How many recipients there must be at least.
-    pub recipients_min: Option<Setting<u32>>,
+    /// What keys a bundle must have.
+    pub policy: PolicyLayer,
     /// Databases that are never restored to.
     pub protected: Option<Setting<Vec<String>>>,
     /// Worker threads.
@@ -41,6 +41,21 @@ pub struct Layer {
     pub sets: BTreeMap<SetName, SetLayer>,
 }
 
+/// What keys a bundle must have, as one place says it.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyLayer {
+    /// How many recipients there must be at least.
+    pub recipients_min: Option<Setting<u32>>,
+    /// Ids of recipients that must be among them.
+    pub recipients_required: Option<Setting<Vec<String>>>,
+    /// How many signers there must be at least.
+    pub signers_min: Option<Setting<u32>>,
+    /// How many bits an RSA key must have at least.
+    pub rsa_bits_min: Option<Setting<u32>>,
+    /// Whether a passphrase may be a recipient.
+    pub passphrase_allowed: Option<Setting<bool>>,
+}
+
 /// Everything that can be set for a set.
 #[derive(Clone, Debug, Default)]
 pub struct SetLayer {
@@ -48,16 +63,24 @@ pub struct SetLayer {
     pub sources: Option<Setting<Vec<String>>>,
     /// Patterns of files to leave out.
     pub exclude: Option<Setting<Vec<String>>>,
+    /// Whether to stay in the file system in which a source of files begins.
+    pub one_file_system: Option<Setting<bool>>,
     /// Whether files may change while they are read.
     pub allow_changed: Option<Setting<bool>>,
     /// Whether secrets in config files are replaced.
     pub redact_secrets: Option<Setting<bool>>,
+    /// Findings in config files that are no secrets.
+    pub accept_findings: Option<Setting<Vec<String>>>,
     /// Whether databases are checked before they are read.
     pub check_sources: Option<Setting<bool>>,
     /// A word for the retention rules.
     pub retention_class: Option<Setting<String>>,
     /// Environment variables that commands may see.
     pub command_env: Option<Setting<Vec<String>>>,
+    /// Most seconds that a command may take.
+    pub command_timeout: Option<Setting<u32>>,
+    /// Whether a command may print nothing.
+    pub allow_empty: Option<Setting<bool>>,
     /// The container of the payload.
     pub suite: Option<Setting<SuiteChoice>>,
     /// The level of zstd.

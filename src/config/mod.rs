@@ -36,8 +36,8 @@ pub struct Settings {
     pub keys: Keys,
     /// Who opens bundles, unless a set says otherwise.
     pub recipients: Recipients,
-    /// How many recipients a bundle must have at least.
-    pub recipients_min: Setting<u32>,
+    /// What keys a bundle must have.
+    pub policy: Policy,
     /// Databases that are never restored to: patterns of names, of hosts, and of `HOST/NAME`.
     pub protected: Setting<Vec<String>>,
     /// The container of the payload.
@@ -68,6 +68,21 @@ pub struct Keys {
     pub identity_passphrase: Option<Setting<SecretSource>>,
 }
 
+/// What keys a bundle must have, when it is made and when it is verified.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How many recipients at least.
+    pub recipients_min: Setting<u32>,
+    /// Recipients that must be among them, by their ids as the manifest has them.
+    pub recipients_required: Setting<Vec<String>>,
+    /// How many signers at least.
+    pub signers_min: Setting<u32>,
+    /// How many bits of an RSA key at least.
+    pub rsa_bits_min: Setting<u32>,
+    /// Whether a passphrase may be a recipient.
+    pub passphrase_allowed: Setting<bool>,
+}
+
 /// Everyone who can open a bundle.
 #[derive(Clone, Debug)]
 pub struct Recipients {
@@ -96,16 +111,24 @@ pub struct SetSettings {
     pub sources: Setting<Vec<String>>,
     /// Patterns of files to leave out.
     pub exclude: Setting<Vec<String>>,
+    /// Whether what is mounted below the root of a source of files is left out.
+    pub one_file_system: Setting<bool>,
     /// Whether a file that changes while it is read is an exception rather than the end.
     pub allow_changed: Setting<bool>,
     /// Whether secrets in config files are replaced rather than refused.
     pub redact_secrets: Setting<bool>,
+    /// Findings in config files that are no secrets, as `FILE:KEY`.
+    pub accept_findings: Setting<Vec<String>>,
     /// Whether databases are checked before they are read.
     pub check_sources: Setting<bool>,
     /// A word for the retention rules.
     pub retention_class: Option<Setting<String>>,
     /// Environment variables that commands may see.
     pub command_env: Setting<Vec<String>>,
+    /// Most seconds that a command may take; none by default.
+    pub command_timeout: Option<Setting<u32>>,
+    /// Whether a command that prints nothing is no failure.
+    pub allow_empty: Setting<bool>,
     /// The container of the payload.
     pub suite: Setting<SuiteChoice>,
     /// The level of zstd.

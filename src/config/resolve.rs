@@ -9,6 +9,7 @@ use crate::base::limits;
 use crate::bundle::name::SetName;
 use crate::config::Keys;
 use crate::config::Layers;
+use crate::config::Policy;
 use crate::config::Recipients;
 use crate::config::SetSettings;
 use crate::config::Settings;
@@ -18,6 +19,7 @@ use crate::config::error::Error;
 use crate::config::error::Problem;
 use crate::config::file;
 use crate::config::layer::Layer;
+use crate::config::layer::PolicyLayer;
 use crate::config::layer::RecipientLayer;
 use crate::config::layer::SetLayer;
 use crate::config::locate;
@@ -88,6 +90,22 @@ impl Layers {
         }
     }
 
+    fn policy(&self) -> Policy {
+        let number = |of: fn(&PolicyLayer) -> &Option<Setting<u32>>, default| {
+            self.pick(|layer| of(&layer.policy))
+                .unwrap_or_else(|| Setting::default_of(default))
+        };
+        Policy {
+            recipients_min: number(|policy| &policy.recipients_min, 1),
+            recipients_required: or_none(self.pick(|layer| &layer.policy.recipients_required)),
+            signers_min: number(|policy| &policy.signers_min, 1),
+            rsa_bits_min: number(|policy| &policy.rsa_bits_min, limits::RSA_BITS_MIN),
+            passphrase_allowed: self
+                .pick(|layer| &layer.policy.passphrase_allowed)
+                .unwrap_or_else(|| Setting::default_of(true)),
+        }
+    }
+
     /// As [`Self::pick`], where what the file says of one set goes before what it says of all.
     fn pick_for<T: Clone>(&self, set: &SetLayer, of: impl Fn(&SetLayer) -> &Option<Setting<T>>) -> Option<Setting<T>> {
         let [flags, environment, file] = [&self.flags, &self.environment, &self.file].map(|layer| &layer.every_set);
@@ -141,9 +159,7 @@ impl Settings {
             store: layers.pick(|layer| &layer.store),
             keys: layers.keys(),
             recipients: layers.recipients(&no_set),
-            recipients_min: layers
-                .pick(|layer| &layer.recipients_min)
-                .unwrap_or_else(|| Setting::default_of(1)),
+            policy: layers.policy(),
             protected: or_none(layers.pick(|layer| &layer.protected)),
             suite: layers.suite(&no_set),
             level: layers.level(&no_set),
@@ -218,11 +234,15 @@ impl Settings {
             name,
             sources: or_none(layers.pick_for(set, |layer| &layer.sources)),
             exclude: or_none(layers.pick_for(set, |layer| &layer.exclude)),
+            one_file_system: flag(|layer| &layer.one_file_system),
             allow_changed: flag(|layer| &layer.allow_changed),
             redact_secrets: flag(|layer| &layer.redact_secrets),
+            accept_findings: or_none(layers.pick_for(set, |layer| &layer.accept_findings)),
             check_sources: flag(|layer| &layer.check_sources),
             retention_class: layers.pick_for(set, |layer| &layer.retention_class),
             command_env: or_none(layers.pick_for(set, |layer| &layer.command_env)),
+            command_timeout: layers.pick_for(set, |layer| &layer.command_timeout),
+            allow_empty: flag(|layer| &layer.allow_empty),
             suite: layers.suite(set),
             level: layers.level(set),
             recipients: layers.recipients(set),

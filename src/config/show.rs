@@ -40,7 +40,7 @@ pub enum Shown {
 /// Every setting in effect, in the order of the settings file.
 #[must_use]
 pub fn rows(settings: &Settings) -> Vec<Row> {
-    let keys = &settings.keys;
+    let (keys, policy) = (&settings.keys, &settings.policy);
     let mut rows = vec![
         optional("store.path", settings.store.as_ref(), |path| text(&path.display())),
         paths("keys.roots", &keys.roots),
@@ -52,12 +52,12 @@ pub fn rows(settings: &Settings) -> Vec<Row> {
     ];
     rows.extend(recipients("recipients", &settings.recipients));
     rows.extend([
-        number("policy.recipients_min", &settings.recipients_min),
-        row(
-            "policy.protected",
-            &settings.protected,
-            Shown::List(settings.protected.value.clone()),
-        ),
+        number("policy.recipients_min", &policy.recipients_min),
+        list("policy.recipients_required", &policy.recipients_required),
+        number("policy.signers_min", &policy.signers_min),
+        number("policy.rsa_bits_min", &policy.rsa_bits_min),
+        flag("policy.passphrase_allowed", &policy.passphrase_allowed),
+        list("policy.protected", &settings.protected),
         row("defaults.suite", &settings.suite, text(&settings.suite.value)),
         row("defaults.level", &settings.level, number_of(settings.level.value)),
         row("defaults.jobs", &settings.jobs, number_of(settings.jobs.value)),
@@ -69,18 +69,21 @@ pub fn rows(settings: &Settings) -> Vec<Row> {
 
 fn set(set: &SetSettings) -> Vec<Row> {
     let key = |name: &str| format!("sets.{}.{name}", set.name);
-    let flag = |name: &str, setting: &Setting<bool>| row(&key(name), setting, Shown::Flag(setting.value));
-    let list =
-        |name: &str, setting: &Setting<Vec<String>>| row(&key(name), setting, Shown::List(setting.value.clone()));
     let sources = set.sources.value.iter().map(|uri| without_secrets(uri)).collect();
     let mut rows = vec![
         row(&key("sources"), &set.sources, Shown::List(sources)),
-        list("exclude", &set.exclude),
-        flag("allow_changed", &set.allow_changed),
-        flag("redact_secrets", &set.redact_secrets),
-        flag("check_sources", &set.check_sources),
+        list(&key("exclude"), &set.exclude),
+        flag(&key("one_file_system"), &set.one_file_system),
+        flag(&key("allow_changed"), &set.allow_changed),
+        flag(&key("redact_secrets"), &set.redact_secrets),
+        list(&key("accept_findings"), &set.accept_findings),
+        flag(&key("check_sources"), &set.check_sources),
         optional(&key("retention_class"), set.retention_class.as_ref(), text),
-        list("command_env", &set.command_env),
+        list(&key("command_env"), &set.command_env),
+        optional(&key("command_timeout"), set.command_timeout.as_ref(), |seconds| {
+            number_of(*seconds)
+        }),
+        flag(&key("allow_empty"), &set.allow_empty),
         row(&key("suite"), &set.suite, text(&set.suite.value)),
         row(&key("level"), &set.level, number_of(set.level.value)),
     ];
@@ -91,11 +94,7 @@ fn set(set: &SetSettings) -> Vec<Row> {
 fn recipients(key: &str, recipients: &Recipients) -> [Row; 3] {
     [
         paths(&format!("{key}.openpgp"), &recipients.openpgp),
-        row(
-            &format!("{key}.age"),
-            &recipients.age,
-            Shown::List(recipients.age.value.clone()),
-        ),
+        list(&format!("{key}.age"), &recipients.age),
         optional(&format!("{key}.passphrase"), recipients.passphrase.as_ref(), secret),
     ]
 }
@@ -118,6 +117,14 @@ fn optional<T>(key: &str, setting: Option<&Setting<T>>, show: impl Fn(&T) -> Sho
 fn paths(key: &str, setting: &Setting<Vec<PathBuf>>) -> Row {
     let paths = setting.value.iter().map(|path| path.display().to_string()).collect();
     row(key, setting, Shown::List(paths))
+}
+
+fn list(key: &str, setting: &Setting<Vec<String>>) -> Row {
+    row(key, setting, Shown::List(setting.value.clone()))
+}
+
+fn flag(key: &str, setting: &Setting<bool>) -> Row {
+    row(key, setting, Shown::Flag(setting.value))
 }
 
 fn number(key: &str, setting: &Setting<u32>) -> Row {

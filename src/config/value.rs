@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::base::limits;
 use crate::bundle::suite::Suite;
+use crate::keyring::facts;
 
 /// What the names of our variables begin with.
 pub const PREFIX: &str = "HUB_BACKUP_";
@@ -75,12 +76,28 @@ pub fn jobs(number: i64) -> Result<usize, BadValue> {
     between(number, 0, limits::JOBS_MAX)
 }
 
-/// A least number of recipients.
+/// A least number of recipients or signers.
 ///
 /// # Errors
 /// When it is 0 or absurd.
-pub fn recipients_min(number: i64) -> Result<u32, BadValue> {
+pub fn count(number: i64) -> Result<u32, BadValue> {
     between(number, 1, 100)
+}
+
+/// A least length of RSA keys in bits.
+///
+/// # Errors
+/// Below what is accepted anyway, or absurd.
+pub fn rsa_bits(number: i64) -> Result<u32, BadValue> {
+    between(number, limits::RSA_BITS_MIN, 16_384)
+}
+
+/// Most seconds of a command.
+///
+/// # Errors
+/// When it is 0 or above a week.
+pub fn timeout(number: i64) -> Result<u32, BadValue> {
+    between(number, 1, 7 * 24 * 60 * 60)
 }
 
 /// A block size in bytes.
@@ -165,6 +182,39 @@ pub fn age_recipient(text: &str) -> Result<String, BadValue> {
         Err(BadValue(format!(
             "{text:?} is not an age recipient: they begin with age1"
         )))
+    }
+}
+
+/// The id of a recipient, as manifests have it: a fingerprint, an age recipient, or the word `passphrase`.
+///
+/// # Errors
+/// For everything else: a key id or a user id fits more than one key.
+pub fn recipient_id(text: &str) -> Result<String, BadValue> {
+    if text == facts::PASSPHRASE {
+        return Ok(text.to_owned());
+    }
+    if text.starts_with("age1") || is_secret(text) {
+        return age_recipient(text);
+    }
+    let digits: String = text.split_whitespace().collect();
+    if [40, 64].contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(digits.to_ascii_uppercase());
+    }
+    Err(BadValue(format!(
+        "{text:?} is neither a whole fingerprint of 40 or 64 digits, nor an age recipient, nor the word passphrase"
+    )))
+}
+
+/// A finding of the search for secrets that is none: `FILE:KEY`, or `FILE:RULE` for one without a key.
+///
+/// # Errors
+/// When it is not of that form.
+pub fn finding(text: &str) -> Result<String, BadValue> {
+    match text.split_once(':') {
+        Some((file, key)) if !file.is_empty() && !key.is_empty() => Ok(text.to_owned()),
+        _ => Err(BadValue(format!(
+            "{text:?} is not of the form FILE:KEY, such as app.env:PUBLIC_KEY"
+        ))),
     }
 }
 
@@ -288,6 +338,32 @@ mod tests {
     fn commands_are_split_without_a_shell() {
         let words = command("pass show 'hub backup' $HOME").expect("four words");
         assert_eq!(words, ["pass", "show", "hub backup", "$HOME"]);
+    }
+
+    #[test]
+    fn an_id_of_a_recipient_fits_one_key() {
+        let fingerprint = "AAAA BBBB CCCC DDDD EEEE  FFFF 0000 1111 2222 3333";
+        let digits = fingerprint.replace(' ', "");
+        assert_eq!(recipient_id(fingerprint).as_deref(), Ok(digits.as_str()));
+        assert_eq!(recipient_id(&digits.to_lowercase()).as_deref(), Ok(digits.as_str()));
+        assert_eq!(recipient_id("passphrase").as_deref(), Ok("passphrase"));
+        assert_eq!(recipient_id("age1abc").as_deref(), Ok("age1abc"));
+        for wrong in ["", "0000111122223333", "operations", "age1ABC", &digits[1..]] {
+            assert!(recipient_id(wrong).is_err(), "{wrong:?}");
+        }
+        let error = recipient_id("AGE-SECRET-KEY-1NEEDLE").expect_err("a secret key");
+        assert!(!error.to_string().contains("NEEDLE"), "{error}");
+    }
+
+    #[test]
+    fn a_finding_names_a_file_and_a_key() {
+        assert_eq!(
+            finding("conf.d/a.yaml:db.password").as_deref(),
+            Ok("conf.d/a.yaml:db.password")
+        );
+        for wrong in ["", "a.env", ":KEY", "a.env:"] {
+            assert!(finding(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -5,13 +5,11 @@
 //! an identity made for the bundle, whose recipient is in both headers.
 
 use std::collections::HashSet;
+use std::io;
 
 use age::DecryptError;
 use age::EncryptError;
-use age::NoCallbacks;
 use age::plugin;
-use age::plugin::IdentityPluginV1;
-use age::plugin::RecipientPluginV1;
 use age::scrypt;
 use age::tag;
 use age::tagpq;
@@ -28,10 +26,12 @@ use super::age_file::Header;
 use super::error::Error;
 use super::key::ContentKey;
 use super::key::FILE_KEY_BYTES;
+use super::plugins;
 use crate::base::secret::SecretText;
 use crate::bundle::outer::Container;
 use crate::bundle::outer::slot;
 use crate::bundle::suite::Suite;
+use crate::keyring::dialog::Dialog;
 
 /// The work factor of passphrase slots, as a power of two: about a second and 256 MiB, which is what `age` chooses.
 const WORK: u8 = 18;
@@ -40,14 +40,15 @@ const WORK_MAX: u8 = 20;
 /// How `gpg --override-session-key` and `sq decrypt --session-key` write AES-256.
 const AES256: &str = "9:";
 
-type Boxed = Box<dyn age::Recipient>;
+/// A recipient of any kind.
+pub(crate) type Boxed = Box<dyn age::Recipient>;
 
 /// The recipients that the texts name.
-pub(crate) fn recipients(texts: &[&str]) -> Result<Vec<Boxed>, Error> {
-    texts.iter().map(|text| recipient(text)).collect()
+pub(crate) fn recipients(texts: &[&str], dialog: &Dialog) -> Result<Vec<Boxed>, Error> {
+    texts.iter().map(|text| recipient(text, dialog)).collect()
 }
 
-fn recipient(text: &str) -> Result<Boxed, Error> {
+fn recipient(text: &str, dialog: &Dialog) -> Result<Boxed, Error> {
     if let Ok(recipient) = text.parse::<x25519::Recipient>() {
         return Ok(Box::new(recipient));
     }
@@ -76,14 +77,7 @@ fn recipient(text: &str) -> Result<Boxed, Error> {
     let recipient: plugin::Recipient = text
         .parse()
         .map_err(|_| refused("it is neither an X25519 recipient nor one of a plugin, or it is mistyped"))?;
-    let name = recipient.plugin().to_owned();
-    RecipientPluginV1::new(&name, &[recipient], &[], NoCallbacks)
-        .map(|plugin| Box::new(plugin) as Boxed)
-        .map_err(|_| missing(&name))
-}
-
-fn missing(name: &str) -> Error {
-    Error::PluginMissing { name: name.to_owned() }
+    plugins::recipient(&recipient, dialog)
 }
 
 /// Wraps a file key for all recipients, if they agree to share a file.
@@ -103,9 +97,20 @@ fn wrap(file_key: &[u8; FILE_KEY_BYTES], recipients: &[Boxed]) -> Result<Vec<Sta
 
 fn wrap_failed(error: EncryptError) -> Error {
     if let EncryptError::Plugin(errors) = &error {
-        return plugin_failed(errors);
+        plugins::failed(errors)
+    } else if let EncryptError::Io(source) = error {
+        talk_failed(source)
+    } else {
+        Error::Crypto(error.into())
     }
-    Error::Crypto(error.into())
+}
+
+/// Talking to a plugin has failed, by an error of this module where it has one to tell.
+fn talk_failed(source: io::Error) -> Error {
+    let told = source.downcast::<Error>();
+    told.unwrap_or_else(|source| Error::Plugin {
+        reason: source.to_string(),
+    })
 }
 
 /// Writes the session key of an OpenPGP suite for age recipients.
@@ -213,7 +218,7 @@ pub(crate) fn open_identity(file: &AgeFile, passphrase: &SecretText) -> Result<V
 }
 
 /// The identities in the text of an identity file.
-pub(crate) fn identities(text: &SecretText) -> Result<Vec<Box<dyn age::Identity>>, Error> {
+pub(crate) fn identities(text: &SecretText, dialog: &Dialog) -> Result<Vec<Box<dyn age::Identity>>, Error> {
     let mut found: Vec<Box<dyn age::Identity>> = Vec::new();
     for (number, line) in text.expose().lines().enumerate() {
         let line = line.trim_end();
@@ -223,9 +228,7 @@ pub(crate) fn identities(text: &SecretText) -> Result<Vec<Box<dyn age::Identity>
         if let Ok(identity) = line.parse::<x25519::Identity>() {
             found.push(Box::new(identity));
         } else if let Ok(identity) = line.parse::<plugin::Identity>() {
-            let name = identity.plugin().to_owned();
-            let plugin = IdentityPluginV1::new(&name, &[identity], NoCallbacks).map_err(|_| missing(&name))?;
-            found.push(Box::new(plugin));
+            found.push(plugins::identity(&identity, dialog)?);
         } else {
             return Err(Error::AgeIdentity { line: number + 1 });
         }
@@ -257,21 +260,20 @@ fn unwrap(
     for identity in identities {
         match identity.unwrap_stanzas(&header.stanzas) {
             Some(Ok(key)) => return Ok(Some(Zeroizing::new(*key.expose_secret()))),
-            Some(Err(error)) => refusal = refusal.or(Some(unwrap_failed(name, header, &error))),
+            Some(Err(error)) => refusal = refusal.or(Some(unwrap_failed(name, header, error))),
             None => {}
         }
     }
     refusal.map_or(Ok(None), Err)
 }
 
-fn unwrap_failed(name: &str, header: &Header, error: &DecryptError) -> Error {
+fn unwrap_failed(name: &str, header: &Header, error: DecryptError) -> Error {
     let is_passphrase = header.stanzas.iter().any(|stanza| stanza.tag == age_file::SCRYPT);
     // Not shown by its own text: that of `ExcessiveWork` overflows for some values.
-    if let DecryptError::Plugin(errors) = error {
-        plugin_failed(errors)
+    if let DecryptError::Plugin(errors) = &error {
+        plugins::failed(errors)
     } else if let DecryptError::Io(source) = error {
-        let reason = source.to_string();
-        Error::Plugin { reason }
+        talk_failed(source)
     } else if matches!(error, DecryptError::ExcessiveWork { .. }) {
         bad(name, "its work factor is above 2^20")
     } else if is_passphrase && matches!(error, DecryptError::DecryptionFailed) {
@@ -279,13 +281,6 @@ fn unwrap_failed(name: &str, header: &Header, error: &DecryptError) -> Error {
     } else {
         bad(name, "a recipient stanza of its age header is damaged")
     }
-}
-
-fn plugin_failed<E: ToString>(errors: &[E]) -> Error {
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    // The crate's texts mark inserted words by invisible characters that direct the writing.
-    let reason = lines.join("; ").replace(['\u{2068}', '\u{2069}'], "");
-    Error::Plugin { reason }
 }
 
 fn bad(name: &str, reason: &str) -> Error {

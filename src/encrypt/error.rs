@@ -6,6 +6,7 @@ use std::io;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::random::NoRandom;
+use crate::keyring;
 
 /// A container or a key slot could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +19,8 @@ pub enum Error {
     #[error("no recipient is given")]
     NoRecipient,
     /// A certificate has no key that may be encrypted to.
-    #[error("the certificate {fingerprint} cannot be a recipient: {reason}")]
-    Certificate {
-        /// Its fingerprint.
-        fingerprint: String,
-        /// Why not.
-        reason: String,
-    },
+    #[error(transparent)]
+    Certificate(#[from] keyring::Error),
     /// The text names no recipient of a kind that age has.
     #[error("{recipient:?} cannot be an age recipient: {reason}")]
     AgeRecipient {
@@ -56,6 +52,30 @@ pub enum Error {
     Plugin {
         /// What it said.
         reason: String,
+    },
+    /// A plugin of age asks, and there is nobody to ask.
+    #[error("{name} asks {question:?}, and there is no terminal to ask at")]
+    PluginAsksNobody {
+        /// The plugin.
+        name: String,
+        /// What it asks.
+        question: String,
+    },
+    /// A plugin of age asks, and nothing was answered.
+    #[error("{name} asks {question:?}, and got no answer")]
+    PluginUnanswered {
+        /// The plugin.
+        name: String,
+        /// What it asks.
+        question: String,
+    },
+    /// The work was told to stop while a plugin of age asked.
+    #[error("interrupted while {name} asked {question:?}")]
+    PluginInterrupted {
+        /// The plugin.
+        name: String,
+        /// What it asked.
+        question: String,
     },
     /// A key slot is not of the form that the suite asks for, or is damaged.
     #[error("the key slot {name}: {reason}")]
@@ -136,8 +156,11 @@ impl Fault for Error {
             | Self::AgeRecipientsDiffer
             | Self::OpenPgpInAge { .. }
             | Self::SeveralPassphrases
+            | Self::PluginAsksNobody { .. }
+            | Self::PluginUnanswered { .. }
             | Self::AgeIdentity { .. } => Kind::Usage,
-            Self::Certificate { .. } => Kind::KeyPolicy,
+            Self::Certificate(error) => error.kind(),
+            Self::PluginInterrupted { .. } => Kind::Incomplete,
             Self::Slot { .. } | Self::Damaged(_) => Kind::DigestMismatch,
             Self::NoUsableKey { .. }
             | Self::KeyLocked { .. }
@@ -152,9 +175,7 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoRecipient => "Name at least one recipient; two are better: one for operations, one in escrow.",
-            Self::Certificate { .. } => {
-                "Fetch the current certificate from its owner, or name a recipient whose encryption key is valid."
-            }
+            Self::Certificate(error) => return error.hint(),
             Self::AgeRecipient { .. } => "Give a recipient that begins with age1, as age-keygen -y prints it.",
             Self::AgeRecipientsDiffer => {
                 "Use recipients of one kind: all post-quantum, or none. In the suite age a passphrase counts as a classical one."
@@ -164,9 +185,11 @@ impl Fault for Error {
             }
             Self::SeveralPassphrases => "Keep one passphrase; give each further person a key of their own.",
             Self::PluginMissing { .. } => "Install it, and try it with the command age.",
-            Self::Plugin { .. } => {
-                "Try the plugin with the command age; plugins that must ask for a PIN are not served."
+            Self::Plugin { .. } => "Try the plugin with the command age.",
+            Self::PluginAsksNobody { .. } => {
+                "Run this at a terminal, or give another key that opens the bundle without a question."
             }
+            Self::PluginUnanswered { .. } => "Run it again, and answer.",
             Self::Slot { .. } | Self::Damaged(_) => "Fetch the bundle again, and verify it before it is opened.",
             Self::NoUsableKey { .. } => "Give the secret key, the age identity or the passphrase of one of these.",
             Self::KeyLocked { .. } => "Give the passphrase of this secret key as well.",
@@ -175,7 +198,7 @@ impl Fault for Error {
             Self::AgeIdentity { .. } => {
                 "An identity begins with AGE-SECRET-KEY-1 or AGE-PLUGIN-; decrypt the file first if it is an encrypted one."
             }
-            Self::Random(_) | Self::Crypto(_) | Self::Io(_) => return None,
+            Self::PluginInterrupted { .. } | Self::Random(_) | Self::Crypto(_) | Self::Io(_) => return None,
         };
         Some(hint.to_owned())
     }

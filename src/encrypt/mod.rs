@@ -1,7 +1,7 @@
 //! Level 3: the content key, the two containers that it opens, and the slots that hold it.
 //!
 //! ```text
-//! write_slots(key, recipients) → keyslots/…         encryptor(key, Payload, out) → data/…
+//! write_slots(key, recipients, at, …) → keyslots/…  encryptor(key, Payload, out) → data/…
 //! open_slots(suite, slots, identities) → key        decryptor(key, Payload, input, length, start) ← data/…
 //! ```
 //!
@@ -18,6 +18,7 @@ mod framing;
 mod key;
 mod literal;
 mod openpgp_slots;
+mod plugins;
 mod seipd1;
 mod seipd2;
 pub mod slots;

@@ -1,12 +1,8 @@
 //! The slot `openpgp.pgp`: the session key for each certificate, as PKESK packets (RFC 9580 section 5.1) that stand
 //! directly before a container: version 6 for `rfc9580`, version 3 for `gnupg`.
 
-use std::time::SystemTime;
-
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::Packet;
-use sequoia_openpgp::cert::Preferences as _;
-use sequoia_openpgp::cert::ValidCert;
 use sequoia_openpgp::crypto::SessionKey;
 use sequoia_openpgp::packet::Key;
 use sequoia_openpgp::packet::PKESK;
@@ -16,32 +12,30 @@ use sequoia_openpgp::packet::key::UnspecifiedRole;
 use sequoia_openpgp::packet::pkesk::PKESK3;
 use sequoia_openpgp::packet::pkesk::PKESK6;
 use sequoia_openpgp::parse::Parse as _;
-use sequoia_openpgp::policy::StandardPolicy;
 use sequoia_openpgp::serialize::Serialize as _;
-use sequoia_openpgp::types::RevocationStatus;
 use sequoia_openpgp::types::SymmetricAlgorithm;
 
 use super::error::Error;
 use super::key::ContentKey;
+use crate::base::clock::Timestamp;
 use crate::base::secret::SecretText;
 use crate::bundle::outer::slot;
 use crate::bundle::suite::Suite;
+use crate::keyring::encryption::encryption_keys;
 
 const CIPHER: SymmetricAlgorithm = SymmetricAlgorithm::AES256;
 /// The tag of a PKESK packet.
 const PKESK_TAG: u8 = 1;
 
-/// Writes one packet for each encryption key of each certificate that is valid at the time `at`, or now.
-pub(crate) fn write(key: &ContentKey, certs: &[&Cert], at: Option<SystemTime>) -> Result<Vec<u8>, Error> {
+/// Writes one packet for each key of each certificate that may be encrypted to at the time `at`.
+pub(crate) fn write(key: &ContentKey, certs: &[&Cert], at: Timestamp) -> Result<Vec<u8>, Error> {
     let session_key = SessionKey::from(key.secret());
     let mut slot = Vec::new();
     for cert in certs {
-        let refused = |reason: String| refused(cert, reason);
         for recipient in encryption_keys(cert, at)? {
-            let packet = pkesk(key.suite(), &session_key, &recipient).map_err(|error| refused(format!("{error:#}")))?;
-            packet
-                .serialize(&mut slot)
-                .map_err(|error| refused(format!("{error:#}")))?;
+            pkesk(key.suite(), &session_key, &recipient)
+                .and_then(|packet| packet.serialize(&mut slot))
+                .map_err(|error| Error::Crypto(error.into()))?;
         }
     }
     Ok(slot)
@@ -56,51 +50,6 @@ fn pkesk(
         Suite::Gnupg => Packet::from(PKESK3::for_recipient(CIPHER, session_key, recipient)?),
         Suite::Rfc9580 | Suite::Age => Packet::from(PKESK6::for_recipient(session_key, recipient)?),
     })
-}
-
-/// Whether the certificate says that it reads SEIPDv2.
-pub(crate) fn reads_seipdv2(cert: &Cert, at: Option<SystemTime>) -> Result<bool, Error> {
-    let policy = StandardPolicy::new();
-    let valid = valid(cert, &policy, at)?;
-    Ok(valid.features().is_some_and(|features| features.supports_seipdv2()))
-}
-
-fn valid<'a>(cert: &'a Cert, policy: &'a StandardPolicy<'_>, at: Option<SystemTime>) -> Result<ValidCert<'a>, Error> {
-    let valid = cert
-        .with_policy(policy, at)
-        .map_err(|error| refused(cert, format!("{error:#}")))?;
-    valid.alive().map_err(|error| refused(cert, format!("{error:#}")))?;
-    match valid.revocation_status() {
-        RevocationStatus::Revoked(_) => Err(refused(cert, "it was revoked".to_owned())),
-        RevocationStatus::CouldBe(_) | RevocationStatus::NotAsFarAsWeKnow => Ok(valid),
-    }
-}
-
-fn encryption_keys(cert: &Cert, at: Option<SystemTime>) -> Result<Vec<Key<PublicParts, UnspecifiedRole>>, Error> {
-    let policy = StandardPolicy::new();
-    let valid = valid(cert, &policy, at)?;
-    let all = || valid.keys().for_storage_encryption().for_transport_encryption();
-    let usable: Vec<_> = all()
-        .supported()
-        .alive()
-        .revoked(false)
-        .map(|found| found.key().clone())
-        .collect();
-    if !usable.is_empty() {
-        return Ok(usable);
-    }
-    let reason = match all().count() {
-        0 => "it has no key for encryption",
-        _ => "its keys for encryption have expired, were revoked, or are of an unknown kind",
-    };
-    Err(refused(cert, reason.to_owned()))
-}
-
-fn refused(cert: &Cert, reason: String) -> Error {
-    Error::Certificate {
-        fingerprint: cert.fingerprint().to_hex(),
-        reason,
-    }
 }
 
 /// Reads the slot: PKESK packets of the version that the suite asks for, each with a named recipient, and nothing else.

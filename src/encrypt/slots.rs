@@ -9,20 +9,25 @@
 //! | `age` | `passphrase.age` | a passphrase: it holds an identity that opens the two others |
 
 use sequoia_openpgp::Cert;
+use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::packet::PKESK;
 
 use super::age_file::AgeFile;
 use super::age_file::Header;
 use super::age_slots;
+use super::age_slots::Boxed;
 use super::error::Error;
 use super::key::ContentKey;
 use super::openpgp_slots;
+use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::bundle::outer::slot;
 use crate::bundle::suite::Suite;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
+use crate::keyring::dialog::Dialog;
+use crate::keyring::encryption::reads_seipdv2;
 
 /// One member of `keyslots/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,29 +70,36 @@ impl<'a> Sorted<'a> {
     }
 }
 
-/// The suite for these recipients, where none is prescribed.
+/// The suite for these recipients at `at`, where none is prescribed.
 ///
 /// `age` when there is no certificate among them, so that the program `age` alone opens the bundle; `rfc9580` when every certificate
 /// says that it reads SEIPDv2; `gnupg` when one does not, since that one must be able to read the bundle too.
-pub fn choose(recipients: &[Recipient]) -> Result<Suite, Error> {
+pub fn choose(recipients: &[Recipient], at: Timestamp) -> Result<Suite, Error> {
     let sorted = Sorted::new(recipients)?;
     if sorted.certs.is_empty() {
         return Ok(Suite::Age);
     }
     for cert in sorted.certs {
-        if !openpgp_slots::reads_seipdv2(cert, None)? {
+        if !reads_seipdv2(cert, at)? {
             return Ok(Suite::Gnupg);
         }
     }
     Ok(Suite::Rfc9580)
 }
 
-/// Writes the slots, in their order in the bundle. Every recipient can open the bundle, or it is an error.
-pub fn write_slots(key: &ContentKey, recipients: &[Recipient]) -> Result<Vec<Slot>, Error> {
+/// Writes the slots of a bundle made at `at`, in their order in it. Every recipient can open the bundle, or it is an error. Plugins of
+/// age can ask by `dialog`.
+pub fn write_slots(
+    key: &ContentKey,
+    recipients: &[Recipient],
+    at: Timestamp,
+    dialog: &Dialog,
+) -> Result<Vec<Slot>, Error> {
     let sorted = Sorted::new(recipients)?;
+    let age = age_slots::recipients(&sorted.age, dialog)?;
     let slots = match key.suite() {
-        Suite::Rfc9580 | Suite::Gnupg => write_openpgp_suite(key, &sorted)?,
-        Suite::Age => write_age_suite(key, &sorted)?,
+        Suite::Rfc9580 | Suite::Gnupg => write_openpgp_suite(key, &sorted, &age, at)?,
+        Suite::Age => write_age_suite(key, &sorted, age)?,
     };
     let slots = slots.into_iter().map(|(name, bytes)| Slot {
         name: name.to_owned(),
@@ -100,14 +112,18 @@ pub fn write_slots(key: &ContentKey, recipients: &[Recipient]) -> Result<Vec<Slo
 
 type Named = (&'static str, Vec<u8>);
 
-fn write_openpgp_suite(key: &ContentKey, sorted: &Sorted<'_>) -> Result<Vec<Named>, Error> {
+fn write_openpgp_suite(
+    key: &ContentKey,
+    sorted: &Sorted<'_>,
+    age: &[Boxed],
+    at: Timestamp,
+) -> Result<Vec<Named>, Error> {
     let mut slots = Vec::new();
     if !sorted.certs.is_empty() {
-        slots.push((slot::OPENPGP, openpgp_slots::write(key, &sorted.certs, None)?));
+        slots.push((slot::OPENPGP, openpgp_slots::write(key, &sorted.certs, at)?));
     }
-    if !sorted.age.is_empty() {
-        let recipients = age_slots::recipients(&sorted.age)?;
-        slots.push((slot::SESSION_KEY, age_slots::write_session_key(key, &recipients)?));
+    if !age.is_empty() {
+        slots.push((slot::SESSION_KEY, age_slots::write_session_key(key, age)?));
     }
     if let Some(passphrase) = sorted.passphrase {
         slots.push((slot::PASSPHRASE, age_slots::write_passphrase(key, passphrase)?));
@@ -115,13 +131,23 @@ fn write_openpgp_suite(key: &ContentKey, sorted: &Sorted<'_>) -> Result<Vec<Name
     Ok(slots)
 }
 
-fn write_age_suite(key: &ContentKey, sorted: &Sorted<'_>) -> Result<Vec<Named>, Error> {
+fn write_age_suite(key: &ContentKey, sorted: &Sorted<'_>, age: Vec<Boxed>) -> Result<Vec<Named>, Error> {
     if let Some(cert) = sorted.certs.first() {
         return Err(Error::OpenPgpInAge {
             fingerprint: cert.fingerprint().to_hex(),
         });
     }
-    age_slots::write_headers(key, age_slots::recipients(&sorted.age)?, sorted.passphrase)
+    age_slots::write_headers(key, age, sorted.passphrase)
+}
+
+/// Reads the slots without a key, and gives whom the packets of `openpgp.pgp` name: fingerprints in the suite `rfc9580`, key ids in
+/// the suite `gnupg`. Slots of age name nobody, so for the suite `age` the list is empty.
+///
+/// # Errors
+/// `Slot` when one is damaged or not of the suite.
+pub fn named(suite: Suite, slots: &[Slot]) -> Result<Vec<KeyHandle>, Error> {
+    let parsed = Parsed::new(suite, slots)?;
+    Ok(parsed.openpgp.iter().filter_map(PKESK::recipient).collect())
 }
 
 /// Opens the bundle's key with the first identity that fits.
@@ -191,9 +217,9 @@ impl Parsed {
                 openpgp_slots::open(suite, &self.openpgp, key, passphrase.as_ref())
             }
             (Suite::Age, Identity::OpenPgp { .. }) => Ok(None),
-            (Suite::Rfc9580 | Suite::Gnupg, Identity::Age(text)) => {
+            (Suite::Rfc9580 | Suite::Gnupg, Identity::Age { text, dialog }) => {
                 open_file(suite, slot::SESSION_KEY, self.session_key.as_ref(), || {
-                    age_slots::identities(text)
+                    age_slots::identities(text, dialog)
                 })
             }
             (Suite::Rfc9580 | Suite::Gnupg, Identity::Passphrase(text)) => {
@@ -201,7 +227,7 @@ impl Parsed {
                     Ok(age_slots::passphrase_identity(text))
                 })
             }
-            (Suite::Age, Identity::Age(text)) => self.open_headers(&age_slots::identities(text)?),
+            (Suite::Age, Identity::Age { text, dialog }) => self.open_headers(&age_slots::identities(text, dialog)?),
             (Suite::Age, Identity::Passphrase(text)) => match &self.passphrase {
                 Some(file) => self.open_headers(&age_slots::open_identity(file, text)?),
                 None => Ok(None),

@@ -32,8 +32,10 @@ use crate::compress::Compressor;
 use crate::encrypt;
 use crate::encrypt::ContentKey;
 use crate::encrypt::slots;
+use crate::encrypt::slots::Slot;
 use crate::envelope::write::Writer;
 use crate::keyring::Recipient;
+use crate::keyring::dialog::Dialog;
 use crate::keyring::facts;
 use crate::pack::write::Block;
 use crate::pack::write::Packer;
@@ -63,6 +65,8 @@ pub struct Plan<'a> {
     pub level: i32,
     /// Threads that compress.
     pub jobs: usize,
+    /// Whom plugins of age can ask.
+    pub dialog: Dialog,
 }
 
 /// A bundle that was written whole: what the chain keeps of it.
@@ -143,9 +147,27 @@ pub fn backup<W: Write>(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Sealed, Error> {
-    // A new key for this bundle alone, wrapped for each recipient.
+    // A new key for this bundle alone, wrapped for each recipient. A plugin may ask for something meanwhile, so no bar is shown.
     let key = ContentKey::generate(plan.header.suite)?;
-    let slots = slots::write_slots(&key, plan.recipients)?;
+    let slots = slots::write_slots(&key, plan.recipients, plan.header.created, &plan.dialog)?;
+
+    // The end can be foreseen when every source knows its size.
+    progress.begin("backing up", sources.iter().map(|source| source.size_hint()).sum());
+    let sealed = write(plan, &key, &slots, sources, out, progress, cancel);
+    progress.end();
+    sealed
+}
+
+/// Writes the members of the bundle in their order.
+fn write<W: Write>(
+    plan: &Plan<'_>,
+    key: &ContentKey,
+    slots: &[Slot],
+    sources: &mut [Box<dyn Source>],
+    out: W,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Sealed, Error> {
     let slots: Vec<(&str, &[u8])> = slots
         .iter()
         .map(|slot| (slot.name.as_str(), slot.bytes.as_slice()))
@@ -155,12 +177,12 @@ pub fn backup<W: Write>(
     let mut writer = Writer::begin(out, &plan.header, &recover, &slots).map_err(Error::Write)?;
 
     // The payload, and beside it the index of what is in it.
-    let mut index = IndexWriter::new(&key, plan.header.block_bytes, plan.level)?;
+    let mut index = IndexWriter::new(key, plan.header.block_bytes, plan.level)?;
     index.add(Record::Begin(Begin {
         version: crate::bundle::index::VERSION,
         bundle: plan.header.bundle.clone(),
     }))?;
-    let container = encrypt::encryptor(&key, Container::Payload, writer.container(Container::Payload))?;
+    let container = encrypt::encryptor(key, Container::Payload, writer.container(Container::Payload))?;
     let (collected, data) = payload(plan, sources, container, &mut index, progress, cancel)?;
 
     // The index, stored after the payload.
@@ -171,7 +193,7 @@ pub fn backup<W: Write>(
     // The statement about all of it, signed.
     let unsealed = writer.end(data, index).map_err(Error::Write)?;
     let (facts, totals) = collected;
-    let manifest = state(plan, facts, totals, unsealed.members.clone(), &key);
+    let manifest = state(plan, facts, totals, unsealed.members.clone(), key);
     let bytes = manifest.to_bytes();
     let signatures = seal::seal(&bytes, plan.signers, plan.header.created)?;
     let _out = unsealed.seal(&bytes, &signatures).map_err(Error::Write)?;

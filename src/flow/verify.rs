@@ -23,6 +23,8 @@ use crate::bundle::outer::Container;
 use crate::catalog;
 use crate::catalog::chain;
 use crate::catalog::checkpoint::Checkpoint;
+use crate::encrypt;
+use crate::encrypt::slots;
 use crate::encrypt::slots::Slot;
 use crate::envelope::Damage;
 use crate::envelope::read;
@@ -96,6 +98,9 @@ pub enum Error {
     /// Its keys do not satisfy the policy.
     #[error(transparent)]
     Keys(#[from] policy::crypto::Violations),
+    /// A key slot cannot be read.
+    #[error(transparent)]
+    Slots(#[from] encrypt::Error),
     /// It is not in its place.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -160,6 +165,7 @@ impl Fault for Error {
             Self::Seal(error) => error.kind(),
             Self::Manifest(_) => Kind::DigestMismatch,
             Self::Keys(_) => Kind::KeyPolicy,
+            Self::Slots(error) => error.kind(),
             Self::Chain(_) => Kind::ChainBroken,
             Self::Catalog(error) => error.kind(),
         }
@@ -171,6 +177,7 @@ impl Fault for Error {
             Self::Seal(error) => error.hint(),
             Self::Manifest(_) => Some("A newer version of hub-backup may read it.".into()),
             Self::Keys(error) => error.hint(),
+            Self::Slots(error) => error.hint(),
             Self::Chain(_) => Some(
                 "Treat the store as tampered with: compare it with another copy and with a checkpoint kept elsewhere before you trust any bundle in it.".into(),
             ),
@@ -209,14 +216,18 @@ pub fn verify(
     progress.begin("verifying", Some(object.len()));
     let checked = read::check(object.as_ref(), &ends, &manifest, measure.jobs, progress, cancel);
     progress.end();
-    let proof = Some(Proof { signatures, position });
-    Ok(Verified {
+    let verified = Verified {
         object,
         manifest,
         manifest_digest: digest,
         checked: checked?,
-        proof,
-    })
+        proof: Some(Proof { signatures, position }),
+    };
+
+    // Whom the slots are for, as far as they say it.
+    let packets = slots::named(verified.manifest.suite, &verified.slots())?;
+    policy::crypto::check_packets(&verified.manifest, &packets)?;
+    Ok(verified)
 }
 
 /// When a manifest that nobody has vouched for says that it was made: the moment at which its signatures are judged. A manifest that says

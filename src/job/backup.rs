@@ -25,6 +25,7 @@ use crate::flow;
 use crate::flow::backup::Plan;
 use crate::flow::verify::Measure;
 use crate::keyring::Recipient;
+use crate::keyring::dialog::Dialog;
 use crate::keyring::facts;
 use crate::keyring::trust::TrustStore;
 use crate::policy;
@@ -65,6 +66,8 @@ pub struct Backup<'a> {
     pub block_bytes: u32,
     /// A word of the operator's.
     pub retention_class: Option<String>,
+    /// Whom plugins of age can ask.
+    pub dialog: Dialog,
 }
 
 /// What was done.
@@ -197,16 +200,12 @@ fn write(
 
     // The bundle is visible once it is published, and counts once it is linked; a crash in between is mended by `adopt`.
     let mut upload = job.store.upload(&name)?;
-    // The end can be foreseen when every source knows its size.
-    let total = sources.iter().map(|source| source.size_hint()).sum();
-    progress.begin("backing up", total);
     let mut counted = Counting {
         inner: &mut upload,
         bytes: 0,
     };
     let sealed = flow::backup::backup(&plan, sources, &mut counted, progress, cancel);
     let stored_bytes = counted.bytes;
-    progress.end();
     let sealed = sealed?;
     cancel.check().map_err(|_| flow::backup::Error::Interrupted)?;
     upload.publish()?;
@@ -244,6 +243,7 @@ fn plan<'a>(
         policy,
         level: job.level,
         jobs: job.jobs,
+        dialog: job.dialog.clone(),
     })
 }
 

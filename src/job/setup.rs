@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sequoia_openpgp::Cert;
 
@@ -28,6 +29,7 @@ use crate::config::secret::SecretSource;
 use crate::encrypt::slots;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
+use crate::keyring::dialog::Dialog;
 use crate::keyring::identities;
 use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
@@ -263,11 +265,16 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
     Ok(recipients)
 }
 
-/// Secret keys that may open bundles. `ask` as for [`signers`].
+/// Secret keys that may open bundles. `ask` as for [`signers`]; plugins of age ask by `dialog` when they are used.
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
+pub fn identities(
+    settings: &Settings,
+    environment: &Environment,
+    ask: Ask<'_>,
+    dialog: &Dialog,
+) -> Result<Vec<Identity>, Error> {
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
@@ -279,6 +286,9 @@ pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) 
             && key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
         {
             *passphrase = Some(ask(path).map_err(Error::Ask)?);
+        }
+        if let Identity::Age { dialog: whom, .. } = &mut identity {
+            whom.clone_from(dialog);
         }
         identities.push(identity);
     }
@@ -292,24 +302,28 @@ pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) 
     Ok(identities)
 }
 
-/// The suite to write with.
+/// The suite to write with at `at`.
 ///
 /// # Errors
 /// When `auto` finds none that all recipients can open.
-pub fn suite(set: &SetSettings, recipients: &[Recipient]) -> Result<Suite, Error> {
+pub fn suite(set: &SetSettings, recipients: &[Recipient], at: Timestamp) -> Result<Suite, Error> {
     match set.suite.value.fixed() {
         Some(suite) => Ok(suite),
-        None => Ok(slots::choose(recipients)?),
+        None => Ok(slots::choose(recipients, at)?),
     }
 }
 
 /// The rules for keys.
 #[must_use]
 pub fn key_policy(settings: &Settings) -> KeyPolicy {
-    let recipients_min = usize::try_from(settings.recipients_min.value).unwrap_or(usize::MAX);
+    let policy = &settings.policy;
+    let count = |least: u32| usize::try_from(least).unwrap_or(usize::MAX);
     KeyPolicy {
-        recipients_min,
-        ..KeyPolicy::default()
+        recipients_min: count(policy.recipients_min.value),
+        signers_min: count(policy.signers_min.value),
+        rsa_bits_min: policy.rsa_bits_min.value,
+        passphrase_allowed: policy.passphrase_allowed.value,
+        recipients_required: policy.recipients_required.value.clone(),
     }
 }
 
@@ -348,7 +362,7 @@ pub fn sources(
                     store: store.map(Path::to_owned),
                     exclude: set.exclude.value.clone(),
                     allow_changed: set.allow_changed.value,
-                    ..FilesOptions::default()
+                    one_file_system: set.one_file_system.value,
                 };
                 Box::new(FilesSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
@@ -361,7 +375,7 @@ pub fn sources(
                 let options = ConfigOptions {
                     secrets,
                     exclude: set.exclude.value.clone(),
-                    ..ConfigOptions::default()
+                    accept: set.accept_findings.value.clone(),
                 };
                 Box::new(ConfigSource::new(label, resolve(&path), options).map_err(|error| bad(&error))?)
             }
@@ -374,16 +388,22 @@ pub fn sources(
                 Box::new(PostgresSource::new(label, parameters, options))
             }
             What::Command { command, .. } => {
-                let options = CommandOptions {
-                    environment: kept(environment, &set.command_env.value),
-                    workdir: set.sources.origin.folder().map(Path::to_owned),
-                    ..CommandOptions::default()
-                };
+                let options = command_options(set, environment);
                 Box::new(CommandSource::new(label, command, options).map_err(|error| bad(&error))?)
             }
         });
     }
     Ok(sources)
+}
+
+fn command_options(set: &SetSettings, environment: &Environment) -> CommandOptions {
+    let timeout = set.command_timeout.as_ref();
+    CommandOptions {
+        environment: kept(environment, &set.command_env.value),
+        timeout: timeout.map(|most| Duration::from_secs(most.value.into())),
+        workdir: set.sources.origin.folder().map(Path::to_owned),
+        allow_empty: set.allow_empty.value,
+    }
 }
 
 /// The groups of option files that a dump reads, beside those of every client.

@@ -122,6 +122,14 @@ pub enum Error {
         /// When.
         time: String,
     },
+    /// The certificate has no key that may be encrypted to.
+    #[error("the certificate {fingerprint} cannot be a recipient: {reason}")]
+    CannotEncryptTo {
+        /// The certificate.
+        fingerprint: String,
+        /// Why not.
+        reason: String,
+    },
     /// The OpenPGP library refuses.
     #[error("cannot {act}")]
     OpenPgp {
@@ -152,7 +160,9 @@ impl Fault for Error {
             | Self::AgeWrongPassphrase
             | Self::NotSecret { .. }
             | Self::NotAnIdentity => Kind::NoUsableKey,
-            Self::Weak { .. } | Self::NoKeyFor { .. } | Self::NoUserId { .. } => Kind::KeyPolicy,
+            Self::Weak { .. } | Self::NoKeyFor { .. } | Self::NoUserId { .. } | Self::CannotEncryptTo { .. } => {
+                Kind::KeyPolicy
+            }
             Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::NoCertificate
@@ -184,6 +194,9 @@ impl Fault for Error {
                 "Look at the clock of this machine, and at expiry, revocation and flags of the key with `hub-backup keys show`."
             }
             Self::Weak { .. } => "Make a new key: ECDSA P-384, Ed25519 or RSA of 3072 bits and more are accepted.",
+            Self::CannotEncryptTo { .. } => {
+                "Fetch the current certificate from its owner, or name a recipient whose encryption key is valid."
+            }
             Self::NotARecipient { .. } => {
                 "A recipients file has one recipient `age1…` a line, and comments that begin with `#`."
             }

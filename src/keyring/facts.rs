@@ -10,15 +10,19 @@ use sequoia_openpgp::Fingerprint;
 use sequoia_openpgp::cert::ValidCert;
 use sequoia_openpgp::cert::amalgamation::ValidAmalgamation as _;
 use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
+use sequoia_openpgp::packet::Key;
+use sequoia_openpgp::packet::key::KeyRole;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::types::RevocationStatus;
 
 use super::Recipient;
 use super::algorithm;
+use super::encryption::encryption_keys;
 use super::profile::profile_at;
 use crate::base::clock::Timestamp;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Role;
+use crate::bundle::manifest::WorkingKey;
 
 /// The notation that holds the generation of a key, in decimal.
 pub const GENERATION_NOTATION: &str = "generation@hub-backup.invalid";
@@ -51,6 +55,7 @@ fn facts_where(certificate: &Cert, role: Role, at: Timestamp, fits: impl Fn(&Val
     let mut facts = KeyFacts {
         kind: OPENPGP.into(),
         id: certificate.fingerprint().to_hex(),
+        keys: Vec::new(),
         algorithm: algorithm::name(primary),
         created: Some(primary.creation_time().into()),
         expires: None,
@@ -68,11 +73,27 @@ fn facts_where(certificate: &Cert, role: Role, at: Timestamp, fits: impl Fn(&Val
         .filter(|key| fits(key))
         .max_by_key(|key| (usable(key), key.key().creation_time()));
     if let Some(key) = working {
+        facts.keys = match role {
+            // Whom nothing can be encrypted to has no such key: the reason is told to who tries.
+            Role::Recipient => encryption_keys(certificate, at)
+                .unwrap_or_default()
+                .iter()
+                .map(working_key)
+                .collect(),
+            Role::Root | Role::Signer => vec![working_key(key.key())],
+        };
         facts.algorithm = algorithm::name(key.key());
         facts.created = Some(key.key().creation_time().into());
         facts.expires = earlier(valid.primary_key().key_expiration_time(), key.key_expiration_time());
     }
     facts
+}
+
+fn working_key<R: KeyRole>(key: &Key<PublicParts, R>) -> WorkingKey {
+    WorkingKey {
+        fingerprint: key.fingerprint().to_hex(),
+        algorithm: algorithm::name(key),
+    }
 }
 
 fn does(key: &ValidKey, role: Role) -> bool {
@@ -131,6 +152,7 @@ pub fn age_facts(recipient: &str) -> KeyFacts {
     KeyFacts {
         kind: AGE.into(),
         id: recipient.to_owned(),
+        keys: Vec::new(),
         algorithm: age_algorithm(recipient),
         created: None,
         expires: None,
@@ -157,6 +179,7 @@ pub fn passphrase_facts() -> KeyFacts {
     KeyFacts {
         kind: PASSPHRASE.into(),
         id: PASSPHRASE.into(),
+        keys: Vec::new(),
         algorithm: algorithm::SCRYPT.into(),
         created: None,
         expires: None,

@@ -90,7 +90,7 @@ fn read_age(bytes: &[u8]) -> Result<Identity, Error> {
     if lines.peek().is_none() || !lines.all(is_identity) {
         return Err(Error::NotAnIdentity);
     }
-    Ok(Identity::Age(SecretText::new(text.to_owned())))
+    Ok(Identity::age(SecretText::new(text.to_owned())))
 }
 
 fn open_age_file(bytes: &[u8], passphrase: Option<&SecretText>) -> Result<Zeroizing<String>, Error> {

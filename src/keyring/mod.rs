@@ -4,6 +4,8 @@
 //! openpgp   certificates and secret keys, in and out of bytes      recipients, identities   the same for whoever opens bundles
 //! make      new keys                                               certify, revoke          what a root says about a signer
 //! facts     what a manifest tells about a key                      trust                    whether a signer may sign
+//! unlock    the secret key that does a piece of work               encryption               the keys that a bundle is encrypted to
+//! dialog    whom a plugin of age can ask
 //! ```
 //!
 //! Nothing here reads a file or a clock: bytes and times come in as values.
@@ -11,6 +13,8 @@
 pub mod algorithm;
 pub mod certify;
 pub mod describe;
+pub mod dialog;
+pub mod encryption;
 mod error;
 pub mod facts;
 pub mod identities;
@@ -29,6 +33,7 @@ pub use error::Error;
 
 use sequoia_openpgp::Cert;
 
+use self::dialog::Dialog;
 use crate::base::secret::SecretText;
 
 /// Someone who shall be able to open a bundle. Public, but for a passphrase.
@@ -52,8 +57,22 @@ pub enum Identity {
         /// What unlocks them.
         passphrase: Option<SecretText>,
     },
-    /// The text of an age identity file: lines `AGE-SECRET-KEY-1…` or `AGE-PLUGIN-…`, and comments.
-    Age(SecretText),
+    /// An age identity file.
+    Age {
+        /// Its text: lines `AGE-SECRET-KEY-1…` or `AGE-PLUGIN-…`, and comments.
+        text: SecretText,
+        /// Whom a plugin can ask.
+        dialog: Dialog,
+    },
     /// A passphrase of a passphrase slot.
     Passphrase(SecretText),
+}
+
+impl Identity {
+    /// An age identity file whose plugins can ask nobody.
+    #[must_use]
+    pub fn age(text: SecretText) -> Self {
+        let dialog = Dialog::default();
+        Self::Age { text, dialog }
+    }
 }

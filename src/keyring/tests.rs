@@ -1,5 +1,7 @@
 //! Tests of the keyring as a whole, also against GnuPG.
 
+use sequoia_openpgp::KeyHandle;
+
 use super::certify::certify;
 use super::facts::facts;
 use super::facts::role;
@@ -77,9 +79,20 @@ fn every_algorithm_and_role_tells_its_facts() {
             assert_eq!(told.created, Some(time(MADE)));
             assert_eq!(told.expires, key.expires);
             assert_eq!((told.role, told.generation), (as_role, 7));
+            let [working] = told.keys.as_slice() else {
+                panic!("one key does the work: {told:?}");
+            };
+            assert_eq!(working.algorithm, told.algorithm);
+            let handle: KeyHandle = working.fingerprint.parse().expect("a fingerprint");
+            assert!(made.cert.keys().key_handle(handle).next().is_some(), "its own key");
             assert_eq!(role(&certificates[0], time(MADE)), Some(as_role));
             // Facts can be told of a key that has expired, too.
-            assert_eq!(facts(&certificates[0], as_role, time("2030-01-01T00:00:00Z")), told);
+            let mut later = facts(&certificates[0], as_role, time("2030-01-01T00:00:00Z"));
+            if as_role == Role::Recipient {
+                assert_eq!(later.keys, [], "nothing is encrypted to it any more");
+                later.keys.clone_from(&told.keys);
+            }
+            assert_eq!(later, told);
         }
     }
 }
@@ -256,7 +269,7 @@ fn identities_of_age() {
     assert!(file.expose().contains(&recipient));
     assert!(matches!(
         read_identity(file.expose().as_bytes(), None),
-        Ok(Identity::Age(_))
+        Ok(Identity::Age { .. })
     ));
     for wrong in ["", "# comment alone\n", "AGE-SECRET-KEY-1QQQQ", "hello"] {
         assert!(
@@ -292,7 +305,7 @@ fn locked_identities_of_age() {
         Err(Error::AgeWrongPassphrase)
     ));
     let identity = read_identity(&locked, Some(passphrase("open sesame"))).expect("opens");
-    assert!(matches!(identity, Identity::Age(text) if text == file));
+    assert!(matches!(identity, Identity::Age { text, .. } if text == file));
 }
 
 #[test]

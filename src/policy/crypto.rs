@@ -5,6 +5,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use sequoia_openpgp::Fingerprint;
+use sequoia_openpgp::KeyHandle;
+
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
@@ -12,6 +15,7 @@ use crate::base::limits;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::manifest::Role;
+use crate::bundle::manifest::WorkingKey;
 use crate::bundle::outer::slot;
 use crate::bundle::suite::Suite;
 use crate::keyring::algorithm;
@@ -141,6 +145,40 @@ pub enum Violation {
         /// What the certificate says.
         found: String,
     },
+    /// The key that signed is not the one that the manifest names.
+    #[error("the manifest says that {claimed} signs for {id}, and {found} did")]
+    OtherKey {
+        /// The signer.
+        id: String,
+        /// What the manifest says.
+        claimed: String,
+        /// What the signature says.
+        found: String,
+    },
+    /// A signer with another number of keys than the one that signs, an OpenPGP recipient with none, or another recipient with some.
+    #[error("the manifest names {found} keys of {id}, which is of the kind {kind}")]
+    NumberOfKeys {
+        /// The certificate, or the recipient.
+        id: String,
+        /// Its kind.
+        kind: String,
+        /// How many keys it names.
+        found: usize,
+    },
+    /// A packet in the slot for somebody whom the manifest does not name: a way in that nobody speaks of.
+    #[error("keyslots/openpgp.pgp has a packet for the key {key}, which the manifest does not name")]
+    PacketNotNamed {
+        /// The key id or fingerprint in the packet.
+        key: String,
+    },
+    /// A recipient that the manifest promises, and the slot does not serve.
+    #[error("keyslots/openpgp.pgp has no packet for the key {key} of the recipient {id}")]
+    PacketMissing {
+        /// The recipient.
+        id: String,
+        /// Its key.
+        key: String,
+    },
     /// A key slot is missing or should not be there.
     #[error("the key slots are {found}, and for these recipients the suite {suite} has {expected}")]
     Slots {
@@ -188,6 +226,8 @@ impl Fault for Violations {
 pub fn check(manifest: &Manifest, signed: &[KeyFacts], policy: &KeyPolicy, at: Timestamp) -> Result<(), Violations> {
     let keys = &manifest.keys;
     let mut found = violations(manifest.suite, &keys.signers, &keys.recipients, policy, at);
+    check_numbers(&keys.signers, |count| count == 1, &mut found);
+    check_numbers(&keys.recipients, |count| count > 0, &mut found);
     check_signed(&keys.signers, signed, &mut found);
     check_slots(manifest, &mut found);
     verdict(found)
@@ -275,12 +315,14 @@ fn check_key(key: &KeyFacts, role: Role, policy: &KeyPolicy, at: Timestamp, foun
     if key.kind == facts::PASSPHRASE && !policy.passphrase_allowed {
         found.push(Violation::Passphrase);
     }
-    if !is_accepted(key, policy) {
-        let algorithm = key.algorithm.clone();
-        found.push(Violation::Algorithm {
-            id: id.clone(),
-            algorithm,
-        });
+    let algorithms = [&key.algorithm]
+        .into_iter()
+        .chain(key.keys.iter().map(|key| &key.algorithm));
+    for algorithm in algorithms.collect::<BTreeSet<_>>() {
+        if !is_accepted(&key.kind, algorithm, policy) {
+            let (id, algorithm) = (id.clone(), algorithm.clone());
+            found.push(Violation::Algorithm { id, algorithm });
+        }
     }
     if let Some(created) = key.created.filter(|created| *created > at) {
         found.push(Violation::NotYet {
@@ -293,14 +335,30 @@ fn check_key(key: &KeyFacts, role: Role, policy: &KeyPolicy, at: Timestamp, foun
     }
 }
 
+/// An OpenPGP certificate is named with as many of its keys as `fits`, anything else with none.
+fn check_numbers(listed: &[KeyFacts], fits: impl Fn(usize) -> bool, found: &mut Vec<Violation>) {
+    for key in listed {
+        let count = key.keys.len();
+        let is_right = if key.kind == facts::OPENPGP {
+            fits(count)
+        } else {
+            count == 0
+        };
+        if !is_right {
+            let (id, kind) = (key.id.clone(), key.kind.clone());
+            found.push(Violation::NumberOfKeys { id, kind, found: count });
+        }
+    }
+}
+
 /// What a plugin of age does is out of sight: choosing it is the operator's decision.
-fn is_accepted(key: &KeyFacts, policy: &KeyPolicy) -> bool {
-    match key.kind.as_str() {
-        facts::PASSPHRASE => key.algorithm == algorithm::SCRYPT,
-        facts::AGE => key.algorithm.starts_with("plugin ") || algorithm::is_strong(&key.algorithm),
+fn is_accepted(kind: &str, algorithm: &str, policy: &KeyPolicy) -> bool {
+    match kind {
+        facts::PASSPHRASE => algorithm == algorithm::SCRYPT,
+        facts::AGE => algorithm.starts_with("plugin ") || algorithm::is_strong(algorithm),
         _ => {
-            let long = algorithm::rsa_bits(&key.algorithm).is_none_or(|bits| bits >= policy.rsa_bits_min);
-            long && algorithm::is_strong(&key.algorithm)
+            let long = algorithm::rsa_bits(algorithm).is_none_or(|bits| bits >= policy.rsa_bits_min);
+            long && algorithm::is_strong(algorithm)
         }
     }
 }
@@ -331,12 +389,54 @@ fn check_signed(named: &[KeyFacts], signed: &[KeyFacts], found: &mut Vec<Violati
                 claimed: claim.algorithm.clone(),
                 found: by.algorithm.clone(),
             }),
+            Some(by) if by.keys != claim.keys => found.push(Violation::OtherKey {
+                id: claim.id.clone(),
+                claimed: fingerprints(&claim.keys),
+                found: fingerprints(&by.keys),
+            }),
             Some(_) => {}
         }
     }
     for by in signed.iter().filter(|by| !named.iter().any(|claim| claim.id == by.id)) {
         found.push(Violation::NotNamed { id: by.id.clone() });
     }
+}
+
+fn fingerprints(keys: &[WorkingKey]) -> String {
+    let fingerprints: Vec<&str> = keys.iter().map(|key| key.fingerprint.as_str()).collect();
+    fingerprints.join(", ")
+}
+
+/// Compares the packets of the slot `openpgp.pgp` with the recipients of the manifest: one packet for each key that it names, and none
+/// more. `packets` are the recipients that the packets name, fingerprints or key ids. What the slots of age are for, nobody can tell
+/// without a key: their stanzas name no recipient.
+///
+/// # Errors
+/// Every violation there is.
+pub fn check_packets(manifest: &Manifest, packets: &[KeyHandle]) -> Result<(), Violations> {
+    let mut left: Vec<&KeyHandle> = packets.iter().collect();
+    let mut found = Vec::new();
+    for recipient in &manifest.keys.recipients {
+        for key in &recipient.keys {
+            let whole = match key.fingerprint.parse() {
+                Ok(whole @ (Fingerprint::V4(_) | Fingerprint::V6(_))) => Some(KeyHandle::from(whole)),
+                Ok(_) | Err(_) => None,
+            };
+            let place = whole.and_then(|whole| left.iter().position(|packet| packet.aliases(&whole)));
+            match place {
+                Some(place) => drop(left.swap_remove(place)),
+                None => found.push(Violation::PacketMissing {
+                    id: recipient.id.clone(),
+                    key: key.fingerprint.clone(),
+                }),
+            }
+        }
+    }
+    found.extend(
+        left.iter()
+            .map(|packet| Violation::PacketNotNamed { key: packet.to_hex() }),
+    );
+    verdict(found)
 }
 
 /// One slot for each kind of recipient, and none more: a slot that no recipient explains is a way in that nobody names.

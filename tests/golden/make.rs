@@ -16,6 +16,7 @@ use hub_backup::bundle::suite::Suite;
 use hub_backup::flow::backup;
 use hub_backup::flow::backup::Plan;
 use hub_backup::keyring::Recipient;
+use hub_backup::keyring::dialog::Dialog;
 use hub_backup::keyring::identities::make_age_identity;
 use hub_backup::keyring::make;
 use hub_backup::keyring::make::Algorithm;
@@ -133,6 +134,7 @@ fn make_bundles() {
             policy,
             level,
             jobs,
+            dialog: Dialog::default(),
         };
         let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Everything::new())];
         let mut bytes = Vec::new();

@@ -116,6 +116,29 @@ class Outer:
 # --- sections 3 and 4: containers and blocks ---
 
 
+def packet_recipients(slot):
+    """Whom the PKESK packets of a slot name: a fingerprint of version 4 or 6, or a key id."""
+    at = 0
+    while at < len(slot):
+        assert slot[at] == 0xC1
+        length, at = slot[at + 1], at + 2
+        if 192 <= length < 224:
+            length, at = (length - 192 << 8) + slot[at] + 192, at + 1
+        elif length == 255:
+            length, at = int.from_bytes(slot[at : at + 4], "big"), at + 4
+        body, at = slot[at : at + length], at + length
+        yield body[1:9] if body[0] == 3 else body[3 : 2 + body[1]]
+
+
+def check_slots(manifest, members):
+    """The packets are for the keys that the manifest names, and for no other."""
+    named = [bytes.fromhex(key["fingerprint"]) for recipient in manifest["keys"]["recipients"] for key in recipient["keys"]]
+    packets = list(packet_recipients(members.get("keyslots/openpgp.pgp", b"")))
+    key_id = lambda fingerprint: fingerprint[-8:] if len(fingerprint) == 20 else fingerprint[:8]
+    shown = [fingerprint if manifest["suite"] == "rfc9580" else key_id(fingerprint) for fingerprint in named]
+    assert sorted(packets) == sorted(shown), (packets, shown)
+
+
 def decrypt(outer, name, identity):
     cipher = outer.containers[name]
     if outer.manifest["suite"] == "age":
@@ -289,6 +312,7 @@ def check_payload(outer, identity):
 def main():
     with open(sys.argv[1], "rb") as file:
         outer = Outer(file.read())
+    check_slots(outer.manifest, outer.members)
     print(json.dumps(check_payload(outer, sys.argv[2] if len(sys.argv) > 2 else None)))
 
 

@@ -47,6 +47,7 @@ use hub_backup::job;
 use hub_backup::job::Desk;
 use hub_backup::keyring::Identity;
 use hub_backup::keyring::Recipient;
+use hub_backup::keyring::dialog::Dialog;
 use hub_backup::keyring::identities::make_age_identity;
 use hub_backup::keyring::make;
 use hub_backup::keyring::make::Algorithm;
@@ -138,7 +139,7 @@ impl Keys {
                 let key = Box::new(self.openpgp[number].cert.clone());
                 Identity::OpenPgp { key, passphrase: None }
             }
-            Suite::Age => Identity::Age(self.age[number].1.clone()),
+            Suite::Age => Identity::age(self.age[number].1.clone()),
         }
     }
 }
@@ -305,6 +306,7 @@ pub(crate) fn bundle(order: &Order<'_>) -> Bundle {
         policy: PolicyFacts::default(),
         level: limits::LEVEL,
         jobs: 1,
+        dialog: Dialog::default(),
     };
     let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Tiny::new(order.sequence, order.bytes))];
     let mut bytes = Vec::new();
@@ -362,6 +364,7 @@ pub(crate) fn back_up(store: &dyn Store, suite: Suite, number: u64) -> job::back
         jobs: 1,
         block_bytes: limits::BLOCK_BYTES_MIN,
         retention_class: None,
+        dialog: Dialog::default(),
     };
     let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Tiny::new(number, 64))];
     job::backup::run(&job, &mut sources, &desk, &Silent, &Cancel::new()).expect("a backup")

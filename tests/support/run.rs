@@ -20,6 +20,8 @@ use hub_backup::bundle::manifest::Member;
 use hub_backup::bundle::manifest::Members;
 use hub_backup::bundle::manifest::PolicyFacts;
 use hub_backup::bundle::manifest::Role;
+use hub_backup::bundle::manifest::SourceFacts;
+use hub_backup::bundle::manifest::WorkingKey;
 use hub_backup::bundle::name::BundleId;
 use hub_backup::bundle::name::SetName;
 use hub_backup::bundle::suite::Suite;
@@ -50,6 +52,10 @@ fn key(role: Role) -> KeyFacts {
     KeyFacts {
         kind: "openpgp".into(),
         id: "ABCD".into(),
+        keys: vec![WorkingKey {
+            fingerprint: "ABCD".into(),
+            algorithm: "Ed25519".into(),
+        }],
         algorithm: "Ed25519".into(),
         created: None,
         expires: None,
@@ -94,7 +100,13 @@ pub(crate) fn manifest_after(head: Option<&Link>, set: SetName, bundle: BundleId
         created: "2026-01-31T23:59:59Z".parse().expect("a time"),
         tool: "test".into(),
         suite: Suite::Rfc9580,
-        sources: Vec::new(),
+        sources: vec![SourceFacts {
+            label: "hub".parse().expect("a label"),
+            kind: "files".into(),
+            data_time: None,
+            facts: BTreeMap::new(),
+            exceptions: 0,
+        }],
         members: members(),
         totals: Totals {
             entries: 0,

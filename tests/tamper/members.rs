@@ -10,9 +10,11 @@ use hub_backup::encrypt::ContentKey;
 use hub_backup::encrypt::slots::Slot;
 use hub_backup::encrypt::slots::write_slots;
 use hub_backup::keyring::Recipient;
+use hub_backup::keyring::dialog::Dialog;
 
 use super::Case;
 use super::refuse_all;
+use super::support::BEGIN;
 use super::support::Bundle;
 use super::support::Order;
 use super::support::bundle;
@@ -252,7 +254,7 @@ fn slots_exchanged(forger: &Forger, other: &[Member], same: &[Slot], foreign: &[
 fn slot_added(forger: &Forger, suite: Suite) -> Vec<Case> {
     let recipient = Recipient::Age(stranger().age[0].0.clone());
     let openpgp = ContentKey::generate(Suite::Rfc9580).expect("random");
-    let slot = &write_slots(&openpgp, &[recipient]).expect("slots")[0];
+    let slot = &write_slots(&openpgp, &[recipient], time(BEGIN), &Dialog::default()).expect("slots")[0];
     let name = match suite {
         Suite::Rfc9580 | Suite::Gnupg => "keyslots/session-key.age",
         Suite::Age => "keyslots/passphrase.age",
@@ -270,8 +272,8 @@ fn key_slots_exchanged_or_added() {
         let forger = Forger::of(several_segments(suite, 1).bytes);
         let other = take_apart(&several_segments(suite, 2).bytes);
         let key = ContentKey::generate(suite).expect("random");
-        let foreign = write_slots(&key, &stranger().recipients(suite)).expect("slots");
-        let same = write_slots(&key, &own().recipients(suite)).expect("slots");
+        let foreign = write_slots(&key, &stranger().recipients(suite), time(BEGIN), &Dialog::default()).expect("slots");
+        let same = write_slots(&key, &own().recipients(suite), time(BEGIN), &Dialog::default()).expect("slots");
         let mut cases = slots_exchanged(&forger, &other, &same, &foreign);
         // All at once, so that the slots agree with each other.
         for (what, slots) in [("a stranger", &foreign), ("the same recipients, of another key", &same)] {

@@ -12,18 +12,26 @@ use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::base::progress::Silent;
 use hub_backup::base::read_at::ReadAt;
+use hub_backup::bundle::manifest::Manifest;
+use hub_backup::bundle::manifest::WorkingKey;
 use hub_backup::bundle::outer;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::encrypt::ContentKey;
+use hub_backup::encrypt::slots::Slot;
 use hub_backup::encrypt::slots::write_slots;
 use hub_backup::flow::contents::Opened;
 use hub_backup::flow::restore::restore;
 use hub_backup::flow::verify::Verified;
+use hub_backup::keyring::Recipient;
+use hub_backup::keyring::dialog::Dialog;
 use hub_backup::policy::selection::Selection;
 use hub_backup::seal;
 
+use super::Case;
+use super::refuse_all;
 use super::report;
 use super::slip;
+use super::support::BEGIN;
 use super::support::Bundle;
 use super::support::Order;
 use super::support::bundle;
@@ -37,6 +45,7 @@ use super::support::outer::rewrite_sums;
 use super::support::outer::take_apart;
 use super::support::own;
 use super::support::stranger;
+use super::support::time;
 
 fn verified(object: Arc<dyn ReadAt>) -> Verified {
     judge(object).map_err(|(_, message)| message).expect("verifies")
@@ -86,11 +95,10 @@ fn both_recipients_open_it_and_nobody_else() {
     }
 }
 
-/// A bundle whose slots hold another key, right in every other way and signed by the right signer.
-fn with_another_key(whole: &Bundle) -> Vec<u8> {
+/// The bundle with other slots, right in every other way and signed by the right signer, whose manifest `edit` has changed.
+fn with_slots(whole: &Bundle, slots: Vec<Slot>, edit: impl FnOnce(&mut Manifest)) -> Vec<u8> {
     let mut manifest = whole.sealed.manifest.clone();
-    let key = ContentKey::generate(manifest.suite).expect("random");
-    let slots = write_slots(&key, &own().recipients(manifest.suite)).expect("slots");
+    edit(&mut manifest);
     let mut members = take_apart(&whole.bytes);
     for slot in slots {
         named(&mut members, &format!("keyslots/{}", slot.name)).content = slot.bytes;
@@ -107,10 +115,18 @@ fn with_another_key(whole: &Bundle) -> Vec<u8> {
     put_together_with_trailer(&members)
 }
 
+/// Slots of a new key.
+fn slots_for(suite: Suite, recipients: &[Recipient]) -> Vec<Slot> {
+    let key = ContentKey::generate(suite).expect("random");
+    write_slots(&key, recipients, time(BEGIN), &Dialog::default()).expect("slots")
+}
+
 #[test]
 fn a_slot_with_another_key_than_was_committed_to() {
     for suite in Suite::ALL {
-        let swapped = verified(Arc::new(with_another_key(&bundle(&Order::first(suite)))));
+        let whole = bundle(&Order::first(suite));
+        let slots = slots_for(suite, &own().recipients(suite));
+        let swapped = verified(Arc::new(with_slots(&whole, slots, |_| ())));
         let error = Opened::open(&swapped, &[own().identity(suite, 0)])
             .err()
             .expect("another key");
@@ -121,6 +137,74 @@ fn a_slot_with_another_key_than_was_committed_to() {
         );
         assert!(error.to_string().contains("commits"), "{suite}: {error}");
     }
+}
+
+#[test]
+fn signed_slots_for_others_than_the_manifest_names() {
+    const POLICY: &[Kind] = &[Kind::KeyPolicy];
+    for suite in [Suite::Rfc9580, Suite::Gnupg] {
+        let whole = bundle(&Order::first(suite));
+        let (ours, theirs) = (own().recipients(suite), stranger().recipients(suite));
+        let same = |_: &mut Manifest| ();
+        let with = |recipients: &[&Recipient], edit: &dyn Fn(&mut Manifest)| {
+            let recipients: Vec<Recipient> = recipients.iter().copied().cloned().collect();
+            with_slots(&whole, slots_for(suite, &recipients), edit)
+        };
+        assert!(
+            judge(Arc::new(with(&[&ours[1], &ours[0]], &same))).is_ok(),
+            "the order is free"
+        );
+        let keys_of = |manifest: &mut Manifest, keys: Vec<WorkingKey>| manifest.keys.recipients[1].keys = keys;
+        let key = |manifest: &Manifest| manifest.keys.recipients[0].keys[0].clone();
+        let short = |manifest: &mut Manifest| {
+            let fingerprint = &mut manifest.keys.recipients[1].keys[0].fingerprint;
+            // The key id: of version 4 the end of the fingerprint, of version 6 its begin.
+            *fingerprint = match fingerprint.len() {
+                40 => fingerprint[24..].to_owned(),
+                _ => fingerprint[..16].to_owned(),
+            };
+        };
+        let both = [&ours[0], &ours[1]];
+        let damaged = Slot {
+            name: "openpgp.pgp".into(),
+            bytes: b"no packets".to_vec(),
+        };
+        let case = |what: &str, bytes| Case::new(what, bytes, POLICY);
+        let cases = [
+            case("one is missing", with(&[&ours[0]], &same)),
+            case("one more", with(&[&ours[0], &ours[1], &theirs[0]], &same)),
+            case("one twice", with(&[&ours[0], &ours[1], &ours[1]], &same)),
+            case("one exchanged", with(&[&ours[0], &theirs[0]], &same)),
+            case("all exchanged", with(&[&theirs[0], &theirs[1]], &same)),
+            case(
+                "no key is named",
+                with(&both, &|manifest| keys_of(manifest, Vec::new())),
+            ),
+            case(
+                "the key of another",
+                with(&both, &|manifest| keys_of(manifest, vec![key(manifest)])),
+            ),
+            case("a key id alone is named", with(&both, &short)),
+            Case::new(
+                "no packets",
+                with_slots(&whole, vec![damaged], same),
+                &[Kind::DigestMismatch],
+            ),
+        ];
+        refuse_all(
+            &format!("{suite}: slots signed for others than the manifest names"),
+            &cases,
+        );
+    }
+}
+
+/// Stanzas of age name no recipient, so nobody sees this without a key. It takes a signer who lies.
+#[test]
+fn slots_of_age_name_nobody() {
+    let whole = bundle(&Order::first(Suite::Age));
+    let recipients = [own().recipients(Suite::Age), stranger().recipients(Suite::Age)].concat();
+    let slots = slots_for(Suite::Age, &recipients);
+    assert!(judge(Arc::new(with_slots(&whole, slots, |_| ()))).is_ok());
 }
 
 /// An object of which one byte changes after it was verified.

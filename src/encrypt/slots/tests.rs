@@ -12,6 +12,8 @@ use sequoia_openpgp::types::KeyFlags;
 use sequoia_openpgp::types::ReasonForRevocation;
 
 use super::*;
+use crate::base::clock::Clock as _;
+use crate::base::clock::SystemClock;
 use crate::base::fault::Fault as _;
 use crate::base::fault::Kind;
 
@@ -60,11 +62,16 @@ fn age_pair() -> (Identity, Recipient) {
     let identity = age::x25519::Identity::generate();
     let recipient = Recipient::Age(identity.to_public().to_string());
     let file = format!("# made for a test\n\n{}\n", identity.to_string().expose_secret());
-    (Identity::Age(text(&file)), recipient)
+    (Identity::age(text(&file)), recipient)
 }
 
 fn key(suite: Suite) -> ContentKey {
     ContentKey::generate(suite).expect("random")
+}
+
+/// Certificates are made at the time of the system, so they are used then.
+fn now() -> Timestamp {
+    SystemClock.now()
 }
 
 fn names(slots: &[Slot]) -> Vec<&str> {
@@ -104,7 +111,7 @@ fn certificates_of_every_kind_open_their_slots() {
     let recipients: Vec<Recipient> = certs.iter().map(to).collect();
     for suite in [Suite::Rfc9580, Suite::Gnupg] {
         let key = key(suite);
-        let slots = write_slots(&key, &recipients).expect("valid certificates");
+        let slots = write_slots(&key, &recipients, now(), &Dialog::default()).expect("valid certificates");
         assert_eq!(names(&slots), ["openpgp.pgp"]);
         for cert in &certs {
             assert_opens(&key, &slots, with(cert, None));
@@ -129,7 +136,7 @@ fn the_suite_follows_from_the_recipients() {
     let passphrase = Recipient::Passphrase(text("correct horse"));
     let choose = |recipients: &[&Recipient]| {
         let recipients: Vec<Recipient> = recipients.iter().copied().cloned().collect();
-        choose(&recipients).expect("recipients")
+        choose(&recipients, now()).expect("recipients")
     };
     let (modern, classic) = (to(&modern()), to(&classic()));
     assert_eq!(choose(&[&modern, &age]), Suite::Rfc9580);
@@ -165,7 +172,7 @@ fn useless_certificates_are_named() {
         (&signing, "it has no key for encryption"),
         (&revoked, "it was revoked"),
     ] {
-        let error = write_slots(&key(Suite::Rfc9580), &[to(cert)]).expect_err(reason);
+        let error = write_slots(&key(Suite::Rfc9580), &[to(cert)], now(), &Dialog::default()).expect_err(reason);
         assert_eq!(error.kind(), Kind::KeyPolicy);
         let message = error.to_string();
         assert!(message.contains(&cert.fingerprint().to_hex()), "{message}");
@@ -173,7 +180,7 @@ fn useless_certificates_are_named() {
     }
     // At the time when it was valid, the certificate serves; and what it was given then, it opens for ever.
     let key = key(Suite::Rfc9580);
-    let slot = openpgp_slots::write(&key, &[&expired], Some(long_ago + day)).expect("valid then");
+    let slot = openpgp_slots::write(&key, &[&expired], (long_ago + day).into()).expect("valid then");
     let slots = [Slot {
         name: "openpgp.pgp".into(),
         bytes: slot,
@@ -203,7 +210,7 @@ fn a_revoked_subkey_is_passed_over() {
     let gone = subkey.key().key_handle();
     let cert = cert.clone().insert_packets(revocation).expect("its own revocation").0;
     let key = key(Suite::Rfc9580);
-    let slots = write_slots(&key, &[to(&cert)]).expect("one subkey is left");
+    let slots = write_slots(&key, &[to(&cert)], now(), &Dialog::default()).expect("one subkey is left");
     let packets = openpgp_slots::parse(Suite::Rfc9580, &slots[0].bytes).expect("own form");
     assert_eq!(packets.len(), 1);
     assert_ne!(packets[0].recipient(), Some(gone));
@@ -218,7 +225,7 @@ fn locked_keys_ask_for_their_passphrase() {
             .add_storage_encryption_subkey(),
     );
     let key = key(Suite::Gnupg);
-    let slots = write_slots(&key, &[to(&locked)]).expect("a valid certificate");
+    let slots = write_slots(&key, &[to(&locked)], now(), &Dialog::default()).expect("a valid certificate");
     assert_opens(&key, &slots, with(&locked, Some("open sesame")));
     let open = |passphrase| open_slots(Suite::Gnupg, &slots, &[with(&locked, passphrase)]).expect_err("locked");
     assert!(matches!(open(None), Error::KeyLocked { .. }));
@@ -230,7 +237,7 @@ fn locked_keys_ask_for_their_passphrase() {
     }
     // A key that opens the bundle counts, wherever it stands in the list.
     let (identity, recipient) = age_pair();
-    let slots = write_slots(&key, &[to(&locked), recipient]).expect("valid recipients");
+    let slots = write_slots(&key, &[to(&locked), recipient], now(), &Dialog::default()).expect("valid recipients");
     let opened = open_slots(Suite::Gnupg, &slots, &[with(&locked, None), identity]).expect("the second fits");
     assert_eq!(opened.secret(), key.secret());
 }
@@ -246,7 +253,7 @@ fn age_and_passphrases_open_every_suite() {
         (Suite::Age, &["age.txt", "age-index.txt", "passphrase.age"]),
     ] {
         let key = key(suite);
-        let slots = write_slots(&key, &recipients).expect("valid recipients");
+        let slots = write_slots(&key, &recipients, now(), &Dialog::default()).expect("valid recipients");
         assert_eq!(names(&slots), expected);
         assert_opens(&key, &slots, identity.clone());
         assert_opens(&key, &slots, Identity::Passphrase(text(passphrase)));
@@ -265,7 +272,8 @@ fn age_and_passphrases_open_every_suite() {
 fn whoever_has_no_key_is_told_which_are_wanted() {
     let cert = classic();
     let (_, recipient) = age_pair();
-    let slots = write_slots(&key(Suite::Gnupg), &[to(&cert), recipient]).expect("valid recipients");
+    let slots =
+        write_slots(&key(Suite::Gnupg), &[to(&cert), recipient], now(), &Dialog::default()).expect("valid recipients");
     let (stranger, _) = age_pair();
     let error = open_slots(Suite::Gnupg, &slots, &[stranger, with(&classic(), None)]).expect_err("strangers");
     let subkey = cert.keys().subkeys().next().expect("one").key().keyid();
@@ -281,10 +289,12 @@ fn whoever_has_no_key_is_told_which_are_wanted() {
 
 #[test]
 fn what_cannot_be_a_recipient_is_refused() {
-    let refused = |suite, recipients: &[Recipient]| write_slots(&key(suite), recipients).expect_err("no recipients");
+    let refused = |suite, recipients: &[Recipient]| {
+        write_slots(&key(suite), recipients, now(), &Dialog::default()).expect_err("no recipients")
+    };
     let age = |text: &str| Recipient::Age(text.to_owned());
     assert!(matches!(refused(Suite::Gnupg, &[]), Error::NoRecipient));
-    assert!(matches!(choose(&[]), Err(Error::NoRecipient)));
+    assert!(matches!(choose(&[], now()), Err(Error::NoRecipient)));
     assert!(matches!(
         refused(Suite::Age, &[to(&modern())]),
         Error::OpenPgpInAge { .. }
@@ -314,8 +324,8 @@ fn what_cannot_be_a_recipient_is_refused() {
 #[test]
 fn identity_files_are_read_strictly() {
     let (_, recipient) = age_pair();
-    let slots = write_slots(&key(Suite::Age), &[recipient]).expect("a valid recipient");
-    let error = open_slots(Suite::Age, &slots, &[Identity::Age(text("# one\n\nneedle\n"))]).expect_err("no identity");
+    let slots = write_slots(&key(Suite::Age), &[recipient], now(), &Dialog::default()).expect("a valid recipient");
+    let error = open_slots(Suite::Age, &slots, &[Identity::age(text("# one\n\nneedle\n"))]).expect_err("no identity");
     assert_eq!(error.to_string(), "line 3 of the age identity file is not an identity");
     assert!(!format!("{error:?}").contains("needle"));
 }
@@ -326,7 +336,8 @@ fn slots_that_do_not_belong_are_refused() {
     let (identity, recipient) = age_pair();
     let identities = [with(&cert, None), identity];
     let key_gnupg = key(Suite::Gnupg);
-    let good = write_slots(&key_gnupg, &[to(&cert), recipient.clone()]).expect("valid recipients");
+    let good =
+        write_slots(&key_gnupg, &[to(&cert), recipient.clone()], now(), &Dialog::default()).expect("valid recipients");
     let refused = |suite, slots: &[Slot]| match open_slots(suite, slots, &identities) {
         Err(Error::Slot { name, reason }) => format!("{name}: {reason}"),
         other => panic!("{other:?}"),
@@ -351,13 +362,19 @@ fn slots_that_do_not_belong_are_refused() {
         refused(Suite::Gnupg, &[slot("openpgp.pgp", b"")]),
         "openpgp.pgp: it is empty"
     );
-    let age = write_slots(&key(Suite::Age), std::slice::from_ref(&recipient)).expect("a valid recipient");
+    let age = write_slots(
+        &key(Suite::Age),
+        std::slice::from_ref(&recipient),
+        now(),
+        &Dialog::default(),
+    )
+    .expect("a valid recipient");
     assert_eq!(
         refused(Suite::Age, &age[..1]),
         "age.txt: it or the header of the index is missing"
     );
     // The header of another bundle's index, whose recipient is the same.
-    let other = write_slots(&key(Suite::Age), &[recipient]).expect("a valid recipient");
+    let other = write_slots(&key(Suite::Age), &[recipient], now(), &Dialog::default()).expect("a valid recipient");
     assert_eq!(
         refused(Suite::Age, &[age[0].clone(), other[1].clone()]),
         "age-index.txt: it does not belong to the key of the payload"
@@ -372,7 +389,7 @@ fn slots_that_do_not_belong_are_refused() {
 #[test]
 fn packets_of_other_kinds_and_forms_are_refused() {
     let cert = classic();
-    let slots = write_slots(&key(Suite::Gnupg), &[to(&cert)]).expect("a valid certificate");
+    let slots = write_slots(&key(Suite::Gnupg), &[to(&cert)], now(), &Dialog::default()).expect("a valid certificate");
     let good = &slots[0].bytes;
     let reason = |bytes: &[u8]| openpgp_slots::parse(Suite::Gnupg, bytes).expect_err("refused");
     let marker = [&[0xca, 3][..], b"PGP", good].concat();
@@ -418,7 +435,7 @@ fn no_damaged_slot_gives_a_key() {
     let passphrase_free: [(Suite, &[Recipient]); 2] = [(Suite::Gnupg, &[to(&cert)]), (Suite::Age, &[recipient])];
     for (suite, recipients) in passphrase_free {
         let key = key(suite);
-        let slots = write_slots(&key, recipients).expect("valid recipients");
+        let slots = write_slots(&key, recipients, now(), &Dialog::default()).expect("valid recipients");
         for (number, slot) in slots.iter().enumerate() {
             for at in 0..slot.bytes.len() {
                 let mut damaged = slots.clone();
@@ -439,7 +456,8 @@ fn no_damaged_slot_gives_a_key() {
 #[test]
 fn more_recipients_than_a_reader_takes_are_refused() {
     let (_, recipient) = age_pair();
-    let error = write_slots(&key(Suite::Gnupg), &vec![recipient; 11_000]).expect_err("above a MiB");
+    let error =
+        write_slots(&key(Suite::Gnupg), &vec![recipient; 11_000], now(), &Dialog::default()).expect_err("above a MiB");
     assert_eq!(error.to_string(), "the key slot session-key.age: it is too long");
 }
 

@@ -21,11 +21,20 @@ fn openpgp(id: &str, role: Role, algorithm: &str) -> KeyFacts {
     KeyFacts {
         kind: facts::OPENPGP.into(),
         id: id.into(),
+        keys: vec![working(id, algorithm)],
         algorithm: algorithm.into(),
         created: Some(time("2026-01-01T00:00:00Z")),
         expires: Some(time("2027-01-01T00:00:00Z")),
         role,
         generation: 1,
+    }
+}
+
+/// A key whose fingerprint begins and ends like its certificate's id.
+fn working(id: &str, algorithm: &str) -> WorkingKey {
+    WorkingKey {
+        fingerprint: id.repeat(20),
+        algorithm: algorithm.into(),
     }
 }
 
@@ -157,6 +166,10 @@ fn signers_named_are_the_signers_found() {
 
     let lie = named(&[openpgp("AA", Role::Signer, "Ed25519")]).expect_err("a lie");
     assert!(matches!(lie.as_slice(), [Violation::OtherAlgorithm { .. }]));
+    let mut subkey = signer();
+    subkey.keys = vec![working("DD", "ECDSA P-384")];
+    let lie = named(&[subkey]).expect_err("another key of the same certificate");
+    assert!(matches!(lie.as_slice(), [Violation::OtherKey { .. }]));
 }
 
 #[test]
@@ -177,6 +190,68 @@ fn algorithms_and_lengths() {
 }
 
 #[test]
+fn every_key_that_a_bundle_is_encrypted_to_is_judged() {
+    let mut weak = good();
+    weak.keys.recipients[0].keys.push(working("DD", "RSA 2048"));
+    let algorithm = "RSA 2048".to_owned();
+    let id = "BB".to_owned();
+    assert_eq!(
+        violations(&weak, &KeyPolicy::default()),
+        [Violation::Algorithm { id, algorithm }]
+    );
+    for (number, keys) in [(0, 0), (1, 2)] {
+        let mut wrong = good();
+        let who = [&mut wrong.keys.recipients[0], &mut wrong.keys.signers[0]];
+        for (place, facts) in who.into_iter().enumerate() {
+            if place == number {
+                facts.keys = vec![working("EE", "ECDH P-384"); keys];
+            }
+        }
+        let found = violations(&wrong, &KeyPolicy::default());
+        let is_right =
+            |violation: &Violation| matches!(violation, Violation::NumberOfKeys { found, .. } if *found == keys);
+        assert!(found.iter().any(is_right), "{found:?}");
+    }
+    let mut age = manifest(Suite::Age, vec![age_facts("age1x")], &["age.txt", "age-index.txt"]);
+    age.keys.recipients[0].keys = vec![working("EE", "X25519")];
+    assert!(matches!(
+        violations(&age, &KeyPolicy::default()).as_slice(),
+        [Violation::NumberOfKeys { found: 1, .. }]
+    ));
+}
+
+#[test]
+fn every_packet_has_its_recipient_and_every_recipient_its_packet() {
+    let fingerprint = |id: &str| id.repeat(20).parse::<KeyHandle>().expect("a fingerprint");
+    let key_id = |id: &str| id.repeat(8).parse::<KeyHandle>().expect("a key id");
+    let check = |manifest: &Manifest, packets: &[KeyHandle]| {
+        check_packets(manifest, packets).map_or_else(|all| all.0, |()| Vec::new())
+    };
+    let missing = |id: &str| Violation::PacketMissing {
+        id: id.into(),
+        key: id.repeat(20),
+    };
+    let not_named = |key: String| Violation::PacketNotNamed { key };
+
+    assert_eq!(check(&good(), &[fingerprint("CC"), fingerprint("BB")]), []);
+    assert_eq!(check(&good(), &[key_id("BB"), key_id("CC")]), []);
+    assert_eq!(check(&good(), &[fingerprint("BB")]), [missing("CC")]);
+    let stranger = [fingerprint("BB"), fingerprint("CC"), fingerprint("DD")];
+    assert_eq!(check(&good(), &stranger), [not_named("DD".repeat(20))]);
+    let exchanged = [fingerprint("BB"), key_id("DD")];
+    assert_eq!(check(&good(), &exchanged), [missing("CC"), not_named("DD".repeat(8))]);
+    let twice = [fingerprint("BB"), fingerprint("BB"), fingerprint("CC")];
+    assert_eq!(check(&good(), &twice), [not_named("BB".repeat(20))]);
+    assert_eq!(check(&good(), &[]), [missing("BB"), missing("CC")]);
+
+    // A key id in the manifest would fit more than one key.
+    let mut short = good();
+    short.keys.recipients[0].keys[0].fingerprint = "BB".repeat(8);
+    let found = check(&short, &[key_id("BB"), key_id("CC")]);
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
 fn kinds_fit_the_suite() {
     let default = KeyPolicy::default();
     let age = manifest(Suite::Age, vec![recipient("BB")], &["age.txt", "age-index.txt"]);
@@ -188,7 +263,7 @@ fn kinds_fit_the_suite() {
     signed.keys.signers[0].kind = "age".into();
     assert!(matches!(
         violations(&signed, &default).as_slice(),
-        [Violation::WrongKind { .. }]
+        [Violation::WrongKind { .. }, Violation::NumberOfKeys { .. }]
     ));
     let mut role = good();
     role.keys.recipients[0].role = Role::Signer;

@@ -186,8 +186,8 @@ impl CommandSource {
             return self.collect_error(CollectError::Interrupted(interrupted));
         }
         let hint = match &failure {
-            Failure::Empty => "If no output can be right, let the command print a line that says so.",
-            Failure::Timeout(_) => "Give the command more time, or find out what it waits for.",
+            Failure::Empty => "If no output is right, allow it: --allow-empty, or allow_empty = true for the set.",
+            Failure::Timeout(_) => "Give the command more time (--command-timeout), or find out what it waits for.",
             Failure::LeftWriter => "Let the command wait for what it starts: in a shell, end it with 'wait'.",
             Failure::Code(_)
             | Failure::Signal(_)

@@ -164,7 +164,7 @@ impl ConfigSource {
             reasons.push(format!("{places} in its files: {}", secrets.text("; ")));
             hints.push(
                 "Store the files without their secrets with --redact-secrets, move the secrets to a secret manager, or exclude the files. \
-                 What is no secret can be accepted as FILE:KEY.",
+                 What is no secret is kept with --accept-finding FILE:KEY, and FILE:RULE where the list shows no key.",
             );
         }
         if problems.count > 0 {
