@@ -67,7 +67,9 @@ fn unfit(error: &ServerError) -> Error {
     use crate::base::fault::Fault as _;
     Error::Unfit {
         what: error.to_string(),
-        hint: error.hint().unwrap_or_else(|| "Write mysql://USER@HOST/DATABASE.".into()),
+        hint: error
+            .hint()
+            .unwrap_or_else(|| "Write mysql://USER@HOST/DATABASE.".into()),
     }
 }
 
@@ -132,13 +134,20 @@ fn read_plan(opened: &Opened<'_>, label: &Label, cancel: &Cancel) -> Result<Plan
 
 /// The tables that `database.table` or `LABEL/database.table` names; a name may hold `*`.
 fn tables_of<'p>(plan: &'p Plan, label: &Label, pattern: &str) -> Vec<(String, &'p layout::Table)> {
-    let own = pattern.strip_prefix(label.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let own = pattern
+        .strip_prefix(label.as_str())
+        .and_then(|rest| rest.strip_prefix('/'));
     let name = own.unwrap_or(pattern);
     let glob = globset::Glob::new(name).map(|glob| glob.compile_matcher());
     let of_database = |database: &'p layout::Database| {
         let full = move |table: &'p layout::Table| (format!("{}.{}", database.name, table.name), table);
         database.tables.iter().map(full)
     };
-    let fits = |full: &String| *full == name || (name.contains('.') && glob.as_ref().is_ok_and(|glob| glob.is_match(full)));
-    plan.databases.iter().flat_map(of_database).filter(|(full, _)| fits(full)).collect()
+    let fits =
+        |full: &String| *full == name || (name.contains('.') && glob.as_ref().is_ok_and(|glob| glob.is_match(full)));
+    plan.databases
+        .iter()
+        .flat_map(of_database)
+        .filter(|(full, _)| fits(full))
+        .collect()
 }

@@ -214,7 +214,9 @@ impl FromStr for SourceUri {
         let path = |kind: fn(PathBuf) -> What| Ok(kind(plain_path(scheme, rest, Role::Source)?));
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
-            "mysql" | "mariadb" => What::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?),
+            "mysql" | "mariadb" => {
+                What::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
+            }
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
             "postgres" | "postgresql" => {

@@ -100,11 +100,18 @@ impl Changes<'_> {
         };
         let is_head = act(&statement).1 > begin;
         // `user`@`host`; a role has no host. The lexer takes @ for a word.
-        let end = if statement.text(begin + 3).starts_with('@') { begin + 4 } else { begin + 2 };
+        let end = if statement.text(begin + 3).starts_with('@') {
+            begin + 4
+        } else {
+            begin + 2
+        };
         if !is_head || end >= statement.tokens.len() {
             return sql.to_owned();
         }
-        let (before, after) = (&sql[..statement.tokens[begin].at.start], &sql[statement.tokens[end].at.end..]);
+        let (before, after) = (
+            &sql[..statement.tokens[begin].at.start],
+            &sql[statement.tokens[end].at.end..],
+        );
         format!("{before}{account}{after}")
     }
 }
@@ -147,10 +154,24 @@ fn disabled(statement: &Statement<'_>) -> String {
 }
 
 /// Makes what follows the rows in the databases as they are called now. Gives notes.
-pub(super) fn make(connection: &mut Connection, databases: &[Database], staged: bool, definer: &Definer) -> Result<Vec<String>, Error> {
-    let now = |database: &Database| if staged { database.staged.clone() } else { database.target.clone() };
+pub(super) fn make(
+    connection: &mut Connection,
+    databases: &[Database],
+    staged: bool,
+    definer: &Definer,
+) -> Result<Vec<String>, Error> {
+    let now = |database: &Database| {
+        if staged {
+            database.staged.clone()
+        } else {
+            database.target.clone()
+        }
+    };
     let changes = Changes {
-        names: databases.iter().map(|database| (database.source.clone(), now(database))).collect(),
+        names: databases
+            .iter()
+            .map(|database| (database.source.clone(), now(database)))
+            .collect(),
         definer,
         rehearsal: staged,
     };
@@ -181,7 +202,9 @@ fn missing_definers(connection: &mut Connection) -> Result<Vec<String>, Error> {
     let rows = connection.table("SHOW WARNINGS").map_err(doing("SHOW WARNINGS"))?;
     let cell = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
     let missing = rows.iter().filter(|row| cell(row, 1) == NO_SUCH_USER);
-    Ok(missing.map(|row| format!("{}; what it defines does not run until it exists", cell(row, 2))).collect())
+    Ok(missing
+        .map(|row| format!("{}; what it defines does not run until it exists", cell(row, 2)))
+        .collect())
 }
 
 /// Removes the triggers of the staged databases: a table that has some cannot be moved.
@@ -193,7 +216,10 @@ pub(super) fn drop_triggers(connection: &mut Connection, databases: &[Database])
         );
         let rows = connection.table(&sql).map_err(doing(&sql))?;
         for name in rows.into_iter().filter_map(|row| row.into_iter().next().flatten()) {
-            let _warnings = run(connection, &format!("DROP TRIGGER {}", sql::qualified(&database.staged, &name)))?;
+            let _warnings = run(
+                connection,
+                &format!("DROP TRIGGER {}", sql::qualified(&database.staged, &name)),
+            )?;
         }
     }
     Ok(())
@@ -201,14 +227,20 @@ pub(super) fn drop_triggers(connection: &mut Connection, databases: &[Database])
 
 /// Points the defaults of columns to the sequences of the final databases: they name them with the database.
 pub(super) fn point_to_sequences(connection: &mut Connection, databases: &[Database]) -> Result<(), Error> {
-    let names = databases.iter().map(|database| (database.source.clone(), database.target.clone())).collect();
+    let names = databases
+        .iter()
+        .map(|database| (database.source.clone(), database.target.clone()))
+        .collect();
     for database in databases {
         for table in database.tables.values() {
             for (column, expression) in &table.sequence_defaults {
                 let table = sql::qualified(&database.target, &table.name);
                 let expression = Statement::new(expression).with_databases(&names);
                 let column = sql::name(column);
-                let _warnings = run(connection, &format!("ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT ({expression})"))?;
+                let _warnings = run(
+                    connection,
+                    &format!("ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT ({expression})"),
+                )?;
             }
         }
     }
@@ -217,25 +249,41 @@ pub(super) fn point_to_sequences(connection: &mut Connection, databases: &[Datab
 
 #[cfg(test)]
 mod tests {
+    use super::super::lexer::Statement;
+    use super::super::options::Definer;
     use super::Act;
     use super::Changes;
     use super::act;
-    use super::super::lexer::Statement;
-    use super::super::options::Definer;
 
     fn changed(definer: &Definer, sql: &str) -> String {
         let names = [("shop".to_owned(), "new".to_owned())].into();
-        let changes = Changes { names, definer, rehearsal: true };
+        let changes = Changes {
+            names,
+            definer,
+            rehearsal: true,
+        };
         changes.apply(sql)
     }
 
     #[test]
     fn objects_are_known_whatever_stands_before_their_kind() {
         for (sql, expected) in [
-            ("CREATE ALGORITHM=UNDEFINED DEFINER=`r`@`h` SQL SECURITY DEFINER VIEW `event` AS select 1", Act::View),
-            ("CREATE DEFINER=`r`@`%` TRIGGER `t` BEFORE INSERT ON `x` FOR EACH ROW SET @a = 1", Act::Trigger),
-            ("CREATE DEFINER=`r`@`%` AGGREGATE FUNCTION `t`() RETURNS int RETURN 1", Act::Routine),
-            ("CREATE DEFINER=`table`@`%` EVENT `e` ON SCHEDULE EVERY 1 DAY DO DO 1", Act::Event),
+            (
+                "CREATE ALGORITHM=UNDEFINED DEFINER=`r`@`h` SQL SECURITY DEFINER VIEW `event` AS select 1",
+                Act::View,
+            ),
+            (
+                "CREATE DEFINER=`r`@`%` TRIGGER `t` BEFORE INSERT ON `x` FOR EACH ROW SET @a = 1",
+                Act::Trigger,
+            ),
+            (
+                "CREATE DEFINER=`r`@`%` AGGREGATE FUNCTION `t`() RETURNS int RETURN 1",
+                Act::Routine,
+            ),
+            (
+                "CREATE DEFINER=`table`@`%` EVENT `e` ON SCHEDULE EVERY 1 DAY DO DO 1",
+                Act::Event,
+            ),
             ("CREATE TABLE `t` (`view` int)", Act::Table),
             ("SET @x = 'CREATE VIEW'", Act::Other),
         ] {
@@ -247,7 +295,10 @@ mod tests {
     fn definers_are_kept_dropped_or_replaced() {
         let sql = "CREATE DEFINER=`app`@`10.%` PROCEDURE `p`() SELECT 'DEFINER=`x`@`y`'";
         assert_eq!(changed(&Definer::Keep, sql), sql);
-        assert_eq!(changed(&Definer::Drop, sql), "CREATE  PROCEDURE `p`() SELECT 'DEFINER=`x`@`y`'");
+        assert_eq!(
+            changed(&Definer::Drop, sql),
+            "CREATE  PROCEDURE `p`() SELECT 'DEFINER=`x`@`y`'"
+        );
         let other = Definer::Account("o`ps".into(), "%".into());
         assert!(changed(&other, sql).starts_with("CREATE DEFINER=`o``ps`@`%` PROCEDURE"));
         let bare = "CREATE PROCEDURE `p`() SELECT 1";
@@ -256,12 +307,14 @@ mod tests {
 
     #[test]
     fn triggers_lose_their_database_and_events_do_not_run() {
-        let trigger = "CREATE DEFINER=`a`@`b` TRIGGER shop.`t` AFTER INSERT ON `shop`.x FOR EACH ROW SET @a = `shop`.f()";
+        let trigger =
+            "CREATE DEFINER=`a`@`b` TRIGGER shop.`t` AFTER INSERT ON `shop`.x FOR EACH ROW SET @a = `shop`.f()";
         assert_eq!(
             changed(&Definer::Keep, trigger),
             "CREATE DEFINER=`a`@`b` TRIGGER `t` AFTER INSERT ON x FOR EACH ROW SET @a = `shop`.f()"
         );
-        let event = "CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY ON COMPLETION NOT PRESERVE ENABLE DO SELECT 'PRESERVE ENABLE'";
+        let event =
+            "CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY ON COMPLETION NOT PRESERVE ENABLE DO SELECT 'PRESERVE ENABLE'";
         assert!(changed(&Definer::Keep, event).contains("PRESERVE DISABLE DO SELECT 'PRESERVE ENABLE'"));
     }
 }

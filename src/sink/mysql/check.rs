@@ -24,7 +24,12 @@ use crate::server::mysql::sql;
 type Columns = BTreeMap<String, BTreeMap<String, Vec<Column>>>;
 
 /// Compares all tables, over `jobs` connections.
-pub(super) fn fingerprints(door: &Door, control: &mut Connection, tables: &[Arc<Filling>], jobs: usize) -> Result<(), Error> {
+pub(super) fn fingerprints(
+    door: &Door,
+    control: &mut Connection,
+    tables: &[Arc<Filling>],
+    jobs: usize,
+) -> Result<(), Error> {
     let mut columns = Columns::new();
     for table in tables {
         if !columns.contains_key(&table.database) {
@@ -45,12 +50,18 @@ pub(super) fn fingerprints(door: &Door, control: &mut Connection, tables: &[Arc<
             let _joined_by_the_scope = scope.spawn(|| {
                 if let Err(error) = work() {
                     next.store(tables.len(), Ordering::Relaxed);
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    failure
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(error);
                 }
             });
         }
     });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    failure
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .map_or(Ok(()), Err)
 }
 
 fn compare(connection: &mut Connection, table: &Filling, columns: &Columns) -> Result<(), Error> {
@@ -65,7 +76,9 @@ fn compare(connection: &mut Connection, table: &Filling, columns: &Columns) -> R
     let reason = if dumped.count != found.count {
         format!("{} rows are there, and {} were in the dump", found.count, dumped.count)
     } else if dumped.fingerprint != found.fingerprint {
-        let warned = table.warning().map_or_else(String::new, |warning| format!("; while they were loaded, {warning}"));
+        let warned = table
+            .warning()
+            .map_or_else(String::new, |warning| format!("; while they were loaded, {warning}"));
         format!("its {} rows differ from those of the dump{warned}", found.count)
     } else {
         return Ok(());
@@ -75,15 +88,27 @@ fn compare(connection: &mut Connection, table: &Filling, columns: &Columns) -> R
 
 /// The columns of the target, in the order of the dump, read as those of the dump were.
 fn chosen(there: &[Column], dumped: &[layout::Column]) -> Option<Vec<Column>> {
-    let same = |wanted: &layout::Column| there.iter().find(|column| column.name == wanted.name && column.form == wanted.form);
+    let same = |wanted: &layout::Column| {
+        there
+            .iter()
+            .find(|column| column.name == wanted.name && column.form == wanted.form)
+    };
     dumped.iter().map(|wanted| same(wanted).cloned()).collect()
 }
 
 fn read(connection: &mut Connection, table: &Filling, columns: &[Column]) -> Result<Rows, Error> {
     let asked: Vec<&str> = columns.iter().map(|column| column.expression.as_str()).collect();
     let forms: Vec<Form> = columns.iter().map(|column| column.form).collect();
-    let asked = if asked.is_empty() { "1".to_owned() } else { asked.join(", ") };
-    let statement = format!("SELECT {asked} FROM {}{}", sql::qualified(&table.database, &table.table), table.history);
+    let asked = if asked.is_empty() {
+        "1".to_owned()
+    } else {
+        asked.join(", ")
+    };
+    let statement = format!(
+        "SELECT {asked} FROM {}{}",
+        sql::qualified(&table.database, &table.table),
+        table.history
+    );
     let mut rows = connection.query(&statement).map_err(doing(&statement))?;
     let (mut found, mut text) = (Rows::default(), Vec::new());
     while let Some(row) = rows.next().map_err(doing(&statement))? {

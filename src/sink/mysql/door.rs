@@ -43,7 +43,10 @@ impl Door {
     /// A connection that makes tables and loads rows.
     pub(super) fn open(&self) -> Result<Connection, Error> {
         let mut connection = self.plain()?;
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(connection.id());
+        self.ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection.id());
         set_up(&mut connection)?;
         Ok(connection)
     }
@@ -84,7 +87,11 @@ pub(super) fn set_up(connection: &mut Connection) -> Result<(), Error> {
 fn wanted(version: &Version) -> &'static [&'static str] {
     if version.is_mariadb() {
         // Without unique checks, the first statement that fills a table locks it until it ends, and the other streams of the table wait.
-        &["unique_checks = 1", "check_constraint_checks = 0", "system_versioning_insert_history = 1"]
+        &[
+            "unique_checks = 1",
+            "check_constraint_checks = 0",
+            "system_versioning_insert_history = 1",
+        ]
     } else {
         &[
             "restrict_fk_on_non_standard_key = 0",

@@ -95,7 +95,11 @@ fn words(error: &ServerError) -> String {
 pub(super) fn without_values(code: u16, message: &str) -> String {
     let quoted = message.split_once('\'').and_then(|(before, rest)| {
         // The value itself may hold quotes: the last one before the names that follow.
-        let end = ["' for ", "' at "].iter().filter_map(|end| rest.rfind(end)).max().or_else(|| rest.rfind('\''))?;
+        let end = ["' for ", "' at "]
+            .iter()
+            .filter_map(|end| rest.rfind(end))
+            .max()
+            .or_else(|| rest.rfind('\''))?;
         Some((before, &rest[end + 1..]))
     });
     match quoted {
@@ -132,9 +136,21 @@ mod tests {
     #[test]
     fn no_value_of_a_row_is_repeated() {
         for (code, message, shown) in [
-            (1062, "Duplicate entry 'needle's' for key 'PRIMARY'", "Duplicate entry '…' for key 'PRIMARY'"),
-            (1366, "Incorrect string value: 'needle' for column `a`.`b`.`c` at row 1", "Incorrect string value: '…' for column `a`.`b`.`c` at row 1"),
-            (1292, "Truncated incorrect INTEGER value: 'needle'", "Truncated incorrect INTEGER value: '…'"),
+            (
+                1062,
+                "Duplicate entry 'needle's' for key 'PRIMARY'",
+                "Duplicate entry '…' for key 'PRIMARY'",
+            ),
+            (
+                1366,
+                "Incorrect string value: 'needle' for column `a`.`b`.`c` at row 1",
+                "Incorrect string value: '…' for column `a`.`b`.`c` at row 1",
+            ),
+            (
+                1292,
+                "Truncated incorrect INTEGER value: 'needle'",
+                "Truncated incorrect INTEGER value: '…'",
+            ),
             (1146, "Table 'a.b' doesn't exist", "Table 'a.b' doesn't exist"),
         ] {
             assert_eq!(without_values(code, message), shown);

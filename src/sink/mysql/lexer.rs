@@ -111,8 +111,12 @@ impl<'s> Statement<'s> {
 
     /// Finds words that follow each other, from token `begin` on.
     pub(super) fn find(&self, begin: usize, words: &[&str]) -> Option<usize> {
-        (begin..self.tokens.len())
-            .find(|at| words.iter().enumerate().all(|(offset, word)| self.is(at + offset, word)))
+        (begin..self.tokens.len()).find(|at| {
+            words
+                .iter()
+                .enumerate()
+                .all(|(offset, word)| self.is(at + offset, word))
+        })
     }
 
     /// The statement with other names for databases, where it qualifies something by them.
@@ -149,7 +153,16 @@ impl<'s> Statement<'s> {
 
     fn follows_a_place(&self, number: usize) -> bool {
         const PLACES: [&str; 10] = [
-            "from", "join", "straight_join", "references", "nextval", "lastval", "setval", "for", "on", "into",
+            "from",
+            "join",
+            "straight_join",
+            "references",
+            "nextval",
+            "lastval",
+            "setval",
+            "for",
+            "on",
+            "into",
         ];
         let mut before = number;
         while before > 0 && self.is(before - 1, "(") {

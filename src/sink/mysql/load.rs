@@ -224,9 +224,17 @@ impl Loader {
     }
 
     /// The next bytes of a stream.
-    pub(super) fn part(&mut self, path: &str, table: &Arc<Filling>, size: u64, content: &mut dyn Read) -> Result<(), Error> {
+    pub(super) fn part(
+        &mut self,
+        path: &str,
+        table: &Arc<Filling>,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), Error> {
         if size > PIECE_BYTES_MAX {
-            return Err(Error::Dump(format!("a part of {path} holds {size} bytes, more than {PIECE_BYTES_MAX}")));
+            return Err(Error::Dump(format!(
+                "a part of {path} holds {size} bytes, more than {PIECE_BYTES_MAX}"
+            )));
         }
         let mut piece = self.shared.pool.take();
         piece.clear();
@@ -278,10 +286,13 @@ impl Loader {
         if self.loading < self.connections {
             self.loading += 1;
             let (shared, take, full) = (Arc::clone(&self.shared), self.take.clone(), self.full.clone());
-            self.threads.push(thread::spawn(move || load_streams(&shared, &take, full.as_ref())));
+            self.threads
+                .push(thread::spawn(move || load_streams(&shared, &take, full.as_ref())));
         } else if self.open.len() >= self.connections {
             let most = self.connections;
-            return Err(Error::Dump(format!("more than {most} streams are open at once, which is what the plan says")));
+            return Err(Error::Dump(format!(
+                "more than {most} streams are open at once, which is what the plan says"
+            )));
         }
         work.send(job).map_err(|_| self.failure())
     }
@@ -292,7 +303,11 @@ impl Loader {
             return Err(Error::Dump("a stream of rows has no end".to_owned()));
         }
         self.stop();
-        if self.shared.has_failed() { Err(self.failure()) } else { Ok(()) }
+        if self.shared.has_failed() {
+            Err(self.failure())
+        } else {
+            Ok(())
+        }
     }
 
     /// Breaks off the streams without an end, and takes no more.
@@ -308,7 +323,8 @@ impl Loader {
         // Threads wait for work on a clone of this receiver, which ends with the sender.
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                self.shared.fail(Error::Dump("a thread that loads rows panicked".to_owned()));
+                self.shared
+                    .fail(Error::Dump("a thread that loads rows panicked".to_owned()));
             }
         }
     }
@@ -354,12 +370,16 @@ fn load_stream(shared: &Shared, connection: &mut Option<Connection>, job: &Job) 
         reason: what,
     };
     if loaded.taken != loaded.sent {
-        return Err(differs(format!("the server took {} of {} rows", loaded.taken, loaded.sent)));
+        return Err(differs(format!(
+            "the server took {} of {} rows",
+            loaded.taken, loaded.sent
+        )));
     }
     match &loaded.rows {
-        Some(rows) if rows.count != loaded.sent => {
-            Err(differs(format!("a stream says {} rows and holds {}", rows.count, loaded.sent)))
-        }
+        Some(rows) if rows.count != loaded.sent => Err(differs(format!(
+            "a stream says {} rows and holds {}",
+            rows.count, loaded.sent
+        ))),
         Some(_) | None => Ok(loaded.rows),
     }
 }
@@ -439,7 +459,9 @@ fn take_warnings(connection: &mut Connection, table: &Filling, warnings: u16) ->
     if warnings == 0 || table.warning().is_some() {
         return Ok(());
     }
-    let shown = connection.table("SHOW WARNINGS LIMIT 3").map_err(doing("SHOW WARNINGS"))?;
+    let shown = connection
+        .table("SHOW WARNINGS LIMIT 3")
+        .map_err(doing("SHOW WARNINGS"))?;
     let words = shown.into_iter().map(|row| {
         let cell = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         without_values(cell(1).parse().unwrap_or(0), &cell(2))
@@ -448,7 +470,11 @@ fn take_warnings(connection: &mut Connection, table: &Filling, warnings: u16) ->
     let reason = format!("the server warned {warnings} times: {}", words.join("; "));
     if !table.read_back {
         let what = format!("loading rows into {}", table.shown);
-        return Err(Error::Server { what, reason, hint: None });
+        return Err(Error::Server {
+            what,
+            reason,
+            hint: None,
+        });
     }
     *table.warning.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     Ok(())

@@ -154,13 +154,19 @@ impl MysqlSink {
     }
 
     fn begin(&mut self, text: &[u8]) -> Result<(), Inner> {
-        let plan: Plan = serde_json::from_slice(text).map_err(|error| Inner::Dump(format!("{}: {error}", layout::PLAN)))?;
+        let plan: Plan =
+            serde_json::from_slice(text).map_err(|error| Inner::Dump(format!("{}: {error}", layout::PLAN)))?;
         if plan.version != layout::VERSION {
             let version = plan.version;
-            return Err(Inner::Dump(format!("its plan is of version {version}, which this version does not read")));
+            return Err(Inner::Dump(format!(
+                "its plan is of version {version}, which this version does not read"
+            )));
         }
         let databases = target::choose(&mut self.control, &self.door, &plan, &self.options)?;
-        let by_file = self.control.value("SELECT @@local_infile").map_err(doing("SELECT @@local_infile"))?;
+        let by_file = self
+            .control
+            .value("SELECT @@local_infile")
+            .map_err(doing("SELECT @@local_infile"))?;
         let mut streams = HashMap::new();
         for (d, database) in plan.databases.iter().enumerate() {
             for (t, table) in database.tables.iter().enumerate() {
@@ -168,7 +174,12 @@ impl MysqlSink {
             }
         }
         let connections = usize::try_from(plan.connections).unwrap_or(1);
-        let loader = Loader::new(&self.door, by_file.as_deref() == Some("1"), connections, self.options.jobs);
+        let loader = Loader::new(
+            &self.door,
+            by_file.as_deref() == Some("1"),
+            connections,
+            self.options.jobs,
+        );
         let work = self.work.insert(Work {
             plan,
             databases,
@@ -181,7 +192,14 @@ impl MysqlSink {
 
     fn schema(&mut self, below: &str, text: &[u8]) -> Result<(), Inner> {
         let work = self.work.as_mut().ok_or_else(no_plan)?;
-        schema::run(&mut self.control, &mut work.databases, &self.options, below, text, &mut self.notes)
+        schema::run(
+            &mut self.control,
+            &mut work.databases,
+            &self.options,
+            below,
+            text,
+            &mut self.notes,
+        )
     }
 
     /// Keeps what follows the rows until they are there.
@@ -210,7 +228,12 @@ impl MysqlSink {
             let tables: Vec<Arc<Filling>> = work.tables.values().cloned().collect();
             check::fingerprints(&self.door, &mut self.control, &tables, self.options.jobs)?;
         }
-        self.notes.extend(after::make(&mut self.control, &work.databases, true, &self.options.definer)?);
+        self.notes.extend(after::make(
+            &mut self.control,
+            &work.databases,
+            true,
+            &self.options.definer,
+        )?);
         after::drop_triggers(&mut self.control, &work.databases)
     }
 
@@ -243,7 +266,12 @@ impl MysqlSink {
 }
 
 /// Gives everything its final place. `made` counts the final databases that this restore has made so far.
-fn move_in(control: &mut Connection, databases: &[Database], options: &MysqlSinkOptions, made: &mut usize) -> Result<(), Inner> {
+fn move_in(
+    control: &mut Connection,
+    databases: &[Database],
+    options: &MysqlSinkOptions,
+    made: &mut usize,
+) -> Result<(), Inner> {
     for database in databases {
         target::make(control, database)?;
         *made += 1;
@@ -261,12 +289,16 @@ impl Work {
         if let Some(table) = self.tables.get(&number) {
             return Ok(Some(Arc::clone(table)));
         }
-        let (database, table) = (&self.databases[number.0], &self.plan.databases[number.0].tables[number.1]);
+        let (database, table) = (
+            &self.databases[number.0],
+            &self.plan.databases[number.0].tables[number.1],
+        );
         if !schema::wants(options, &database.source, &table.name) {
             return Ok(None);
         }
         let made = database.tables.get(&table.name);
-        let made = made.ok_or_else(|| Inner::Dump(format!("{below} has rows of a table that the schema does not make")))?;
+        let made =
+            made.ok_or_else(|| Inner::Dump(format!("{below} has rows of a table that the schema does not make")))?;
         let shown = format!("{}.{}", database.source, table.name);
         let filling = Arc::new(Filling::new(&database.staged, shown, table, made, options.check));
         let _new = self.tables.insert(number, Arc::clone(&filling));
@@ -289,7 +321,10 @@ fn no_plan() -> Inner {
 /// The path below the label, as text: the paths of a dump are.
 fn below(path: &EntryPath) -> String {
     let bytes = path.as_bytes();
-    let at = bytes.iter().position(|octet| *octet == b'/').map_or(bytes.len(), |at| at + 1);
+    let at = bytes
+        .iter()
+        .position(|octet| *octet == b'/')
+        .map_or(bytes.len(), |at| at + 1);
     String::from_utf8_lossy(&bytes[at..]).into_owned()
 }
 
@@ -331,7 +366,9 @@ impl Sink for MysqlSink {
     fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), Error> {
         match &entry.node {
             Node::Directory => Ok(()),
-            Node::File { extents: None, size, .. } => {
+            Node::File {
+                extents: None, size, ..
+            } => {
                 self.take(&entry.path, *size, content)?;
                 self.end(&entry.path, None)
             }

@@ -76,7 +76,10 @@ mod tests {
         for text in ["keep", "drop", "app@%", "a@b@localhost"] {
             assert_eq!(text.parse::<Definer>().expect("a definer").to_string(), text);
         }
-        assert_eq!("app@%".parse::<Definer>().ok(), Some(Definer::Account("app".into(), "%".into())));
+        assert_eq!(
+            "app@%".parse::<Definer>().ok(),
+            Some(Definer::Account("app".into(), "%".into()))
+        );
         assert!("app".parse::<Definer>().is_err() && "@%".parse::<Definer>().is_err());
     }
 }

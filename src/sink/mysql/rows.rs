@@ -140,7 +140,9 @@ impl Statements {
 
 fn next_line(bytes: &[u8], from: usize) -> usize {
     let rest = &bytes[from..];
-    rest.iter().position(|octet| *octet == b'\n').map_or(bytes.len(), |at| from + at + 1)
+    rest.iter()
+        .position(|octet| *octet == b'\n')
+        .map_or(bytes.len(), |at| from + at + 1)
 }
 
 #[cfg(test)]
@@ -149,7 +151,8 @@ mod tests {
     use super::Statements;
     use super::Tuples;
 
-    const STREAM: &[u8] = b"INSERT INTO `t` (`a`) VALUES\n(1,'x\\n'),\n(2,NULL);\nINSERT INTO `t` (`a`) VALUES\n(3,'),');\n";
+    const STREAM: &[u8] =
+        b"INSERT INTO `t` (`a`) VALUES\n(1,'x\\n'),\n(2,NULL);\nINSERT INTO `t` (`a`) VALUES\n(3,'),');\n";
 
     fn cut_everywhere(mut check: impl FnMut(&[&[u8]])) {
         for first in 0..=STREAM.len() {
@@ -186,7 +189,10 @@ mod tests {
                 });
                 assert!(taken.is_ok());
             }
-            let expected = ["INSERT INTO `t` (`a`) VALUES\n(1,'x\\n'),\n(2,NULL)", "INSERT INTO `t` (`a`) VALUES\n(3,'),')"];
+            let expected = [
+                "INSERT INTO `t` (`a`) VALUES\n(1,'x\\n'),\n(2,NULL)",
+                "INSERT INTO `t` (`a`) VALUES\n(3,'),')",
+            ];
             assert_eq!(out, expected.map(|text| text.as_bytes().to_vec()));
             assert!(statements.count == 3 && !statements.is_cut());
         });
@@ -199,7 +205,10 @@ mod tests {
             assert!(taken.is_err(), "{bad:?}");
         }
         let mut cut = Tuples::default();
-        assert!(cut.take(b"INSERT INTO `t` VALUES\n(1),\n(2".to_vec(), |_| Ok::<(), NotRows>(())).is_ok());
+        assert!(
+            cut.take(b"INSERT INTO `t` VALUES\n(1),\n(2".to_vec(), |_| Ok::<(), NotRows>(()))
+                .is_ok()
+        );
         assert!(cut.is_cut());
     }
 }

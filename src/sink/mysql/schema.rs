@@ -73,7 +73,8 @@ fn make_table(
     sql: &str,
     names: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
-    let table = Table::parse(sql).ok_or_else(|| Error::Dump(format!("no table is made by: {}", super::error::shortened(sql))))?;
+    let table = Table::parse(sql)
+        .ok_or_else(|| Error::Dump(format!("no table is made by: {}", super::error::shortened(sql))))?;
     if wants(options, &database.source, &table.name) {
         use_database(control, &database.staged)?;
         let create = Statement::new(&table.create).with_databases(names);
@@ -93,7 +94,8 @@ pub(super) fn keep(databases: &mut [Database], below: &str, text: &[u8]) -> Resu
         match act {
             Act::Use => current = Some(find(databases, &statement, at, below)?),
             Act::Database | Act::Table | Act::View | Act::Trigger | Act::Event | Act::Routine | Act::Other => {
-                let number = current.ok_or_else(|| Error::Dump(format!("{below} does not say which database it is of")))?;
+                let number =
+                    current.ok_or_else(|| Error::Dump(format!("{below} does not say which database it is of")))?;
                 databases[number].after.push(sql.to_owned());
             }
         }
@@ -113,9 +115,14 @@ pub(super) fn add_foreign_keys(
     for database in databases {
         use_database(control, &database.staged)?;
         for table in database.tables.values() {
-            let Some(statement) = table.add_foreign_keys() else { continue };
+            let Some(statement) = table.add_foreign_keys() else {
+                continue;
+            };
             if options.tables.is_some() {
-                notes.push(format!("{}.{} was restored without its foreign keys", database.source, table.name));
+                notes.push(format!(
+                    "{}.{} was restored without its foreign keys",
+                    database.source, table.name
+                ));
                 continue;
             }
             let _warnings = run_one(control, &Statement::new(&statement).with_databases(&names))?;
@@ -125,7 +132,10 @@ pub(super) fn add_foreign_keys(
 }
 
 fn staged_names(databases: &[Database]) -> BTreeMap<String, String> {
-    databases.iter().map(|database| (database.source.clone(), database.staged.clone())).collect()
+    databases
+        .iter()
+        .map(|database| (database.source.clone(), database.staged.clone()))
+        .collect()
 }
 
 fn read<'t>(below: &str, text: &'t [u8]) -> Result<Vec<&'t str>, Error> {
@@ -144,14 +154,18 @@ fn only(databases: &[Database]) -> Option<usize> {
 /// The database that a statement names behind its token `at`.
 fn find(databases: &[Database], statement: &Statement<'_>, at: usize, below: &str) -> Result<usize, Error> {
     let name = (at..statement.tokens.len()).find_map(|number| statement.name(number));
-    let number = name.as_ref().and_then(|name| databases.iter().position(|database| database.source == *name));
+    let number = name
+        .as_ref()
+        .and_then(|name| databases.iter().position(|database| database.source == *name));
     number.ok_or_else(|| Error::Dump(format!("{below} names a database that is not in the plan")))
 }
 
 /// What stands behind the name in CREATE DATABASE.
 fn creation(statement: &Statement<'_>, at: usize) -> String {
     let name = (at..statement.tokens.len()).find(|number| statement.name(*number).is_some());
-    name.map_or_else(String::new, |name| statement.sql[statement.tokens[name].at.end..].trim().to_owned())
+    name.map_or_else(String::new, |name| {
+        statement.sql[statement.tokens[name].at.end..].trim().to_owned()
+    })
 }
 
 fn use_database(control: &mut Connection, name: &str) -> Result<(), Error> {
@@ -166,6 +180,9 @@ mod tests {
     #[test]
     fn the_character_set_stands_behind_the_name() {
         let sql = "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `a``b` /*!40100 DEFAULT CHARACTER SET latin1 */";
-        assert_eq!(creation(&Statement::new(sql), 1), "/*!40100 DEFAULT CHARACTER SET latin1 */");
+        assert_eq!(
+            creation(&Statement::new(sql), 1),
+            "/*!40100 DEFAULT CHARACTER SET latin1 */"
+        );
     }
 }

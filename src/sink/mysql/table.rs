@@ -117,14 +117,19 @@ impl Table {
     /// What asks for the old versions of rows too, when the dump holds them: it does when it holds the columns of the period.
     pub(super) fn history(&self, dumped: &[Column]) -> &'static str {
         let statement = Statement::new(&self.create);
-        let period = statement.find(0, &["PERIOD", "FOR", "SYSTEM_TIME"]).and_then(|at| statement.name(at + 4));
+        let period = statement
+            .find(0, &["PERIOD", "FOR", "SYSTEM_TIME"])
+            .and_then(|at| statement.name(at + 4));
         let begin = period.unwrap_or_else(|| "row_start".to_owned());
         let held = self.versioned && dumped.iter().any(|column| column.name == begin);
         if held { " FOR SYSTEM_TIME ALL" } else { "" }
     }
 
     fn alter(&self, definitions: &[&String]) -> String {
-        let added: Vec<String> = definitions.iter().map(|definition| format!("ADD {definition}")).collect();
+        let added: Vec<String> = definitions
+            .iter()
+            .map(|definition| format!("ADD {definition}"))
+            .collect();
         format!("ALTER TABLE {} {}", sql::name(&self.name), added.join(", "))
     }
 }
@@ -159,8 +164,13 @@ fn kind(item: &str) -> Item {
     if item.is(0, "CONSTRAINT") && item.is(2, "FOREIGN") {
         return Item::Foreign;
     }
-    let special = ["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"].iter().any(|word| item.is(0, word));
-    match (item.is(0, "KEY") || (special && item.is(1, "KEY")), item.is(0, "UNIQUE")) {
+    let special = ["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]
+        .iter()
+        .any(|word| item.is(0, word));
+    match (
+        item.is(0, "KEY") || (special && item.is(1, "KEY")),
+        item.is(0, "UNIQUE"),
+    ) {
         (true, unique) => Item::Key { unique },
         (false, _) => Item::Other,
     }
@@ -218,8 +228,18 @@ mod tests {
     fn keys_and_foreign_keys_follow_the_rows() {
         let table = Table::parse(ORDERS).expect("a table");
         assert_eq!(table.name, "or,ders");
-        assert!(!table.create.contains("FOREIGN") && !table.create.contains("`k`"), "{}", table.create);
-        assert!(table.create.contains("CHECK (`v` > 0)\n) ENGINE=InnoDB AUTO_INCREMENT=5"), "{}", table.create);
+        assert!(
+            !table.create.contains("FOREIGN") && !table.create.contains("`k`"),
+            "{}",
+            table.create
+        );
+        assert!(
+            table
+                .create
+                .contains("CHECK (`v` > 0)\n) ENGINE=InnoDB AUTO_INCREMENT=5"),
+            "{}",
+            table.create
+        );
         assert_eq!(
             table.add_keys(),
             [

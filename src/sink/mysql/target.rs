@@ -52,7 +52,12 @@ pub(super) struct Database {
 }
 
 /// Looks at the names that the dump would be restored to, before anything is made.
-pub(super) fn choose(control: &mut Connection, door: &Door, plan: &Plan, options: &MysqlSinkOptions) -> Result<Vec<Database>, Error> {
+pub(super) fn choose(
+    control: &mut Connection,
+    door: &Door,
+    plan: &Plan,
+    options: &MysqlSinkOptions,
+) -> Result<Vec<Database>, Error> {
     let mut databases: Vec<Database> = Vec::new();
     for database in &plan.databases {
         let target = name_for(&database.name, plan.databases.len(), options)?;
@@ -73,8 +78,15 @@ pub(super) fn choose(control: &mut Connection, door: &Door, plan: &Plan, options
             after: Vec::new(),
         });
     }
-    if let Some(unknown) = options.rename.keys().find(|old| plan.databases.iter().all(|known| known.name != **old)) {
-        return Err(refused(unknown, "it is to be renamed, and the dump has no such database"));
+    if let Some(unknown) = options
+        .rename
+        .keys()
+        .find(|old| plan.databases.iter().all(|known| known.name != **old))
+    {
+        return Err(refused(
+            unknown,
+            "it is to be renamed, and the dump has no such database",
+        ));
     }
     Ok(databases)
 }
@@ -101,16 +113,29 @@ fn refused(database: &str, reason: impl Into<String>) -> Error {
 /// Refuses what is never restored to, by its name alone: databases of the server itself, and those that the operator protects.
 pub(super) fn refuse_protected(server: &str, name: &str, protected: &[String]) -> Result<(), Error> {
     if name.is_empty() || name.chars().count() > NAME_LETTERS_MAX || name.ends_with(' ') || name.contains('\0') {
-        return Err(refused(name, format!("a database has a name of 1 to {NAME_LETTERS_MAX} letters, without a space at its end")));
+        return Err(refused(
+            name,
+            format!("a database has a name of 1 to {NAME_LETTERS_MAX} letters, without a space at its end"),
+        ));
     }
     if SYSTEM.iter().any(|system| name.eq_ignore_ascii_case(system)) {
         return Err(refused(name, "it belongs to the server itself"));
     }
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     for pattern in protected {
-        let bad = |_| refused(name, format!("{pattern:?} in the list of protected databases is no pattern"));
+        let bad = |_| {
+            refused(
+                name,
+                format!("{pattern:?} in the list of protected databases is no pattern"),
+            )
+        };
         let pattern_matcher = Glob::new(pattern).map_err(bad)?.compile_matcher();
-        let forms = [name.to_owned(), host.to_owned(), format!("{host}/{name}"), format!("{server}/{name}")];
+        let forms = [
+            name.to_owned(),
+            host.to_owned(),
+            format!("{host}/{name}"),
+            format!("{server}/{name}"),
+        ];
         if forms.iter().any(|form| pattern_matcher.is_match(form)) {
             return Err(refused(name, format!("it is protected by {pattern:?}")));
         }
@@ -146,7 +171,10 @@ fn origin(control: &mut Connection) -> Result<Option<String>, Error> {
 }
 
 fn exists(control: &mut Connection, name: &str) -> Result<bool, Error> {
-    let sql = format!("SELECT 1 FROM information_schema.schemata WHERE schema_name = {}", sql::quoted(name));
+    let sql = format!(
+        "SELECT 1 FROM information_schema.schemata WHERE schema_name = {}",
+        sql::quoted(name)
+    );
     Ok(control.value(&sql).map_err(doing(&sql))?.is_some())
 }
 
@@ -177,7 +205,10 @@ pub(super) fn stage(control: &mut Connection, databases: &[Database]) -> Result<
         let _warnings = run(control, &format!("CREATE DATABASE {staged} CHARACTER SET utf8mb4"))?;
         let marker = sql::qualified(&database.staged, MARKER);
         let columns = "target VARCHAR(64) NOT NULL, moving BOOLEAN NOT NULL";
-        let _warnings = run(control, &format!("CREATE TABLE {marker} ({columns}) COMMENT 'a restore by hub-backup'"))?;
+        let _warnings = run(
+            control,
+            &format!("CREATE TABLE {marker} ({columns}) COMMENT 'a restore by hub-backup'"),
+        )?;
         let values = format!("({}, FALSE)", sql::quoted(&database.target));
         let _warnings = run(control, &format!("INSERT INTO {marker} VALUES {values}"))?;
     }
@@ -238,7 +269,9 @@ pub(super) fn sweep(control: &mut Connection) -> Result<Vec<String>, Error> {
             ));
         } else {
             drop_database(control, &staged)?;
-            notes.push(format!("removed {staged}, which a restore that did not end well left behind"));
+            notes.push(format!(
+                "removed {staged}, which a restore that did not end well left behind"
+            ));
         }
     }
     Ok(notes)
@@ -255,7 +288,10 @@ pub(super) fn move_tables(control: &mut Connection, databases: &[Database]) -> R
         let moving = format!("UPDATE {} SET moving = TRUE", sql::qualified(&database.staged, MARKER));
         let _warnings = run(control, &moving)?;
         for table in tables_in(control, &database.staged)? {
-            let (from, to) = (sql::qualified(&database.staged, &table), sql::qualified(&database.target, &table));
+            let (from, to) = (
+                sql::qualified(&database.staged, &table),
+                sql::qualified(&database.target, &table),
+            );
             moves.push(format!("{from} TO {to}"));
         }
     }
@@ -273,7 +309,10 @@ fn tables_in(control: &mut Connection, database: &str) -> Result<Vec<String>, Er
         sql::quoted(database)
     );
     let rows = control.table(&sql).map_err(doing(&sql))?;
-    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
 }
 
 /// Makes a final database, or gives an empty one the character set of the dump.
@@ -281,7 +320,10 @@ pub(super) fn make(control: &mut Connection, database: &Database) -> Result<(), 
     let name = sql::name(&database.target);
     if database.existed {
         if let Some(first) = first_object(control, &database.target)? {
-            return Err(refused(&database.target, format!("it is not empty any more: it holds {first}")));
+            return Err(refused(
+                &database.target,
+                format!("it is not empty any more: it holds {first}"),
+            ));
         }
         return set_creation(control, &database.target, &database.creation);
     }
@@ -317,7 +359,13 @@ mod tests {
             let name = staged_name(target).expect("random octets");
             assert!(is_staged(&name) && name.chars().count() <= 64, "{name}");
         }
-        for other in ["shop", "shop_hub_tmp_", "shop_hub_tmp_0000000G", "shop_hub_tmp_000000000", "hub_tmp_00000000x"] {
+        for other in [
+            "shop",
+            "shop_hub_tmp_",
+            "shop_hub_tmp_0000000G",
+            "shop_hub_tmp_000000000",
+            "hub_tmp_00000000x",
+        ] {
             assert!(!is_staged(other), "{other}");
         }
     }
@@ -326,7 +374,9 @@ mod tests {
     fn protected_databases_are_refused_by_name_and_host() {
         let protected = ["prod-*".to_owned(), "db.example/hub".to_owned(), "primary.*".to_owned()];
         let refused = |server: &str, name: &str| refuse_protected(server, name, &protected).is_err();
-        assert!(refused("x:3306", "prod-hub") && refused("db.example:3306", "hub") && refused("primary.example:1", "x"));
+        assert!(
+            refused("x:3306", "prod-hub") && refused("db.example:3306", "hub") && refused("primary.example:1", "x")
+        );
         assert!(!refused("x:3306", "hub") && !refused("db.example:3306", "stock"));
         assert!(refused("x:1", "MySQL") && refused("x:1", "") && refused("x:1", &"a".repeat(65)));
     }
