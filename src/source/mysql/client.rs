@@ -18,12 +18,19 @@ const HEAD: &str = "\
 -- (--binary-mode would know no `source`. Without it the client turns CR LF within the text of routines into LF; rows are not touched.)
 ";
 
+/// Rows are as they were: also those that break a constraint which came later, which only MariaDB knows to allow, and dates of no calendar.
+const EXACT: &str = "\
+SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';
+/*M! SET SESSION check_constraint_checks = 0 */;
+";
+
 /// The script.
 pub(super) fn restore_sql(plan: &Plan) -> String {
     let mut out = HEAD.to_owned();
     for statement in sql::SESSION.iter().chain([&sql::LOADING]) {
         let _infallible = writeln!(out, "{statement};");
     }
+    out.push_str(EXACT);
     for (number, database) in plan.databases.iter().enumerate() {
         let _infallible = writeln!(out, "source {SCHEMA}/{}.sql", file_name(&database.name, number));
     }
