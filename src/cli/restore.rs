@@ -25,12 +25,15 @@ use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
 use crate::job::bundles::Found;
+use crate::job::mysql_target::MysqlRestore;
 use crate::job::postgres_target::PostgresRestore;
 use crate::job::restore;
 use crate::job::restore::Done;
 use crate::job::restore::Restore;
 use crate::job::setup;
 use crate::policy::selection::Selection;
+use crate::sink::mysql::options::Definer;
+use crate::sink::mysql::options::MysqlSinkOptions;
 use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
 use crate::sink::postgres::options::RowCheck;
@@ -104,12 +107,42 @@ pub struct PostgresArgs {
     /// Restore as ROLE
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
-    /// Compare restored rows with those of the source
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = RowChecks::Fingerprint)]
+    /// Compare restored rows of a database server with those of the source
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = RowChecks::Fingerprint, help_heading = "Options")]
     pub row_check: RowChecks,
     /// Gather no statistics for the planner
     #[arg(long)]
     pub no_analyze: bool,
+}
+
+/// How MySQL and MariaDB databases are restored.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Options of MySQL and MariaDB targets")]
+pub struct MysqlArgs {
+    /// Let views, triggers, routines and events have the definer of the source (keep), the restoring account (drop), or USER@HOST
+    #[arg(long, value_name = "WHO", default_value_t = Definer::Keep)]
+    pub definer: Definer,
+}
+
+impl RowChecks {
+    fn check(self) -> RowCheck {
+        match self {
+            Self::None => RowCheck::None,
+            Self::Rows => RowCheck::Rows,
+            Self::Fingerprint => RowCheck::Fingerprint,
+        }
+    }
+}
+
+impl MysqlArgs {
+    fn options(&self, protected: &[String], check: RowCheck) -> MysqlSinkOptions {
+        MysqlSinkOptions {
+            protected: protected.to_vec(),
+            definer: self.definer.clone(),
+            check,
+            ..MysqlSinkOptions::default()
+        }
+    }
 }
 
 impl PostgresArgs {
@@ -126,11 +159,7 @@ impl PostgresArgs {
             owners: !self.no_owner,
             privileges: !self.no_privileges,
             role: self.role.clone(),
-            check: match self.row_check {
-                RowChecks::None => RowCheck::None,
-                RowChecks::Rows => RowCheck::Rows,
-                RowChecks::Fingerprint => RowCheck::Fingerprint,
-            },
+            check: self.row_check.check(),
             analyze: !self.no_analyze,
             ..PostgresSinkOptions::default()
         }
@@ -148,7 +177,7 @@ pub struct Args {
     /// Which bundle.
     #[command(flatten)]
     pub bundle: BundleArgs,
-    /// Restore to DIR, files:PATH, sqlite:PATH or postgres:URI; LABEL= in front says which source; nothing may be there yet
+    /// Restore to DIR, files:PATH, sqlite:PATH, postgres:ADDRESS or mysql:ADDRESS; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
     /// Which keys open it.
@@ -172,6 +201,9 @@ pub struct Args {
     /// How PostgreSQL databases are restored.
     #[command(flatten)]
     pub postgres: PostgresArgs,
+    /// How MySQL and MariaDB databases are restored.
+    #[command(flatten)]
+    pub mysql: MysqlArgs,
     /// Check restored SQLite databases
     #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Full)]
     pub sqlite_check: SqliteCheck,
@@ -239,20 +271,30 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             surroundings: setup::surroundings(&context.environment),
             options: args.postgres.options(&settings.protected.value),
         },
+        mysql: MysqlRestore {
+            surroundings: setup::mysql_surroundings(&context.environment),
+            options: args
+                .mysql
+                .options(&settings.protected.value, args.postgres.row_check.check()),
+        },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
         jobs: settings.threads(),
     };
-    if args.unsafe_skip_verification {
-        context
-            .printer
-            .warn("verification is switched off: whoever could write to this bundle decides what is restored");
-    }
+    warn_of_skipping(args, context);
     let found = bundles::find(&(&args.bundle.bundle).into(), job.store, args.bundle.set.as_ref())?;
     let mut selection = Selection::new(&args.only).map_err(job::error::Error::Selection)?;
     if args.plan {
         plan(&job, found, &mut selection, context)
     } else {
         act(&job, found, &mut selection, &desk, context)
+    }
+}
+
+fn warn_of_skipping(args: &Args, context: &Context) {
+    if args.unsafe_skip_verification {
+        context
+            .printer
+            .warn("verification is switched off: whoever could write to this bundle decides what is restored");
     }
 }
 

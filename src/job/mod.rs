@@ -11,6 +11,7 @@ pub mod init;
 pub mod keyfiles;
 pub mod keys;
 pub mod listing;
+pub mod mysql_target;
 pub mod postgres_target;
 pub mod restore;
 pub mod setup;

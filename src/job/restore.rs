@@ -33,6 +33,7 @@ use super::Deed;
 use super::Desk;
 use super::bundles::Found;
 use super::error::Error;
+use super::mysql_target::MysqlRestore;
 use super::postgres_target::PostgresRestore;
 use super::targets;
 use super::targets::Routes;
@@ -59,6 +60,8 @@ pub struct Restore<'a> {
     pub sqlite_check: Check,
     /// How PostgreSQL databases are restored.
     pub postgres: PostgresRestore,
+    /// How MySQL and MariaDB databases are restored.
+    pub mysql: MysqlRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
     /// Threads.

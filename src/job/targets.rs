@@ -30,6 +30,7 @@ use crate::source::uri::Place;
 use crate::source::uri::TargetUri;
 
 use super::error::Error;
+use super::mysql_target;
 use super::postgres_target;
 use super::restore::Restore;
 
@@ -45,7 +46,7 @@ pub fn check(targets: &[TargetUri], protected: &[PathBuf]) -> Result<(), Error> 
         match &uri.place {
             Place::Folder(path) | Place::Files(path) => FilesSink::check(path)?,
             Place::Sqlite(path) => drop(SqliteSink::new(path.clone(), Check::None)?),
-            Place::Postgres(_) => {}
+            Place::Postgres(_) | Place::Mysql(_) => {}
         }
         let whole = whole(target);
         let store = protected.iter().filter_map(|folder| fs::canonicalize(folder).ok());
@@ -211,6 +212,10 @@ impl Routes {
                     let tables = postgres_target::choose_tables(opened, label, selection, cancel)?;
                     let _new = chosen.postgres.insert(label.clone(), tables);
                 }
+                Place::Mysql(_) => {
+                    let tables = mysql_target::choose_tables(opened, label, selection, cancel)?;
+                    let _new = chosen.mysql.insert(label.clone(), tables);
+                }
                 Place::Folder(_) | Place::Files(_) | Place::Sqlite(_) => {}
             }
         }
@@ -249,6 +254,15 @@ impl Routes {
                         .sink(written, &place.to_string(), tables, job.jobs, cancel)?;
                     router.add(label.clone(), Box::new(sink));
                 }
+                Place::Mysql(written) => {
+                    let tables = chosen
+                        .as_mut()
+                        .map(|chosen| chosen.mysql.remove(label).unwrap_or_default());
+                    router.add(
+                        label.clone(),
+                        Box::new(job.mysql.sink(written, tables, job.jobs, cancel)?),
+                    );
+                }
             }
         }
         if let Some(folder) = &self.folder {
@@ -262,6 +276,8 @@ impl Routes {
 #[derive(Default)]
 pub struct Chosen {
     postgres: BTreeMap<Label, postgres_target::Tables>,
+    /// As `DATABASE.TABLE`.
+    mysql: BTreeMap<Label, Vec<String>>,
 }
 
 /// A member of a source.
@@ -295,6 +311,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
     let fits = |kind: &str| match place {
         Place::Sqlite(_) => kind == "sqlite",
         Place::Postgres(_) => kind == "postgres",
+        Place::Mysql(_) => kind == "mysql",
         Place::Files(_) | Place::Folder(_) => true,
     };
     let known = || {
@@ -310,6 +327,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
         None => match place {
             Place::Sqlite(_) => source.kind == "sqlite",
             Place::Postgres(_) => source.kind == "postgres",
+            Place::Mysql(_) => source.kind == "mysql",
             Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
         },
     });
@@ -337,7 +355,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
 fn path(place: &Place) -> Option<&Path> {
     match place {
         Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => Some(path),
-        Place::Postgres(_) => None,
+        Place::Postgres(_) | Place::Mysql(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod discard;
 pub mod files;
+pub mod mysql;
 pub mod pipe;
 pub mod postgres;
 pub mod router;

@@ -12,14 +12,14 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
-use crate::server;
+use crate::server::mysql;
 use crate::server::postgres::Parameters;
 use crate::server::postgres::parameters::BadParameters;
 
 use super::postgres;
 
 const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db.example.invalid/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb";
+const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb, mysql://user@host/newdb";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -39,7 +39,7 @@ pub enum What {
     /// A SQLite database file.
     Sqlite(PathBuf),
     /// Databases of a MySQL or MariaDB server.
-    Mysql(server::mysql::parameters::Parameters),
+    Mysql(mysql::parameters::Parameters),
     /// A file or folder, as it is.
     Files(PathBuf),
     /// A file or folder of settings, searched for secrets.
@@ -75,20 +75,16 @@ pub enum Place {
     Sqlite(PathBuf),
     /// A PostgreSQL database.
     Postgres(Parameters),
+    /// A MySQL or MariaDB server, and perhaps a database on it.
+    Mysql(mysql::parameters::Parameters),
 }
 
 /// The text does not name a source or a target.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A kind that later versions may read.
-    #[error("this version does not read {scheme} databases yet")]
-    NotYet {
-        /// The kind, without what follows it.
-        scheme: String,
-    },
     /// What names a MySQL or MariaDB server is not usable.
     #[error(transparent)]
-    Mysql(server::mysql::error::Error),
+    Mysql(mysql::error::Error),
     /// Not one of the kinds.
     #[error("{scheme:?} is not a kind of {of}")]
     UnknownKind {
@@ -165,8 +161,7 @@ impl fmt::Display for Role {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotYet { .. }
-            | Self::Mysql(_)
+            Self::Mysql(_)
             | Self::UnknownKind { .. }
             | Self::NoKind { .. }
             | Self::BadLabel { .. }
@@ -180,9 +175,6 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotYet { .. } => {
-                "Back up the output of its dump program meanwhile: command:hub='pg_dump --dbname=hub'.".into()
-            }
             Self::UnknownKind { of, .. } | Self::NoKind { of } | Self::NoPath { of, .. } => forms(*of),
             Self::BadLabel { of: Role::Source, .. } => "A label is written hub=sqlite:/var/lib/hub/hub.db.".into(),
             Self::BadLabel { of: Role::Target, .. } => {
@@ -223,7 +215,7 @@ impl FromStr for SourceUri {
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
             "mysql" | "mariadb" => {
-                What::Mysql(server::mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
+                What::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
             }
             "files" => path(What::Files)?,
             "config" => path(What::Config)?,
@@ -248,6 +240,9 @@ impl FromStr for TargetUri {
             Some(("files", rest)) => path(Place::Files, "files", rest)?,
             Some(("postgres" | "postgresql", rest)) => {
                 Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?)
+            }
+            Some((scheme @ ("mysql" | "mariadb"), rest)) => {
+                Place::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
             }
             Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
             Some(_) | None => path(Place::Folder, "", rest)?,
@@ -289,10 +284,7 @@ fn parse_command(text: &str) -> Result<What, Error> {
 /// Only what stands before the colon is repeated: a password may stand behind it.
 fn unknown(scheme: &str, of: Role) -> Error {
     let scheme = scheme.to_owned();
-    match scheme.to_ascii_lowercase().as_str() {
-        "mysql" | "mariadb" => Error::NotYet { scheme },
-        _ => Error::UnknownKind { scheme, of },
-    }
+    Error::UnknownKind { scheme, of }
 }
 
 impl SourceUri {
@@ -305,7 +297,6 @@ impl SourceUri {
         }
         match &self.what {
             What::Command { name, .. } => Some(name.clone()),
-            What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
             // The one database, or else the host.
             What::Mysql(server) => {
                 let databases = server.list("databases");
@@ -316,6 +307,7 @@ impl SourceUri {
                     .or(server.get("host"));
                 label_of(name.unwrap_or("localhost"))
             }
+            What::Postgres(parameters) => label_of(parameters.get("dbname").or(parameters.get("service"))?),
             What::Sqlite(path) | What::Config(path) | What::Files(path) => {
                 label_of(path.file_name()?.to_string_lossy().as_ref())
             }
@@ -391,6 +383,7 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write_folder(out, path),
+            Self::Mysql(server) => server.fmt(out),
             Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Files(path) => write!(out, "files:{}", path.display()),
             Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),

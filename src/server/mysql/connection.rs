@@ -190,6 +190,54 @@ impl Connection {
         })
     }
 
+    /// Runs `LOAD DATA LOCAL`, whose file is what `content` gives, piece by piece, until it gives none.
+    ///
+    /// When `content` fails, the connection is broken off: the server must not take half a file for a whole one.
+    ///
+    /// # Errors
+    /// What the server reports, and what `content` reports.
+    pub fn load<E: From<Error>>(
+        &mut self,
+        statement: impl AsRef<[u8]>,
+        content: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), E>,
+    ) -> Result<Done, E> {
+        if self.spent {
+            return Err(Error::Protocol("the connection is spent").into());
+        }
+        self.spent = true;
+        self.wire.begin();
+        self.wire.send(&[COM_QUERY], statement.as_ref())?;
+        match self.wire.packet()? {
+            packet @ [0xff, ..] => {
+                let error = error_packet(packet);
+                self.spent = false;
+                return Err(error.into());
+            }
+            [0xfb, ..] => {}
+            _ => return Err(Error::Protocol("the server does not ask for the rows").into()),
+        }
+        let wire = &mut self.wire;
+        content(&mut |piece| match piece {
+            // An empty packet would end the file.
+            [] => Ok(()),
+            piece => wire.send(&[], piece),
+        })?;
+        self.wire.send(&[], &[])?;
+        match self.wire.packet()? {
+            packet @ [0xff, ..] => {
+                let error = error_packet(packet);
+                self.spent = false;
+                Err(error.into())
+            }
+            [0x00, rest @ ..] => {
+                let done = parse_done(rest)?;
+                self.spent = false;
+                Ok(done)
+            }
+            _ => Err(Error::Protocol("the rows are not answered").into()),
+        }
+    }
+
     /// All rows of a query that gives few.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ use super::wire::Wire;
 const LONG_PASSWORD: u32 = 1;
 const LONG_FLAG: u32 = 1 << 2;
 const CONNECT_WITH_DB: u32 = 1 << 3;
+/// Rows may be sent as a "local file": only [`super::connection::Connection::load`] answers such a request, and never from a file.
+const LOCAL_FILES: u32 = 1 << 7;
 const PROTOCOL_41: u32 = 1 << 9;
 const SSL: u32 = 1 << 11;
 const TRANSACTIONS: u32 = 1 << 13;
@@ -116,7 +118,8 @@ impl Greeting {
 pub(super) fn login(wire: &mut Wire, options: &Options, host: Option<&str>) -> Result<Greeting, Error> {
     let server = options.server();
     let greeting = Greeting::parse(wire.packet()?)?;
-    let mut capabilities = LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH;
+    let mut capabilities =
+        LONG_PASSWORD | LONG_FLAG | LOCAL_FILES | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH;
     let head = |capabilities: u32| {
         let mut head = capabilities.to_le_bytes().to_vec();
         head.extend_from_slice(&PACKET_MAX.to_le_bytes());

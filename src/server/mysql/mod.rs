@@ -3,6 +3,7 @@
 //! The client is small and blocking: one statement at a time in the text protocol, rows handed out where they lie in the buffer they were
 //! read into. A dump is rows by the hundred million, and a value of its own for every cell costs as much as compressing it.
 
+pub mod columns;
 pub mod connection;
 pub mod error;
 mod handshake;
@@ -10,6 +11,7 @@ pub mod layout;
 pub mod option_files;
 pub mod options;
 pub mod parameters;
+pub mod rows;
 pub mod script;
 pub mod sql;
 mod tls;

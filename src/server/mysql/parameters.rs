@@ -31,13 +31,14 @@ pub(super) const REACH: [&str; 12] = [
 ];
 
 /// The parameters that only a source or target has.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "defaults-file",
     "no-defaults",
     "databases",
     "exclude-databases",
     "exclude-tables",
     "lock-tables",
+    "rename",
 ];
 
 /// Parameters by their name. `Debug` and `Display` show no password.

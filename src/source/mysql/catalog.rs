@@ -3,9 +3,9 @@
 //! It is read before the snapshot and once more after the last row. A snapshot covers rows, not definitions; if the two differ, somebody
 //! changed one meanwhile, and the dump is not whole.
 
-use super::columns::Column;
 use super::objects;
 use super::options::Selection;
+use crate::server::mysql::columns::Column;
 use crate::server::mysql::connection::Connection;
 use crate::server::mysql::error::Error;
 use crate::server::mysql::sql;

@@ -4,6 +4,7 @@ use crate::bundle::entry::Rows;
 use crate::server::mysql::connection::Row;
 use crate::server::mysql::error::Error;
 use crate::server::mysql::layout::Form;
+use crate::server::mysql::rows::tuple;
 use crate::server::mysql::sql;
 
 /// A statement that has reached this ends with its next row: every server takes such packets, and few statements cost little.
@@ -32,7 +33,7 @@ impl Formatter {
     }
 
     /// Appends one row, and before it the end of the row before.
-    pub(super) fn row(&mut self, mut row: Row<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn row(&mut self, row: Row<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         if self.statement_bytes >= STATEMENT_BYTES {
             out.extend_from_slice(b";\n");
             self.statement_bytes = 0;
@@ -44,15 +45,7 @@ impl Formatter {
             out.extend_from_slice(b",\n");
         }
         let begin = out.len();
-        out.push(b'(');
-        for (number, form) in self.forms.iter().enumerate() {
-            if number > 0 {
-                out.push(b',');
-            }
-            let cell = row.cell()?.ok_or(Error::Protocol("a row has too few cells"))?;
-            value(cell, *form, out);
-        }
-        out.push(b')');
+        tuple(row, &self.forms, out)?;
         self.rows.add(&out[begin..]);
         self.statement_bytes += out.len() - begin + 2;
         Ok(())
@@ -64,16 +57,5 @@ impl Formatter {
             out.extend_from_slice(b";\n");
         }
         self.rows
-    }
-}
-
-fn value(cell: Option<&[u8]>, form: Form, out: &mut Vec<u8>) {
-    match (cell, form) {
-        (None, _) => out.extend_from_slice(b"NULL"),
-        // As a whole number it would lose its sign.
-        (Some(b"-0"), Form::Number) => out.extend_from_slice(b"-0e0"),
-        (Some(number), Form::Number) => out.extend_from_slice(number),
-        (Some(text), Form::Text) => sql::quote(text, out),
-        (Some(octets), Form::Binary) => sql::hexadecimal(octets, out),
     }
 }

@@ -8,7 +8,6 @@
 
 mod catalog;
 mod client;
-mod columns;
 mod dump;
 mod format;
 mod objects;

@@ -3,6 +3,7 @@
 use super::catalog::Database;
 use super::catalog::Table;
 use super::options::MysqlOptions;
+use crate::server::mysql::columns::Column;
 use crate::server::mysql::connection::Connection;
 use crate::server::mysql::error::Error;
 use crate::server::mysql::layout;
@@ -76,7 +77,7 @@ pub(super) fn plan(
 }
 
 fn describe(table: &Table, streams: Vec<String>) -> layout::Table {
-    let column = |column: &super::columns::Column| layout::Column {
+    let column = |column: &Column| layout::Column {
         name: column.name.clone(),
         form: column.form,
     };

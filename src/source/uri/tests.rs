@@ -94,7 +94,12 @@ fn wrong_forms_say_how_to_write_them() {
 }
 
 #[test]
-fn passwords_of_unknown_kinds_are_not_shown() {
+fn unknown_kinds_are_named_and_what_follows_is_not() {
+    for scheme in ["Postgres", "MySQL", "oracle"] {
+        let shown = refused::<SourceUri>(&format!("hub={scheme}://user:needle@host/db"));
+        assert!(shown.contains("is not a kind") && shown.contains(scheme), "{shown}");
+        assert!(!shown.contains("needle"), "{shown}");
+    }
     for text in ["mongodb://user:needle@host", "user:needle@host/x=y"] {
         assert!(!refused::<SourceUri>(text).contains("needle"));
         assert!(!refused::<TargetUri>(text).contains("needle"));

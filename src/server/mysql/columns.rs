@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::mysql::connection::Connection;
-use crate::server::mysql::error::Error;
-use crate::server::mysql::layout::Form;
-use crate::server::mysql::sql;
+use super::connection::Connection;
+use super::error::Error;
+use super::layout::Form;
+use super::sql;
 
 /// Character sets of which every value reads back the same when it goes through UTF-8.
 const THROUGH_UTF8: [&str; 5] = ["utf8mb4", "utf8mb3", "utf8", "ascii", "latin1"];
@@ -14,18 +14,23 @@ const INTEGERS: [&str; 5] = ["tinyint", "smallint", "mediumint", "int", "bigint"
 
 /// A column with values of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    pub(super) name: String,
+pub struct Column {
+    /// Its name, unquoted.
+    pub name: String,
     /// `varchar`, without length.
     kind: String,
-    pub(super) form: Form,
+    /// How its values are written.
+    pub form: Form,
     /// What is asked of the server.
-    pub(super) expression: String,
+    pub expression: String,
 }
 
 impl Column {
     /// The columns of all tables of a database, by table, in order, generated ones left out.
-    pub(super) fn read_all(connection: &mut Connection, database: &str) -> Result<BTreeMap<String, Vec<Self>>, Error> {
+    ///
+    /// # Errors
+    /// What the server reports.
+    pub fn read_all(connection: &mut Connection, database: &str) -> Result<BTreeMap<String, Vec<Self>>, Error> {
         let rows = connection.table(format!(
             "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IFNULL(CHARACTER_SET_NAME, ''), EXTRA \
              FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} ORDER BY TABLE_NAME, ORDINAL_POSITION",
@@ -79,7 +84,8 @@ impl Column {
     }
 
     /// Whether ranges of it can be cut by arithmetic.
-    pub(super) fn is_integer(&self) -> bool {
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
         INTEGERS.contains(&self.kind.as_str())
     }
 }
