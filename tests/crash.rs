@@ -101,13 +101,13 @@ impl Room {
         Case { room: self, folder }
     }
 
-    /// An empty store, for one case.
+    /// A store without bundles, for one case.
     fn empty_case(&self) -> Case<'_> {
         let folder = tempfile::Builder::new().prefix("case-").tempdir_in(self.world.path(""));
-        Case {
-            room: self,
-            folder: folder.expect("a folder"),
-        }
+        let folder = folder.expect("a folder");
+        self.world
+            .script(&format!("cp store/repository.json '{}'", folder.path().display()));
+        Case { room: self, folder }
     }
 }
 

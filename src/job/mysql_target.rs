@@ -16,9 +16,9 @@ use crate::server::mysql::parameters::Parameters;
 use crate::sink::mysql::MysqlSink;
 use crate::sink::mysql::options::MysqlSinkOptions;
 
+use super::dump_plan::below;
+use super::dump_plan::read_plan;
 use super::error::Error;
-use super::targets::below;
-use super::targets::read_plan;
 
 /// The groups of option files that a restore reads, beside those of every client.
 const RESTORE_GROUPS: [&str; 2] = ["mysql", "mariadb"];

@@ -13,9 +13,9 @@ use crate::server::postgres::layout::Plan;
 use crate::sink::postgres::PostgresSink;
 use crate::sink::postgres::options::PostgresSinkOptions;
 
+use super::dump_plan::below;
+use super::dump_plan::read_plan;
 use super::error::Error;
-use super::targets::below;
-use super::targets::read_plan;
 
 /// How PostgreSQL databases are restored.
 pub struct PostgresRestore {

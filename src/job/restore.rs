@@ -36,6 +36,7 @@ use super::error::Error;
 use super::mysql_target::MysqlRestore;
 use super::postgres_target::PostgresRestore;
 use super::targets;
+use super::targets::Landing;
 use super::targets::Routes;
 
 /// What to restore, measured against what, to where.
@@ -144,7 +145,14 @@ fn restore(
     let opened = Opened::open(&verified, job.identities)?;
     plan.cover(&opened, selection)?;
     let chosen = plan.choose_tables(&opened, selection, cancel)?;
-    let mut router = plan.router(job, chosen, cancel)?;
+    let landing = Landing {
+        sqlite_check: job.sqlite_check,
+        postgres: &job.postgres,
+        mysql: &job.mysql,
+        same_owner: job.same_owner,
+        jobs: job.jobs,
+    };
+    let mut router = plan.router(&landing, chosen, cancel)?;
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 

@@ -5,24 +5,17 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-use serde::de::DeserializeOwned;
-
 use crate::base::cancel::Cancel;
 use crate::base::durable;
-use crate::base::progress::Silent;
 use crate::bundle::index::Record;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
-use crate::bundle::path::RawBytes;
-use crate::flow;
 use crate::flow::contents::Opened;
 use crate::policy::selection::Selection;
 use crate::sink;
-use crate::sink::Sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
-use crate::sink::pipe::Pipe;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
@@ -31,8 +24,9 @@ use crate::source::uri::TargetUri;
 
 use super::error::Error;
 use super::mysql_target;
+use super::mysql_target::MysqlRestore;
 use super::postgres_target;
-use super::restore::Restore;
+use super::postgres_target::PostgresRestore;
 
 /// Refuses targets that are taken, that lie in each other, or in a folder of `protected`. Makes nothing.
 ///
@@ -226,12 +220,12 @@ impl Routes {
     ///
     /// # Errors
     /// When a target will not do.
-    pub fn router(&self, job: &Restore<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
-        let mut router = Router::new(self.databases.clone(), job.sqlite_check);
+    pub fn router(&self, landing: &Landing<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
+        let mut router = Router::new(self.databases.clone(), landing.sqlite_check);
         let options = |strip_label| FilesSinkOptions {
             strip_label,
-            same_owner: job.same_owner,
-            jobs: job.jobs,
+            same_owner: landing.same_owner,
+            jobs: landing.jobs,
             ..FilesSinkOptions::default()
         };
         for (label, place) in &self.own {
@@ -239,7 +233,7 @@ impl Routes {
                 Place::Sqlite(path) => {
                     router.add(
                         label.clone(),
-                        Box::new(SqliteSink::new(path.clone(), job.sqlite_check)?),
+                        Box::new(SqliteSink::new(path.clone(), landing.sqlite_check)?),
                     );
                 }
                 Place::Files(path) | Place::Folder(path) => {
@@ -249,9 +243,9 @@ impl Routes {
                     let tables = chosen
                         .as_mut()
                         .map(|chosen| chosen.postgres.remove(label).unwrap_or_default());
-                    let sink = job
+                    let sink = landing
                         .postgres
-                        .sink(written, &place.to_string(), tables, job.jobs, cancel)?;
+                        .sink(written, &place.to_string(), tables, landing.jobs, cancel)?;
                     router.add(label.clone(), Box::new(sink));
                 }
                 Place::Mysql(written) => {
@@ -260,7 +254,7 @@ impl Routes {
                         .map(|chosen| chosen.mysql.remove(label).unwrap_or_default());
                     router.add(
                         label.clone(),
-                        Box::new(job.mysql.sink(written, tables, job.jobs, cancel)?),
+                        Box::new(landing.mysql.sink(written, tables, landing.jobs, cancel)?),
                     );
                 }
             }
@@ -272,38 +266,26 @@ impl Routes {
     }
 }
 
+/// How what is restored lands.
+pub struct Landing<'a> {
+    /// How restored SQLite databases are checked.
+    pub sqlite_check: Check,
+    /// How PostgreSQL databases are restored.
+    pub postgres: &'a PostgresRestore,
+    /// How MySQL and MariaDB databases are restored.
+    pub mysql: &'a MysqlRestore,
+    /// Whether owners are restored.
+    pub same_owner: bool,
+    /// Threads.
+    pub jobs: usize,
+}
+
 /// Chosen tables, by the label of their source.
 #[derive(Default)]
 pub struct Chosen {
     postgres: BTreeMap<Label, postgres_target::Tables>,
     /// As `DATABASE.TABLE`.
     mysql: BTreeMap<Label, Vec<String>>,
-}
-
-/// A member of a source.
-pub(super) fn below(label: &Label, name: &str) -> RawBytes {
-    RawBytes(format!("{label}/{name}").into_bytes())
-}
-
-/// What a dump says it holds: its member `name`.
-pub(super) fn read_plan<Plan: DeserializeOwned>(
-    opened: &Opened<'_>,
-    label: &Label,
-    name: &str,
-    cancel: &Cancel,
-) -> Result<Plan, Error> {
-    let mut bytes = Vec::new();
-    let mut pipe = Pipe::new(&mut bytes);
-    let mut selection = Selection::exactly(below(label, name));
-    let _restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
-    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
-    pipe.commit()?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        unfit(
-            format!("{name} of source {label} cannot be read: {error}"),
-            "Use the version of hub-backup that made the bundle.",
-        )
-    })
 }
 
 /// The source that a target of its own is for: the one that is named, or the only one that fits.
