@@ -536,7 +536,7 @@ fn follow(room: &Room, roads: &[(&str, &str)]) {
             .collect();
         // A person reads the prompt; here the passphrase comes through a terminal of its own. Nobody's keyring is at hand.
         let prelude = "set -eu; trap 'echo failed: $BASH_COMMAND' ERR
-            trap 'gpgconf --kill all; rm -r fresh' EXIT
+            trap 'gpgconf --kill all; rm -rf fresh' EXIT
             mkdir -m 700 fresh; export GNUPGHOME=$PWD/fresh";
         lines.insert(0, prelude);
         room.write("recover.sh", lines.join("\n").as_bytes());

@@ -116,7 +116,7 @@ fn follow(world: &World, road: &str, key: &str, reader: &Reader) {
     assert_eq!(commands.contains("sq verify"), reader.instead.is_empty(), "{commands}");
     // Nobody's keyring is at hand. Its path is short: GnuPG puts sockets there.
     let prelude = "set -eu; trap 'echo failed: $BASH_COMMAND' ERR
-        export GNUPGHOME=$(mktemp -d /tmp/hbXXXXXX); trap 'gpgconf --kill all; rm -r $GNUPGHOME' EXIT\n";
+        export GNUPGHOME=$(mktemp -d /tmp/hbXXXXXX); trap 'gpgconf --kill all; rm -rf $GNUPGHOME' EXIT\n";
     world.write("bundle/recover.sh", format!("{prelude}{commands}").as_bytes());
     let mut script = world.command("script");
     let script_in_bundle = script
