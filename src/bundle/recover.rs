@@ -219,8 +219,10 @@ fn age_road(name: &str) -> Option<Road> {
 }
 
 const RFC9580: &str = "\
-With sq 1.3 or later (sequoia-pgp.org). Every other program for RFC 9580 does it too;
-those of the Stateless OpenPGP Interface, such as rsop, as: rsop decrypt \"$KEY\"";
+With sq 1.3 or later (sequoia-pgp.org). It asks for the passphrase of a locked key each time,
+and speaks of 0 signatures: the one that counts was checked in section 1. Every other program
+for RFC 9580 decrypts too; those of the Stateless OpenPGP Interface, such as rsop, as:
+rsop decrypt \"$KEY\"";
 
 const SESSION_KEY_GPG: &str = "\
 With age 1.0 or later (age-encryption.org) and GnuPG 2.2 or later. The file session-key.txt
