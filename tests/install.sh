@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs what building (`build`) and testing (`test`) need on Debian 12, as far as it is missing. Root, or sudo.
+# For tests also the programs for RFC 9580 that Debian 12 does not have: OpenPGP.js below tests/interop, sq below target.
 set -eu
+cd "$(dirname "$0")/.."
 
 build="gcc libc6-dev make perl libclang1-14 libclang-common-14-dev sqlite3 ca-certificates"
-test="$build postgresql-15 mariadb-server mariadb-client openssl gnupg gpg-agent sqv sq age zstd strace util-linux attr acl python3 python3-pip tar coreutils groff-base man-db bash zsh fish nodejs npm"
+test="$build postgresql-15 mariadb-server mariadb-client openssl gnupg gpg-agent sqv age zstd strace util-linux attr acl python3 python3-pip tar coreutils groff-base man-db bash zsh fish nodejs npm"
 
 want() {
     for package in "$@"; do
@@ -32,7 +34,12 @@ if [ -n "$missing" ]; then
     echo "installing: $missing" >&2
     as_root apt-get update -qq >&2
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+if [ "${1:-build}" = test ]; then
+    [ -d tests/interop/node_modules/openpgp/dist ] || (cd tests/interop && npm ci --no-audit --no-fund >&2)
+    sh tests/interop/sq.sh "${CARGO_TARGET_DIR:-target}/sq"
 fi
 
 # A newer PostgreSQL to restore to: a whole server in a wheel, unpacked apart and not installed for Python.

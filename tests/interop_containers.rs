@@ -1,4 +1,4 @@
-//! Stock tools open what we encrypt, and we open what they make: gpg, sq, age, and OpenPGP.js for RFC 9580.
+//! Stock tools open what we encrypt, and we open what they make: gpg and age, sq and OpenPGP.js for RFC 9580.
 //!
 //! A missing tool fails the test. Keys are made here and die with the test.
 
@@ -7,18 +7,19 @@
     reason = "tests make plain files for other programs to read"
 )]
 
+#[path = "support/rfc9580.rs"]
+mod rfc9580;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Cursor;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::OnceLock;
 
 use hub_backup::base::clock::Clock as _;
 use hub_backup::base::clock::SystemClock;
@@ -134,6 +135,22 @@ impl Room {
         Cert::from_bytes(&self.read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
+    /// As [`run`](Self::run), with the programs of a folder.
+    #[track_caller]
+    fn run_with(&self, folder: &Path, script: &str) -> Vec<u8> {
+        expect_success(script, self.try_run(script, Some(folder)))
+    }
+
+    /// Makes a key of version 6 with sq, in `alice-secret.asc`, and gives its certificate.
+    fn sq_key(&self) -> Cert {
+        self.run_with(
+            &rfc9580::sq(),
+            "sq --batch --quiet key generate --profile rfc9580 --without-password --own-key --name alice \
+                --output alice-secret.asc --rev-cert revocation.asc",
+        );
+        self.cert("alice-secret.asc").strip_secret_key_material()
+    }
+
     /// Makes an age identity file and gives its recipient.
     fn age_key(&self, file: &str) -> Recipient {
         self.run(&format!("age-keygen -o {file} 2>/dev/null"));
@@ -167,20 +184,6 @@ fn expect_success(what: &str, output: std::process::Output) -> Vec<u8> {
         String::from_utf8_lossy(&output.stderr)
     );
     output.stdout
-}
-
-/// The folder with the command `sq` on OpenPGP.js, installed once.
-fn rfc9580_reader() -> PathBuf {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-    INSTALLED.get_or_init(|| {
-        if !interop.join("node_modules/openpgp/dist").is_dir() {
-            let mut npm = Command::new("npm");
-            let npm = npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&interop);
-            expect_success("npm ci", npm.output().expect("npm is installed"));
-        }
-    });
-    interop.join("bin")
 }
 
 fn secret(text: &str) -> SecretText {
@@ -248,6 +251,7 @@ const SIZES: [usize; 15] = [
 #[test]
 fn gpg_and_sq_read_every_size() {
     let room = Room::new();
+    let sq = rfc9580::sq();
     let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
     let key = key(Suite::Gnupg);
     room.write_slots(&write_slots(&key, &[to(&cert)], now(), &Dialog::default()).expect("a valid certificate"));
@@ -256,9 +260,33 @@ fn gpg_and_sq_read_every_size() {
         room.write("container", &encrypt(&key, Container::Payload, &plain));
         let read = room.run("cat keyslots/openpgp.pgp container | gpg --quiet --batch --decrypt");
         assert!(read == plain, "gpg: {size}");
-        let read =
-            room.run("cat keyslots/openpgp.pgp container | sq decrypt --recipient-key alice-secret.asc 2>/dev/null");
+        let read = room.run_with(&sq, SQ_DECRYPT);
         assert!(read == plain, "sq: {size}");
+    }
+}
+
+const SQ_DECRYPT: &str = "cat keyslots/openpgp.pgp container | sq decrypt --recipient-file alice-secret.asc";
+
+#[test]
+fn sq_reads_every_size_of_rfc9580() {
+    let room = Room::new();
+    let sq = rfc9580::sq();
+    let cert = room.sq_key();
+    assert_eq!(cert.primary_key().key().version(), 6);
+    let key = key(Suite::Rfc9580);
+    room.write_slots(&write_slots(&key, &[to(&cert)], now(), &Dialog::default()).expect("a valid certificate"));
+    for size in SIZES {
+        let plain = text(size);
+        room.write("container", &encrypt(&key, Container::Payload, &plain));
+        let read = room.run_with(&sq, SQ_DECRYPT);
+        assert!(read == plain, "{size}");
+    }
+    let good = encrypt(&key, Container::Payload, &text(CHUNK));
+    let mut flipped = good.clone();
+    flipped[CHUNK / 2] ^= 1;
+    for bad in [&flipped[..], &good[..good.len() - 1]] {
+        room.write("container", bad);
+        assert!(!room.try_run(SQ_DECRYPT, Some(&sq)).status.success());
     }
 }
 
@@ -284,9 +312,9 @@ fn gpg_notices_a_flipped_bit_and_a_cut() {
 #[test]
 fn openpgp_js_reads_every_size() {
     let room = Room::new();
-    let bin = rfc9580_reader();
-    let js = |script: &str| expect_success(script, room.try_run(script, Some(&bin)));
-    js("sq make-key secret.asc cert.asc");
+    let bin = rfc9580::openpgp_js();
+    let js = |script: &str| room.run_with(&bin, script);
+    js("openpgp-js make-key secret.asc cert.asc");
     let cert = room.cert("cert.asc");
     assert_eq!(cert.primary_key().key().version(), 6);
     let key = key(Suite::Rfc9580);
@@ -294,14 +322,14 @@ fn openpgp_js_reads_every_size() {
     for size in SIZES {
         let plain = text(size);
         room.write("container", &encrypt(&key, Container::Payload, &plain));
-        let read = js("cat keyslots/openpgp.pgp container | sq decrypt --recipient-file secret.asc");
+        let read = js("cat keyslots/openpgp.pgp container | openpgp-js decrypt secret.asc");
         assert!(read == plain, "{size}");
     }
     let mut cut = encrypt(&key, Container::Payload, &text(CHUNK));
     let _ = cut.pop();
     room.write("container", &cut);
     let output = room.try_run(
-        "cat keyslots/openpgp.pgp container | sq decrypt --recipient-file secret.asc",
+        "cat keyslots/openpgp.pgp container | openpgp-js decrypt secret.asc",
         Some(&bin),
     );
     assert!(!output.status.success());
@@ -368,10 +396,10 @@ fn slots_made_by_gpg_open() {
 #[test]
 fn slots_made_by_openpgp_js_open() {
     let room = Room::new();
-    let bin = rfc9580_reader();
-    let js = |script: &str| expect_success(script, room.try_run(script, Some(&bin)));
-    js("sq make-key secret.asc cert.asc");
-    let packets = js("sq make-slot cert.asc");
+    let bin = rfc9580::openpgp_js();
+    let js = |script: &str| room.run_with(&bin, script);
+    js("openpgp-js make-key secret.asc cert.asc");
+    let packets = js("openpgp-js make-slot cert.asc");
     let slots = [Slot {
         name: "openpgp.pgp".into(),
         bytes: packets.clone(),
@@ -380,10 +408,7 @@ fn slots_made_by_openpgp_js_open() {
     let key = open_slots(Suite::Rfc9580, &slots, &[identity]).expect("its own key");
     room.write("packets", &packets);
     room.write("container", &encrypt(&key, Container::Payload, b"ours"));
-    assert_eq!(
-        js("cat packets container | sq decrypt --recipient-file secret.asc"),
-        b"ours"
-    );
+    assert_eq!(js("cat packets container | openpgp-js decrypt secret.asc"), b"ours");
 }
 
 #[test]
@@ -405,7 +430,10 @@ fn slots_made_by_age_open() {
     room.write("container", &encrypt(&key, Container::Index, b"ours"));
     let read = room.run("gpg --quiet --batch --override-session-key-fd 3 --decrypt container 3< session-key.txt");
     assert_eq!(read, b"ours");
-    let read = room.run("sq decrypt --session-key $(cat session-key.txt) container 2>/dev/null");
+    let read = room.run_with(
+        &rfc9580::sq(),
+        "sq decrypt --quiet --session-key $(cat session-key.txt) container",
+    );
     assert_eq!(read, b"ours");
 }
 
@@ -610,7 +638,8 @@ fn commands(text: &str) -> Vec<(String, Vec<String>)> {
 }
 
 /// Follows the text by each of its roads, with these values for the variable KEY.
-fn follow(room: &Room, roads: &[(&str, &str)], path: Option<&Path>) {
+fn follow(room: &Room, roads: &[(&str, &str)]) {
+    let sq = rfc9580::sq();
     let text = String::from_utf8(room.read("RECOVER.txt")).expect("text");
     let sections = commands(&text);
     let titles: Vec<&str> = sections.iter().map(|(number, _)| number.as_str()).collect();
@@ -631,11 +660,11 @@ fn follow(room: &Room, roads: &[(&str, &str)], path: Option<&Path>) {
             .collect();
         // A person reads the prompt; here the passphrase comes through a terminal of its own. Nobody's keyring is at hand.
         let prelude = "set -eu; trap 'echo failed: $BASH_COMMAND' ERR
-            trap 'gpgconf --kill all; rm -r fresh' EXIT
+            trap 'gpgconf --kill all; rm -rf fresh' EXIT
             mkdir -m 700 fresh; export GNUPGHOME=$PWD/fresh";
         lines.insert(0, prelude);
         room.write("recover.sh", lines.join("\n").as_bytes());
-        let output = in_a_terminal(room, "bash recover.sh", path);
+        let output = in_a_terminal(room, "bash recover.sh", &sq);
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{road}: {shown}");
         assert!(shown.contains("Good signature"), "{shown}");
@@ -647,13 +676,11 @@ fn follow(room: &Room, roads: &[(&str, &str)], path: Option<&Path>) {
     }
 }
 
-fn in_a_terminal(room: &Room, command: &str, path: Option<&Path>) -> std::process::Output {
+fn in_a_terminal(room: &Room, command: &str, programs: &Path) -> std::process::Output {
     let mut script = room.command("script");
-    if let Some(first) = path {
-        let rest = std::env::var("PATH").expect("a PATH");
-        let _ = script.env("PATH", format!("{}:{rest}", first.display()));
-    }
+    let rest = std::env::var("PATH").expect("a PATH");
     let script = script
+        .env("PATH", format!("{}:{rest}", programs.display()))
         .args(["--quiet", "--return", "--flush", "--command", command, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -682,7 +709,6 @@ fn recover_txt_opens_a_bundle_of_gnupg() {
     follow(
         &room,
         &[("2a", "KEY=alice-secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
-        None,
     );
 }
 
@@ -691,20 +717,18 @@ fn recover_txt_opens_a_bundle_of_gnupg_without_certificates() {
     let room = Room::new();
     let age = room.age_key("identity.txt");
     lay_out(&room, Suite::Gnupg, &[age]);
-    follow(&room, &[("2a", "KEY=identity.txt")], None);
+    follow(&room, &[("2a", "KEY=identity.txt")]);
 }
 
 #[test]
 fn recover_txt_opens_a_bundle_of_rfc9580() {
     let room = Room::new();
-    let bin = rfc9580_reader();
-    expect_success("make-key", room.try_run("sq make-key secret.asc cert.asc", Some(&bin)));
+    let cert = room.sq_key();
     let age = room.age_key("identity.txt");
-    lay_out(&room, Suite::Rfc9580, &[to(&room.cert("cert.asc")), age, passphrase()]);
+    lay_out(&room, Suite::Rfc9580, &[to(&cert), age, passphrase()]);
     follow(
         &room,
-        &[("2a", "KEY=secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
-        Some(&bin),
+        &[("2a", "KEY=alice-secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
     );
 }
 
@@ -713,5 +737,5 @@ fn recover_txt_opens_a_bundle_of_age() {
     let room = Room::new();
     let age = room.age_key("identity.txt");
     lay_out(&room, Suite::Age, &[age, passphrase()]);
-    follow(&room, &[("2a", "KEY=identity.txt"), ("2b", "")], None);
+    follow(&room, &[("2a", "KEY=identity.txt"), ("2b", "")]);
 }

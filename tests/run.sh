@@ -3,4 +3,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/install.sh test
-exec cargo test --locked "$@"
+# Tests send signals. Where this script was started in the background, they would be ignored.
+exec env --default-signal=HUP,INT,QUIT,TERM cargo test --locked "$@"

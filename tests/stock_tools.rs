@@ -1,5 +1,5 @@
 //! Bundles of the program, opened without it: by the commands of their own RECOVER.txt, which a person would find
-//! there with nothing but `tar`, `sha256sum`, `gpg`, `sqv`, `age`, `zstd` and a program for RFC 9580.
+//! there with nothing but `tar`, `sha256sum`, `gpg`, `sqv`, `sq`, `age` and `zstd`; and with OpenPGP.js in place of `sq`.
 //!
 //! A missing tool fails the test.
 
@@ -8,6 +8,10 @@
 mod cli;
 #[path = "support/recover.rs"]
 mod recover;
+#[path = "support/rfc9580.rs"]
+mod rfc9580;
+
+use std::path::PathBuf;
 
 use crate::cli::Ran;
 use crate::cli::SEARCH_PATH;
@@ -18,6 +22,43 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const WITH_OPENPGP: &str = "With an OpenPGP secret key";
 const WITH_AGE: &str = "With an age identity";
 const WITH_PASSPHRASE: &str = "With the passphrase of the bundle";
+
+/// Commands of RECOVER.txt, and what does the same with OpenPGP.js by the Stateless OpenPGP Interface.
+const BY_OPENPGP_JS: [(&str, &str); 3] = [
+    (
+        "sq verify --signer-file \"$SIGNER\" --signature-file manifest.json.asc manifest.json",
+        "openpgp-js verify manifest.json.asc \"$SIGNER\" < manifest.json",
+    ),
+    ("sq decrypt --recipient-file \"$KEY\"", "openpgp-js decrypt \"$KEY\""),
+    (
+        "sq decrypt --quiet --session-key \"$(cat session-key.txt)\"",
+        "openpgp-js decrypt --with-session-key=session-key.txt",
+    ),
+];
+
+/// A program for RFC 9580: the folder that it is in, and what is written in place of commands of `sq`.
+struct Reader {
+    folder: PathBuf,
+    instead: &'static [(&'static str, &'static str)],
+}
+
+impl Reader {
+    fn sq() -> Self {
+        let folder = rfc9580::sq();
+        Self { folder, instead: &[] }
+    }
+
+    fn openpgp_js() -> Self {
+        Self {
+            folder: rfc9580::openpgp_js(),
+            instead: &BY_OPENPGP_JS,
+        }
+    }
+
+    fn search_path(&self) -> String {
+        format!("{}:{SEARCH_PATH}", self.folder.display())
+    }
+}
 
 /// Sources of every kind, and names and contents that a careless tool would spoil.
 fn world() -> World {
@@ -65,22 +106,32 @@ fn back_up(world: &World, suite: &str, recipients: &[&str]) {
 }
 
 /// Follows RECOVER.txt by one of its roads and compares what comes out with the sources.
-fn follow(world: &World, road: &str, key: &str, tools: Option<&str>) {
+fn follow(world: &World, road: &str, key: &str, reader: &Reader) {
     let text = String::from_utf8(world.read("bundle/RECOVER.txt")).expect("text");
     let commands = recover::commands(&text, road, &[("KEY", key)]);
+    let commands = reader
+        .instead
+        .iter()
+        .fold(commands, |commands, (sq, other)| commands.replace(sq, other));
+    assert_eq!(commands.contains("sq verify"), reader.instead.is_empty(), "{commands}");
     // Nobody's keyring is at hand. Its path is short: GnuPG puts sockets there.
     let prelude = "set -eu; trap 'echo failed: $BASH_COMMAND' ERR
-        export GNUPGHOME=$(mktemp -d /tmp/hbXXXXXX); trap 'gpgconf --kill all; rm -r $GNUPGHOME' EXIT\n";
+        export GNUPGHOME=$(mktemp -d /tmp/hbXXXXXX); trap 'gpgconf --kill all; rm -rf $GNUPGHOME' EXIT\n";
     world.write("bundle/recover.sh", format!("{prelude}{commands}").as_bytes());
     let mut script = world.command("script");
-    let path = tools.map_or_else(|| SEARCH_PATH.to_owned(), |tools| format!("{tools}:{SEARCH_PATH}"));
-    let script_in_bundle = script.current_dir(world.path("bundle")).env("PATH", path);
+    let script_in_bundle = script
+        .current_dir(world.path("bundle"))
+        .env("PATH", reader.search_path());
     let _ = script_in_bundle.env("LC_ALL", "C.UTF-8");
     let ran = Ran::new(recover::in_a_terminal(script, "bash recover.sh", PASSPHRASE));
     let shown = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert_eq!(ran.code, Some(0), "{road}: {shown}");
     assert!(shown.contains("Good signature"), "{shown}");
     assert!(!shown.contains("FAILED"), "{shown}");
+    assert!(
+        !shown.to_lowercase().contains("session key"),
+        "a secret is shown: {shown}"
+    );
     world.script(
         "cd bundle
         test \"$(find restored/numbers -name 'output.part-*' | wc -l)\" -gt 1
@@ -118,35 +169,60 @@ fn check_without_secrets(world: &World) {
         cmp manifest.json ../store/manifests/all/0000000001.json
         cmp manifest.json.asc ../store/manifests/all/0000000001.json.asc",
     );
+    let readers = [
+        (
+            Reader::sq(),
+            "sq verify --signature-file manifest.json.asc --signer-file $1 $2",
+        ),
+        (Reader::openpgp_js(), "openpgp-js verify manifest.json.asc $1 < $2"),
+    ];
+    for (reader, command) in readers {
+        world.script(&format!(
+            "cd bundle; PATH={}; verify() {{ {command}; }}
+            verify signer.asc manifest.json
+            if verify ../keys/operations.asc manifest.json; then exit 1; fi
+            if verify signer.asc forged.json; then exit 1; fi",
+            reader.search_path()
+        ));
+    }
 }
 
 #[test]
 fn gnupg_opens_a_bundle_of_its_suite() {
     let world = world();
+    let sq = Reader::sq();
     back_up(&world, "gnupg", &["keys/gnupg.asc", &age_recipient(&world)]);
     check_without_secrets(&world);
-    follow(&world, WITH_OPENPGP, "../secrets/gnupg.key", None);
-    follow(&world, WITH_AGE, "../secrets/age.key", None);
-    follow(&world, WITH_PASSPHRASE, "", None);
+    follow(&world, WITH_OPENPGP, "../secrets/gnupg.key", &sq);
+    follow(&world, WITH_AGE, "../secrets/age.key", &sq);
+    follow(&world, WITH_PASSPHRASE, "", &sq);
+}
+
+fn opens_a_bundle_of_rfc9580(reader: &Reader) {
+    let world = world();
+    back_up(&world, "rfc9580", &["keys/operations.asc", &age_recipient(&world)]);
+    check_without_secrets(&world);
+    follow(&world, WITH_OPENPGP, "../secrets/operations.key", reader);
+    follow(&world, WITH_AGE, "../secrets/age.key", reader);
+    follow(&world, WITH_PASSPHRASE, "", reader);
+}
+
+#[test]
+fn sq_opens_a_bundle_of_rfc9580() {
+    opens_a_bundle_of_rfc9580(&Reader::sq());
 }
 
 #[test]
 fn openpgp_js_opens_a_bundle_of_rfc9580() {
-    let world = world();
-    let tools = recover::rfc9580_reader();
-    let tools = tools.to_str();
-    back_up(&world, "rfc9580", &["keys/operations.asc", &age_recipient(&world)]);
-    check_without_secrets(&world);
-    follow(&world, WITH_OPENPGP, "../secrets/operations.key", tools);
-    follow(&world, WITH_AGE, "../secrets/age.key", tools);
-    follow(&world, WITH_PASSPHRASE, "", tools);
+    opens_a_bundle_of_rfc9580(&Reader::openpgp_js());
 }
 
 #[test]
 fn age_opens_a_bundle_of_its_suite() {
     let world = world();
+    let sq = Reader::sq();
     back_up(&world, "age", &[&age_recipient(&world)]);
     check_without_secrets(&world);
-    follow(&world, WITH_AGE, "../secrets/age.key", None);
-    follow(&world, WITH_PASSPHRASE, "", None);
+    follow(&world, WITH_AGE, "../secrets/age.key", &sq);
+    follow(&world, WITH_PASSPHRASE, "", &sq);
 }

@@ -68,7 +68,9 @@ mod tests {
 
     fn of(rows: &[&str]) -> Fingerprint {
         let mut sum = Fingerprint::default();
-        rows.iter().for_each(|row| sum.add(row.as_bytes()));
+        for row in rows {
+            sum.add(row.as_bytes());
+        }
         sum
     }
 

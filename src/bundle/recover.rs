@@ -93,10 +93,14 @@ With GnuPG, which must say \"Good signature\" and name the fingerprint that you 
     gpg --import \"$SIGNER\"
     gpg --verify manifest.json.asc manifest.json
 
-Or with sqv, which prints the fingerprint; it also reads the newer keys, of version 6,
-that GnuPG does not know:
+Or with sqv, which prints the fingerprint:
 
     sqv --keyring \"$SIGNER\" manifest.json.asc manifest.json
+
+Or with sq 1.3 or later (sequoia-pgp.org), which must say \"Authenticated signature made by\"
+and the fingerprint; it also reads the newer keys, of version 6, that GnuPG does not know:
+
+    sq verify --signer-file \"$SIGNER\" --signature-file manifest.json.asc manifest.json
 
 
 ";
@@ -146,7 +150,10 @@ fn openpgp_road(suite: Suite, name: &str) -> Option<Road> {
             SESSION_KEY_GPG,
         )
     } else {
-        ("sq decrypt --session-key \"$(cat session-key.txt)\"", SESSION_KEY_SQ)
+        (
+            "sq decrypt --quiet --session-key \"$(cat session-key.txt)\"",
+            SESSION_KEY_SQ,
+        )
     };
     let with_session_key = |title, open: Vec<&'static str>| Road {
         title,
@@ -212,17 +219,20 @@ fn age_road(name: &str) -> Option<Road> {
 }
 
 const RFC9580: &str = "\
-With sq 1.0 or later (sequoia-pgp.org). Every other program for RFC 9580 does it too;
-those of the Stateless OpenPGP Interface, such as rsop, as: rsop decrypt \"$KEY\"";
+With sq 1.3 or later (sequoia-pgp.org). It asks for the passphrase of a locked key each time,
+and speaks of 0 signatures: the one that counts was checked in section 1. Every other program
+for RFC 9580 decrypts too; those of the Stateless OpenPGP Interface, such as rsop, as:
+rsop decrypt \"$KEY\"";
 
 const SESSION_KEY_GPG: &str = "\
 With age 1.0 or later (age-encryption.org) and GnuPG 2.2 or later. The file session-key.txt
 opens this bundle to whoever has it; it is removed at the end:";
 
 const SESSION_KEY_SQ: &str = "\
-With age 1.0 or later (age-encryption.org) and sq 1.0 or later (sequoia-pgp.org). The file
+With age 1.0 or later (age-encryption.org) and sq 1.3 or later (sequoia-pgp.org). The file
 session-key.txt opens this bundle to whoever has it; it is removed at the end. While sq
-runs, the list of processes shows the key: use a computer that nobody else uses:";
+runs, the list of processes shows the key: use a computer that nobody else uses. Without
+--quiet, sq shows it on the screen too:";
 
 fn format_road(letter: char, road: &Road) -> String {
     let title = format!("2{letter}. {}", road.title);

@@ -1,12 +1,9 @@
 //! RECOVER.txt as a person follows it: its commands, taken out of the text and run in a terminal.
 
 use std::io::Write as _;
-use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
-use std::sync::OnceLock;
 
 /// The commands of the text by the titles of their sections; what comes before the first title has none.
 pub(crate) fn sections(text: &str) -> Vec<(String, Vec<String>)> {
@@ -56,19 +53,4 @@ pub(crate) fn in_a_terminal(mut script: Command, command: &str, typed: &str) -> 
     let output = child.wait_with_output().expect("it ends");
     drop(input);
     output
-}
-
-/// The folder with the command `sq` on OpenPGP.js, installed once.
-pub(crate) fn rfc9580_reader() -> PathBuf {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
-    INSTALLED.get_or_init(|| {
-        if !interop.join("node_modules/openpgp/dist").is_dir() {
-            let mut npm = Command::new("npm");
-            let npm = npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&interop);
-            let output = npm.output().expect("npm is installed");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-    });
-    interop.join("bin")
 }
