@@ -44,6 +44,8 @@ impl Room {
     fn new() -> Self {
         let room = Self(tempfile::tempdir().expect("a folder"));
         room.expect("sh", &["-euc", PREPARE]);
+        room.expect(env!("CARGO_BIN_EXE_hub-backup"), &["init", "made", "--no-passphrase"]);
+        room.expect("cp", &["made/store/repository.json", "store"]);
         room
     }
 

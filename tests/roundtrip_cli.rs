@@ -323,7 +323,7 @@ fn the_policy_demands_recipients_when_a_bundle_is_made_and_when_it_is_read() {
         25,
         &[&backup[..], &[&operations, "--recipients-min", "2"]].concat(),
     );
-    assert!(world.files("store").is_empty());
+    assert_eq!(world.files("store").len(), 1, "what the store is, and nothing else");
     world
         .run(&[&backup[..], &["0123456789ABCDEF"]].concat())
         .expect_code(2, "a key id");

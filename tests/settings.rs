@@ -395,10 +395,10 @@ fn the_policy_of_the_command_line_goes_before_that_of_the_environment_and_the_fi
 #[test]
 fn which_set_is_asked_rather_than_guessed() {
     let place = Place::new(whole());
-    let error = place.settings().set(None).expect_err("two sets");
-    assert!(matches!(&error, Error::WhichSet(known) if known.len() == 2), "{error}");
+    let error = place.settings().set(None).expect_err("three sets");
+    assert!(matches!(&error, Error::WhichSet(known) if known.len() == 3), "{error}");
     let error = place.settings().set(Some(&set("hbu"))).expect_err("not there");
-    assert!(error.hint().expect("a hint").contains("hub, small"), "{error}");
+    assert!(error.hint().expect("a hint").contains("hub, shop, small"), "{error}");
     let mut flags = Layer::default();
     flags.every_set.sources = Some(Setting::of_flag("--source", vec!["files:/a".to_owned()]));
     flags.every_set.suite = Some(Setting::of_flag("--suite", SuiteChoice::Auto));

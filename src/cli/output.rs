@@ -160,8 +160,10 @@ pub fn without_secrets(text: &str) -> String {
         let begin = rest + begin;
         let is_key = |sign: char| sign.is_ascii_alphanumeric() || sign == '-';
         let length = text[begin..].find(|sign| !is_key(sign)).unwrap_or(text.len() - begin);
+        let word = &text[begin..begin + length];
         shown.push_str(&text[rest..begin]);
-        shown.push_str("[redacted]");
+        // `-1` ends the name of the plugin: without it this is its program, `age-plugin-yubikey`.
+        shown.push_str(if word.contains("-1") { "[redacted]" } else { word });
         rest = begin + length;
     }
     shown.push_str(&text[rest..]);
@@ -228,6 +230,7 @@ mod tests {
             "invalid value '[redacted]' for x: [redacted], age1abc"
         );
         assert_eq!(without_secrets("é AGE-SECRET"), "é AGE-SECRET");
+        assert_eq!(without_secrets("age-plugin-y asks"), "age-plugin-y asks");
     }
 
     #[test]
