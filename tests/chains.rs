@@ -127,12 +127,13 @@ fn without_each_field(record: &Value) -> Vec<(String, Value)> {
     found
 }
 
+/// Whether the text of a record is read.
+type Reads = fn(&[u8]) -> bool;
+
 #[test]
 fn a_field_that_may_be_null_may_not_be_missing() {
     let store = store(2);
     let checkpoint = checkpoint::make(&store, now()).expect("readable");
-    /// Whether a record of that kind reads.
-    type Reads = fn(&[u8]) -> bool;
     let records: [(&str, Vec<u8>, Reads); 4] = [
         ("manifest", bytes_of(&store, &manifest(1)), |bytes| {
             Manifest::parse(bytes).is_ok()

@@ -43,10 +43,10 @@ fn delimiter(statements: &[String]) -> String {
     delimiter
 }
 
-/// The statements of a script, as they were given to [`write`].
+/// The statements of a script, as they were given to [`write()`].
 ///
 /// # Errors
-/// [`NotAScript`] when it was not made by [`write`].
+/// [`NotAScript`] when it was not made by [`write()`].
 pub fn read(script: &[u8]) -> Result<Vec<&str>, NotAScript> {
     let text = std::str::from_utf8(script).map_err(|_| NotAScript("it is not UTF-8"))?;
     let (head, rest) = text.split_once('\n').ok_or(NotAScript("it has no first line"))?;

@@ -1,7 +1,7 @@
 //! PostgreSQL: how a server is reached, and how its dump is laid out in a bundle.
 //!
 //! A connection is described as libpq describes it: [`parameters`] reads a URI or a `key=value` text, [`conninfo`] adds what a service
-//! file, the environment and the password file say, [`connect`] opens it. Everything comes in as values; nothing here looks at the
+//! file, the environment and the password file say, [`connect()`] opens it. Everything comes in as values; nothing here looks at the
 //! environment of the process.
 
 pub mod connect;
