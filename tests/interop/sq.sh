@@ -3,11 +3,11 @@
 #
 # Older ones, as that of Debian 12, do not know RFC 9580. One that is installed and new enough is linked. If there is none, that of
 # Debian 13 is unpacked with its libraries and started by its own loader: nothing is installed, and no right of root is needed.
-# Takes some seconds and 45 MB. DEBIAN_MIRROR is where Debian 13 comes from; apt checks its signatures.
+# Takes some seconds and 45 MB. Debian 13 comes from DEBIAN_MIRROR, or else from where this
+# machine's Debian comes from; apt checks its signatures.
 set -eu
 [ $# = 1 ] || { echo "usage: sq.sh FOLDER" >&2; exit 2; }
 ! [ -x "$1/bin/sq" ] || exit 0
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 # Made under another name, so that it is there whole or not at all.
 mkdir -p "$(dirname "$1")"
@@ -29,6 +29,10 @@ if [ -n "$found" ] && "$found" version 2>&1 | grep -Eq '^sq (1\.([3-9]|[1-9][0-9
 fi
 
 echo "fetching sq of Debian 13" >&2
+own_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1
+}
+mirror=${DEBIAN_MIRROR:-$(own_mirror)}
 apt=$new/apt
 mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 : > "$apt/status"
