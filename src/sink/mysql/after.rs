@@ -70,6 +70,8 @@ pub(super) struct Changes<'c> {
     /// Databases by their names in the dump, and what they are called now.
     pub(super) names: BTreeMap<String, String>,
     pub(super) definer: &'c Definer,
+    /// Words of the SQL mode that the target does not know, and that mean nothing to it.
+    pub(super) unknown_modes: &'static [&'static str],
     /// Whether events are made without running.
     pub(super) rehearsal: bool,
 }
@@ -84,8 +86,16 @@ impl Changes<'_> {
             Act::Trigger => self.with_definer(&without_qualifiers(&statement, at, &self.names)),
             Act::Event if self.rehearsal => self.with_definer(&disabled(&statement)),
             Act::Event | Act::Routine => self.with_definer(sql),
+            Act::Other if statement.is(0, "SET") => self.with_known_modes(sql),
             Act::Table | Act::Database | Act::Use | Act::Other => sql.to_owned(),
         }
+    }
+
+    fn with_known_modes(&self, sql: &str) -> String {
+        self.unknown_modes.iter().fold(sql.to_owned(), |sql, mode| {
+            let forms = [format!("{mode},"), format!(",{mode}"), (*mode).to_owned()];
+            forms.iter().fold(sql, |sql, form| sql.replace(form.as_str(), ""))
+        })
     }
 
     fn with_definer(&self, sql: &str) -> String {
@@ -113,6 +123,15 @@ impl Changes<'_> {
             &sql[statement.tokens[end].at.end..],
         );
         format!("{before}{account}{after}")
+    }
+}
+
+/// MariaDB's accounts are never made by GRANT in MySQL 8; fractions of seconds are always cut off in MariaDB, unless told otherwise.
+fn unknown_modes(connection: &Connection) -> &'static [&'static str] {
+    if connection.version().is_mariadb() {
+        &["TIME_TRUNCATE_FRACTIONAL"]
+    } else {
+        &["NO_AUTO_CREATE_USER"]
     }
 }
 
@@ -173,6 +192,7 @@ pub(super) fn make(
             .map(|database| (database.source.clone(), now(database)))
             .collect(),
         definer,
+        unknown_modes: unknown_modes(connection),
         rehearsal: staged,
     };
     let mut notes = Vec::new();
@@ -260,6 +280,7 @@ mod tests {
         let changes = Changes {
             names,
             definer,
+            unknown_modes: &["OLD"],
             rehearsal: true,
         };
         changes.apply(sql)
@@ -303,6 +324,17 @@ mod tests {
         assert!(changed(&other, sql).starts_with("CREATE DEFINER=`o``ps`@`%` PROCEDURE"));
         let bare = "CREATE PROCEDURE `p`() SELECT 1";
         assert_eq!(changed(&other, bare), bare);
+    }
+
+    #[test]
+    fn modes_that_the_target_does_not_know_go() {
+        for (before, after) in [
+            ("SET SESSION sql_mode = 'A,OLD,B', x = 1", "SET SESSION sql_mode = 'A,B', x = 1"),
+            ("SET SESSION sql_mode = 'A,OLD'", "SET SESSION sql_mode = 'A'"),
+            ("SET SESSION sql_mode = 'OLD'", "SET SESSION sql_mode = ''"),
+        ] {
+            assert_eq!(changed(&Definer::Keep, before), after);
+        }
     }
 
     #[test]
