@@ -329,7 +329,10 @@ mod tests {
     #[test]
     fn modes_that_the_target_does_not_know_go() {
         for (before, after) in [
-            ("SET SESSION sql_mode = 'A,OLD,B', x = 1", "SET SESSION sql_mode = 'A,B', x = 1"),
+            (
+                "SET SESSION sql_mode = 'A,OLD,B', x = 1",
+                "SET SESSION sql_mode = 'A,B', x = 1",
+            ),
             ("SET SESSION sql_mode = 'A,OLD'", "SET SESSION sql_mode = 'A'"),
             ("SET SESSION sql_mode = 'OLD'", "SET SESSION sql_mode = ''"),
         ] {
