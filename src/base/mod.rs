@@ -1,6 +1,7 @@
 //! Level 1: tools that know nothing of backups. Nothing here imports anything of ours.
 
 pub mod cancel;
+pub mod claim;
 pub mod clock;
 pub mod digest;
 pub mod durable;
