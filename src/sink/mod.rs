@@ -6,6 +6,7 @@ pub mod mysql;
 pub mod pipe;
 pub mod postgres;
 pub mod router;
+pub mod row_check;
 pub mod sqlite;
 
 use std::io;

@@ -11,7 +11,7 @@ use std::thread;
 use super::door::Door;
 use super::error::Error;
 use super::error::doing;
-use super::load::Filling;
+use super::filling::Filling;
 use crate::bundle::entry::Rows;
 use crate::server::mysql::columns::Column;
 use crate::server::mysql::connection::Connection;
