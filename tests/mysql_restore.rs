@@ -133,7 +133,7 @@ fn dump(server: &Server, databases: &[&str]) -> Dump {
     let mut source = MysqlSource::new("shop".parse().expect("a label"), options(&server.uri("admin", "")), how);
     let mut dump = Dump::default();
     let cancel = Cancel::new();
-    source.check().unwrap_or_else(|error| panic!("{error}"));
+    source.check(&Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
     let _learnt = source
         .collect(&mut dump, &cancel)
         .unwrap_or_else(|error| panic!("{error}"));

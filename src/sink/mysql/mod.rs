@@ -9,11 +9,14 @@ mod after;
 mod check;
 mod door;
 mod error;
+mod filling;
 mod lexer;
 mod load;
+mod octets;
 pub mod options;
 mod rows;
 mod schema;
+mod streaming;
 mod table;
 mod target;
 
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use self::door::Door;
 use self::error::Error as Inner;
 use self::error::doing;
-use self::load::Filling;
+use self::filling::Filling;
 use self::load::Loader;
 use self::options::MysqlSinkOptions;
 use self::target::Database;
@@ -45,7 +48,7 @@ use crate::server::mysql::connection::Connection;
 use crate::server::mysql::layout;
 use crate::server::mysql::layout::Plan;
 use crate::server::mysql::options::Options;
-use crate::sink::postgres::options::RowCheck;
+use crate::sink::row_check::RowCheck;
 
 /// The longest member that is not rows.
 const TEXT_BYTES_MAX: usize = 256 << 20;
