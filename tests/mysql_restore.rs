@@ -29,7 +29,7 @@ use hub_backup::sink::Sink;
 use hub_backup::sink::mysql::MysqlSink;
 use hub_backup::sink::mysql::options::Definer;
 use hub_backup::sink::mysql::options::MysqlSinkOptions;
-use hub_backup::sink::postgres::options::RowCheck;
+use hub_backup::sink::row_check::RowCheck;
 use hub_backup::source::Source as _;
 use hub_backup::source::mysql::MysqlOptions;
 use hub_backup::source::mysql::MysqlSource;
