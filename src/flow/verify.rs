@@ -369,7 +369,8 @@ impl Verified {
     /// The number of segments that were checked.
     #[must_use]
     pub fn segments(&self) -> u64 {
-        (self.checked.data.len() + self.checked.index.len()) as u64
+        let of = |container| self.checked.layout.segments(container);
+        of(Container::Payload) + of(Container::Index)
     }
 
     pub(super) fn header(&self) -> &Header {
