@@ -255,7 +255,7 @@ pub struct ProofReport {
     pub signatures: Vec<SignatureReport>,
     /// `in-chain` or `no-chain`; `unchecked` without proof.
     pub position: &'static str,
-    /// The newest place in the chain, where there is one.
+    /// The newest place in the chain, or without a store the newest that the checkpoint saw, where there is one.
     pub head: Option<u64>,
     /// Segments checked.
     pub segments: u64,
@@ -286,7 +286,7 @@ impl ProofReport {
         let proof = verified.proof();
         let (position, head) = match proof.map(|proof| &proof.position) {
             Some(Position::InChain { head }) => ("in-chain", Some(*head)),
-            Some(Position::NoChain) => ("no-chain", None),
+            Some(Position::NoChain { remembered }) => ("no-chain", *remembered),
             None => ("unchecked", None),
         };
         let signatures = proof.map(|proof| proof.signatures.as_slice()).unwrap_or_default();
@@ -347,7 +347,12 @@ impl ProofReport {
         }
         match (self.position, self.head) {
             ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
-            ("no-chain", _) => writeln!(
+            ("no-chain", Some(head)) => writeln!(
+                out,
+                "chain      not checked: number {}, and no store to compare with; the newest that the checkpoint saw is number {head}",
+                self.sequence
+            )?,
+            ("no-chain", None) => writeln!(
                 out,
                 "chain      not checked: number {}, and no store to compare with",
                 self.sequence

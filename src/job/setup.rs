@@ -61,7 +61,7 @@ use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
-use crate::store::Store as _;
+use crate::store::Store;
 use crate::store::local::LocalStore;
 
 use super::error::Error;
@@ -88,8 +88,17 @@ pub fn store(settings: &Settings) -> Result<LocalStore, Error> {
 /// As [`store`], and `NotAStore`.
 pub fn whole_store(settings: &Settings) -> Result<LocalStore, Error> {
     let store = store(settings)?;
-    match repository::read(&store)? {
-        Some(_) => Ok(store),
+    check_store(&store)?;
+    Ok(store)
+}
+
+/// Refuses a folder that does not say that it is a store; for work that has found nothing in it.
+///
+/// # Errors
+/// `NotAStore`, and what the store reports.
+pub fn check_store(store: &dyn Store) -> Result<(), Error> {
+    match repository::read(store)? {
+        Some(_) => Ok(()),
         None => Err(Error::NotAStore {
             store: store.describe(),
         }),
