@@ -25,7 +25,6 @@ use crate::config::layer::Layer;
 use crate::config::origin::Setting;
 use crate::config::value;
 use crate::config::value::SuiteChoice;
-use crate::job::Desk;
 use crate::job::backup;
 use crate::job::backup::Backup;
 use crate::job::backup::Done;
@@ -177,11 +176,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         &context.clock,
         settings.threads(),
     )?;
-    let desk = Desk {
-        clock: context.clock.as_ref(),
-        actor: setup::actor(&context.environment),
-        signers: &signers,
-    };
+    let desk = work::desk(context, &signers);
     let job = Backup {
         store: &store,
         set: set.name.clone(),

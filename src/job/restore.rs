@@ -262,8 +262,7 @@ pub fn cat(
 ) -> Result<(), Error> {
     let opened = Opened::open(verified, identities)?;
     // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
-    let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
-    let mut wanted = list(verified, identities, &mut Selection::exactly(raw.clone()))?;
+    let (raw, mut wanted) = exactly(verified, identities, path)?;
     let raw = match wanted.pop() {
         Some(Wanted::Entry(Entry {
             node: Node::Hardlink { target },
@@ -290,6 +289,22 @@ pub fn cat(
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);
     let _notes = pipe.commit()?;
     Ok(())
+}
+
+/// What is at a path that is given as it is, or else as `ls` shows it.
+fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Vec<Wanted>), Error> {
+    let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
+    match list(verified, identities, &mut Selection::exactly(raw.clone())) {
+        Ok(wanted) => Ok((raw, wanted)),
+        Err(error @ Error::Selection(_)) => {
+            let Some(shown) = RawBytes::from_shown(path) else {
+                return Err(error);
+            };
+            let wanted = list(verified, identities, &mut Selection::exactly(shown.clone())).map_err(|_| error)?;
+            Ok((shown, wanted))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn unfit(what: String, hint: &str) -> Error {
