@@ -532,19 +532,45 @@ fn the_stock_client_restores_the_same() {
     let dump = dump(&from, &["torture", ODD]);
     let folder = tempfile::tempdir().expect("a folder");
     dump.unpack(folder.path());
+    let below = folder.path().join("shop");
     let to = Server::mariadb("max_allowed_packet=64M");
-    let script = std::fs::File::open(folder.path().join("shop/restore.sql")).expect("restore.sql");
-    let mut client = to.stock("");
-    let client = client
-        .args(["--skip-binary-mode", "--abort-source-on-error"])
-        .current_dir(folder.path().join("shop"))
-        .stdin(script)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let ran = client.output().expect("mariadb");
+    let again = || {
+        for database in ["torture", ODD] {
+            assert_same(&from, &to, database);
+            to.run(&[&format!("DROP DATABASE {}", sql::name(database))]);
+        }
+    };
+    let ran = to.follow_restore_sql(&below);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    for database in ["torture", ODD] {
-        assert_same(&from, &to, database);
+    again();
+
+    let by_itself = || {
+        let script = std::fs::File::open(below.join("restore.sql")).expect("restore.sql");
+        let mut client = to.stock("");
+        let client = client.args(["--skip-binary-mode", "--abort-source-on-error"]);
+        let client = client.current_dir(&below).stdin(script).stdout(Stdio::null());
+        client.output().expect("mariadb")
+    };
+    let ran = by_itself();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    again();
+
+    // A row of a table that is not there, and then a file that is not there.
+    let data = std::fs::read_dir(below.join("data"))
+        .expect("rows")
+        .next()
+        .expect("rows");
+    let data = data.expect("readable").path();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&data).expect("rows");
+    std::io::Write::write_all(&mut file, b"INSERT INTO `nowhere` (`a`) VALUES\n(1);\n").expect("room");
+    for how in ["an error", "a missing file"] {
+        for ran in [to.follow_restore_sql(&below), by_itself()] {
+            assert!(!ran.status.success(), "{how} is not noticed");
+            for database in databases(&to) {
+                to.run(&[&format!("DROP DATABASE {}", sql::name(&database))]);
+            }
+        }
+        let _gone = std::fs::remove_file(&data);
     }
 }
 

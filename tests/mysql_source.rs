@@ -86,13 +86,7 @@ fn restore(collected: &Collected, server: &Server) {
     let folder = tempfile::tempdir_in(server.path()).expect("a folder");
     unpack(collected, folder.path());
     let below = folder.path().join("shop");
-    let script = std::fs::File::open(below.join("restore.sql")).expect("restore.sql");
-    let mut command = server.stock_in(&below);
-    let ran = command
-        .stdin(script)
-        .stdout(Stdio::null())
-        .output()
-        .expect("the stock client");
+    let ran = server.follow_restore_sql(&below);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
