@@ -14,7 +14,6 @@ use std::io::Read as _;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -334,6 +333,20 @@ fn every_value_survives_the_stock_client_of_mysql() {
     let server = Server::mysql_in(Path::new(&root), "");
     every_value_survives(&server, MYSQL, &["types", "we`ird näme"]);
     moves_are_seen_whole(&server, "moves");
+    // Without TLS, the password itself goes out only where that is allowed.
+    let plain = server
+        .uri("admin", "")
+        .replace("ssl-mode=VERIFY_IDENTITY", "ssl-mode=DISABLED");
+    assert!(plain.contains("DISABLED"), "{plain}");
+    let error = Connection::open(&options(&plain), &Cancel::new())
+        .err()
+        .expect("refused");
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("get-server-public-key")),
+        "{error}"
+    );
+    server.run(&["FLUSH PRIVILEGES"]);
+    assert!(!connect(&format!("{plain}&get-server-public-key=1")).is_tls());
 }
 
 /// Accounts between which money moves: the sum over several tables stays what it is.
