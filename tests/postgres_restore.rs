@@ -475,7 +475,7 @@ fn two_rows(server: &Server, rows: Rows, check: RowCheck) -> Result<(), sink::Er
     stream(&mut sink, "pre-data.sql", b"CREATE TABLE public.t (a integer);\n", None)?;
     stream(&mut sink, "data/t.copy", b"1\n2\n", Some(rows))?;
     stream(&mut sink, "post-data.sql", b"", None)?;
-    Box::new(sink).commit()
+    Box::new(sink).commit().map(drop)
 }
 
 #[test]

@@ -217,6 +217,9 @@ pub struct Args {
     /// Leave restored files to this user, also when root could give them to their owners
     #[arg(long)]
     pub no_same_owner: bool,
+    /// Do without extended attributes that the target does not take, and say so
+    #[arg(long)]
+    pub allow_missing_xattrs: bool,
 }
 
 impl Args {
@@ -283,6 +286,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
                 .options(&settings.protected.value, args.postgres.row_check.check()),
         },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
+        allow_missing_xattrs: args.allow_missing_xattrs,
         jobs: settings.threads(),
     };
     warn_of_skipping(args, context);

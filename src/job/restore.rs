@@ -65,6 +65,8 @@ pub struct Restore<'a> {
     pub mysql: MysqlRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
+    /// Whether extended attributes that a target does not take are noted and not an error.
+    pub allow_missing_xattrs: bool,
     /// Threads.
     pub jobs: usize,
 }
@@ -150,6 +152,7 @@ fn restore(
         postgres: &job.postgres,
         mysql: &job.mysql,
         same_owner: job.same_owner,
+        allow_missing_xattrs: job.allow_missing_xattrs,
         jobs: job.jobs,
     };
     let mut router = plan.router(&landing, chosen, cancel)?;
@@ -159,9 +162,8 @@ fn restore(
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
     router.prepare()?;
-    let notes = router.notes();
     let sink: Box<dyn Sink> = Box::new(router);
-    sink.commit()?;
+    let notes = sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
@@ -286,7 +288,8 @@ pub fn cat(
     let mut pipe = Pipe::new(out);
     let _restored = flow::restore::restore(&opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);
-    Ok(pipe.commit()?)
+    let _notes = pipe.commit()?;
+    Ok(())
 }
 
 fn unfit(what: String, hint: &str) -> Error {

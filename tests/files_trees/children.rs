@@ -118,8 +118,12 @@ fn child_without_xattrs() {
         file("x/b", b"!"),
     ];
     let error = restore(&bundle, Path::new("bare/to"), stripped()).expect_err("no attributes there");
-    assert!(matches!(error, sink::Error::Refused { .. }), "{error}");
+    assert!(matches!(error, sink::Error::Xattr { .. }), "{error}");
     assert!(error.to_string().contains("user.comment"), "{error}");
+    assert!(
+        error.hint().expect("a hint").contains("--allow-missing-xattrs"),
+        "{error}"
+    );
     let options = FilesSinkOptions {
         allow_missing_xattrs: true,
         ..stripped()

@@ -2,7 +2,7 @@
 //!
 //! Everything is made in a private folder beside the target and on its file system, with a name that begins with
 //! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, one `syncfs` makes it last and one rename makes it
-//! the target.
+//! the target. What a killed restore left there is removed by the next one to the same target: [`claim`](crate::base::claim).
 //! The target must not exist, or be an empty folder, which is then replaced. Dropped without a commit, all is removed.
 //!
 //! Nothing is written through a link: every component on the way to an entry is opened as a folder, without following, in a
@@ -18,7 +18,6 @@
 mod fill;
 mod folders;
 mod maker;
-mod notes;
 mod remove;
 mod staging;
 mod streams;
@@ -40,13 +39,13 @@ use self::folders::Missing;
 use self::folders::split;
 use self::maker::Maker;
 use self::maker::refused;
-pub use self::notes::Notes;
 use self::staging::Staging;
 use self::streams::Streams;
 use self::writers::Task;
 use self::writers::Writers;
 use super::Error;
 use super::Sink;
+use super::notes;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Extent;
@@ -146,12 +145,6 @@ impl FilesSink {
     /// That of any write since the last call.
     pub fn settle(&mut self) -> Result<(), Error> {
         self.guard(|sink| sink.writers.settle())
-    }
-
-    /// What is not given back although nothing fails; read it after the commit.
-    #[must_use]
-    pub fn notes(&self) -> Notes {
-        self.maker.notes().clone()
     }
 
     /// After an error nothing works any more: what is staged is not whole.
@@ -276,6 +269,8 @@ impl FilesSink {
         self.writers.settle()?;
         self.streams.check_none()?;
         self.folders.finish(&self.maker)?;
+        self.staging.settle()?;
+        // Last of all, for the folder may become somebody else's: until then only this user has a way into it.
         let root = self.staging.root().as_fd();
         if let Some((path, attributes)) = &self.root {
             self.maker.finish(root, path, attributes, None)?;
@@ -315,7 +310,9 @@ impl Sink for FilesSink {
         self.guard(|sink| sink.streams.check_none())
     }
 
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
-        self.guard(Self::land)
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
+        self.guard(Self::land)?;
+        let swept = notes::swept(self.staging.swept(), self.staging.target());
+        Ok(swept.into_iter().chain(self.maker.notes().list()).collect())
     }
 }

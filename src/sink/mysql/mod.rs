@@ -352,15 +352,11 @@ impl Sink for MysqlSink {
         Ok(())
     }
 
-    fn notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.prepare()?;
         self.commit_all().map_err(|error| outer(&self.shown, error))?;
         self.work = None;
-        Ok(())
+        Ok(std::mem::take(&mut self.notes))
     }
 }
 
