@@ -14,7 +14,6 @@ use std::io::Read as _;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -86,13 +85,7 @@ fn restore(collected: &Collected, server: &Server) {
     let folder = tempfile::tempdir_in(server.path()).expect("a folder");
     unpack(collected, folder.path());
     let below = folder.path().join("shop");
-    let script = std::fs::File::open(below.join("restore.sql")).expect("restore.sql");
-    let mut command = server.stock_in(&below);
-    let ran = command
-        .stdin(script)
-        .stdout(Stdio::null())
-        .output()
-        .expect("the stock client");
+    let ran = server.follow_restore_sql(&below);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
@@ -340,6 +333,20 @@ fn every_value_survives_the_stock_client_of_mysql() {
     let server = Server::mysql_in(Path::new(&root), "");
     every_value_survives(&server, MYSQL, &["types", "we`ird näme"]);
     moves_are_seen_whole(&server, "moves");
+    // Without TLS, the password itself goes out only where that is allowed.
+    let plain = server
+        .uri("admin", "")
+        .replace("ssl-mode=VERIFY_IDENTITY", "ssl-mode=DISABLED");
+    assert!(plain.contains("DISABLED"), "{plain}");
+    let error = Connection::open(&options(&plain), &Cancel::new())
+        .err()
+        .expect("refused");
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("get-server-public-key")),
+        "{error}"
+    );
+    server.run(&["FLUSH PRIVILEGES"]);
+    assert!(!connect(&format!("{plain}&get-server-public-key=1")).is_tls());
 }
 
 /// Accounts between which money moves: the sum over several tables stays what it is.

@@ -12,18 +12,14 @@ pub(super) fn raw(tuples: &[u8], out: &mut Vec<u8>) -> Result<(), NotRows> {
         let length = match rest {
             [b'\'', ..] => text(rest)?,
             [b'0', b'x', digits @ ..] => {
-                let length = digits.iter().take_while(|digit| digit.is_ascii_hexdigit()).count();
-                octets.clear();
+                let length = memchr::memchr2(b',', b')', digits).ok_or(NotRows)?;
                 decode(&digits[..length], &mut octets)?;
                 sql::quote(&octets, out);
                 rest = &digits[length..];
                 continue;
             }
             // Of a number, NULL, or what stands around cells.
-            _ => rest
-                .iter()
-                .position(|octet| matches!(octet, b',' | b'('))
-                .map_or(rest.len(), |at| at + 1),
+            _ => memchr::memchr2(b',', b'(', rest).map_or(rest.len(), |at| at + 1),
         };
         out.extend_from_slice(&rest[..length]);
         rest = &rest[length..];
@@ -35,28 +31,39 @@ pub(super) fn raw(tuples: &[u8], out: &mut Vec<u8>) -> Result<(), NotRows> {
 fn text(cell: &[u8]) -> Result<usize, NotRows> {
     let mut at = 1;
     loop {
-        let next = cell[at..].iter().position(|octet| matches!(octet, b'\'' | b'\\'));
-        at += next.ok_or(NotRows)?;
+        let rest = cell.get(at..).ok_or(NotRows)?;
+        at += memchr::memchr2(b'\'', b'\\', rest).ok_or(NotRows)?;
         if cell[at] == b'\'' {
             return Ok(at + 1);
         }
         at += 2;
-        if at >= cell.len() {
-            return Err(NotRows);
-        }
     }
 }
+
+/// What a hexadecimal digit stands for; more than 15 for any other octet.
+const DIGITS: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        table[b"0123456789abcdef"[value as usize] as usize] = value;
+        table[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    table
+};
 
 fn decode(digits: &[u8], out: &mut Vec<u8>) -> Result<(), NotRows> {
     if !digits.len().is_multiple_of(2) {
         return Err(NotRows);
     }
-    let value = |digit: u8| match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    };
-    out.extend(digits.chunks_exact(2).map(|pair| value(pair[0]) << 4 | value(pair[1])));
-    Ok(())
+    let mut all = 0;
+    out.clear();
+    out.extend(digits.chunks_exact(2).map(|pair| {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        all |= high | low;
+        high << 4 | low
+    }));
+    if all > 15 { Err(NotRows) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -72,7 +79,7 @@ mod tests {
             out,
             b"(1,'0x41\\',0x42','','A\\0\\'\\n\\\\',NULL,-0e0),\n('',2),\n('\xff'),\n"
         );
-        for bad in [&b"(0x4)"[..], b"('a", b"('a\\"] {
+        for bad in [&b"(0x4)"[..], b"(0x4g)", b"(0x41", b"('a", b"('a\\"] {
             assert!(raw(bad, &mut Vec::new()).is_err(), "{bad:?}");
         }
     }
