@@ -100,6 +100,9 @@ pub const CONFIG_FINDINGS_MAX: usize = 10_000;
 /// Most places with a secret that an error names: a screenful.
 pub const CONFIG_FINDINGS_SHOWN: usize = 40;
 
+/// Most remarks about what is not in a bundle that are kept to be shown, some hundred bytes each: the rest is counted.
+pub const REMARKS_MAX: usize = 1000;
+
 /// Most places with a secret that the index of a bundle names for one source: a fact is one line of the index.
 pub const CONFIG_FINDINGS_STORED: usize = 1000;
 

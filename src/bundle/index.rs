@@ -54,7 +54,7 @@ pub struct Begin {
 pub struct SourceRecord {
     /// Its label: the first component of its entries' paths.
     pub label: Label,
-    /// `sqlite`, `files`, `config`, `command`.
+    /// As in the manifest.
     pub kind: String,
 }
 

@@ -20,6 +20,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
 use crate::config::layer::Layer;
 use crate::config::origin::Setting;
@@ -209,6 +210,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         ));
     }
     let report = Report::new(&job, &done);
+    report.remarks.warn(&context.printer);
     context.printer.show("backup", &report, |out| report.write(out))
 }
 
@@ -225,6 +227,7 @@ struct Report {
     content_bytes: u64,
     stored_bytes: u64,
     exceptions: u64,
+    remarks: RemarksReport,
     sources: Vec<String>,
     recipients: Vec<String>,
     signers: Vec<String>,
@@ -248,6 +251,7 @@ impl Report {
             content_bytes: manifest.totals.content_bytes,
             stored_bytes: done.stored_bytes,
             exceptions: manifest.totals.exceptions,
+            remarks: RemarksReport::new(&done.sealed.remarks),
             sources: manifest
                 .sources
                 .iter()
@@ -287,7 +291,7 @@ impl Report {
         if self.exceptions > 0 {
             writeln!(
                 out,
-                "EXCEPTIONS {} entries are missing or may be inconsistent; `hub-backup verify --deep` names them",
+                "EXCEPTIONS {} entries are missing or may be inconsistent: see the warnings, or `hub-backup verify --deep`",
                 self.exceptions
             )?;
         }

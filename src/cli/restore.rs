@@ -7,7 +7,6 @@ use std::slice;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::bundle::path::EntryPath;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
@@ -16,6 +15,7 @@ use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::ls::Row;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
 use crate::cli::work::Proving;
@@ -311,31 +311,20 @@ struct Report {
     entries: u64,
     bytes: u64,
     databases_checked: u64,
-    exceptions: Vec<ExceptionReport>,
+    remarks: RemarksReport,
     notes: Vec<String>,
     targets: Vec<String>,
     recorded: bool,
 }
 
-/// Something that the bundle says is missing or may be inconsistent.
-#[derive(Serialize)]
-struct ExceptionReport {
-    path: String,
-    reason: String,
-}
-
 impl Report {
     fn new(done: &Done) -> Self {
-        let exception = |(path, reason): &(EntryPath, String)| ExceptionReport {
-            path: path.to_string(),
-            reason: reason.clone(),
-        };
         Self {
             proof: ProofReport::new(&done.verified),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
-            exceptions: done.restored.exceptions.iter().map(exception).collect(),
+            remarks: RemarksReport::new(&done.restored.remarks),
             notes: done.notes.clone(),
             targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
             recorded: done.recorded,
@@ -353,14 +342,7 @@ impl Report {
         if self.databases_checked > 0 {
             writeln!(out, "databases  {} checked by SQLite, sound", self.databases_checked)?;
         }
-        for exception in &self.exceptions {
-            writeln!(
-                out,
-                "exception  {}: {}",
-                visible(&exception.path),
-                visible(&exception.reason)
-            )?;
-        }
+        self.remarks.write(out)?;
         for target in &self.targets {
             writeln!(out, "restored   {}", visible(target))?;
         }
@@ -374,20 +356,23 @@ struct PlanReport {
     #[serde(rename = "result")]
     proof: ProofReport,
     entries: Vec<Row>,
+    remarks: RemarksReport,
     targets: Vec<String>,
 }
 
 fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
-    let (verified, wanted) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
+    let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
     let report = PlanReport {
         proof: ProofReport::new(&verified),
-        entries: wanted.into_iter().map(Row::new).collect(),
+        entries: listing.wanted.into_iter().map(Row::new).collect(),
+        remarks: RemarksReport::new(&listing.remarks),
         targets,
     };
     context.printer.show("restore-plan", &report, |out| {
         report.proof.write(out)?;
         report.entries.iter().try_for_each(|row| row.write(out))?;
+        report.remarks.write(out)?;
         for target in &report.targets {
             writeln!(out, "would go to {}", visible(target))?;
         }

@@ -16,6 +16,7 @@ use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::report;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
@@ -127,7 +128,8 @@ struct Report {
 struct ContentsReport {
     entries: u64,
     bytes: u64,
-    exceptions: usize,
+    exceptions: u64,
+    remarks: RemarksReport,
 }
 
 impl Report {
@@ -135,7 +137,8 @@ impl Report {
         let contents = outcome.contents.as_ref().map(|read| ContentsReport {
             entries: read.entries,
             bytes: read.bytes,
-            exceptions: read.exceptions.len(),
+            exceptions: outcome.verified.manifest().totals.exceptions,
+            remarks: RemarksReport::new(&read.remarks),
         });
         Self {
             proof: ProofReport::new(&outcome.verified),
@@ -146,13 +149,16 @@ impl Report {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         self.proof.write(out)?;
         match &self.contents {
-            Some(read) => writeln!(
-                out,
-                "contents   decrypted and compared: {} entries, {}, {} exceptions",
-                read.entries,
-                work::size(read.bytes),
-                read.exceptions
-            ),
+            Some(read) => {
+                writeln!(
+                    out,
+                    "contents   decrypted and compared: {} entries, {}, {} exceptions",
+                    read.entries,
+                    work::size(read.bytes),
+                    read.exceptions
+                )?;
+                read.remarks.write(out)
+            }
             None => writeln!(out, "contents   not decrypted (--deep does)"),
         }
     }
@@ -225,7 +231,12 @@ impl AllReport {
                 (Some(message), _) => {
                     writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?;
                 }
-                (None, _) => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
+                (None, read) => {
+                    writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?;
+                    if let Some(read) = read.as_ref().and_then(|report| report.contents.as_ref()) {
+                        read.remarks.write(out)?;
+                    }
+                }
             }
         }
         for problem in &self.problems {

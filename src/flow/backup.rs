@@ -46,6 +46,7 @@ use crate::source::Source;
 
 use super::index;
 use super::index::IndexWriter;
+use super::remarks::Remarks;
 
 /// Everything that is decided before the first byte.
 pub struct Plan<'a> {
@@ -78,6 +79,8 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
     /// The signatures over them.
     pub signatures: Vec<u8>,
+    /// What its index says is not in it.
+    pub remarks: Remarks,
 }
 
 /// Why a bundle could not be written. Nothing was published.
@@ -192,7 +195,7 @@ fn write<W: Write>(
 
     // The statement about all of it, signed.
     let unsealed = writer.end(data, index).map_err(Error::Write)?;
-    let (facts, totals) = collected;
+    let Collected { facts, totals, remarks } = collected;
     let manifest = state(plan, facts, totals, unsealed.members.clone(), key);
     let bytes = manifest.to_bytes();
     let signatures = seal::seal(&bytes, plan.signers, plan.header.created)?;
@@ -201,10 +204,16 @@ fn write<W: Write>(
         manifest,
         bytes,
         signatures,
+        remarks,
     })
 }
 
-type Collected = (Vec<SourceFacts>, Totals);
+/// What the sources gave.
+struct Collected {
+    facts: Vec<SourceFacts>,
+    totals: Totals,
+    remarks: Remarks,
+}
 
 /// A block on its way from a compressing thread to the encrypting one; its bytes before compression have gone back to the packer.
 struct Compressed {
@@ -223,7 +232,8 @@ fn payload<W: Write>(
 ) -> Result<(Collected, ContainerFacts), Error> {
     let (blocks, frames) = (Pool::new(plan.jobs + 2), Pool::new(plan.jobs + 2));
     let mut offset = 0;
-    let collected = parallel::ordered(
+    let mut remarks = Remarks::default();
+    let (facts, totals) = parallel::ordered(
         plan.jobs,
         |feed| collect(plan, sources, &feed, blocks.clone(), progress, cancel),
         || {
@@ -241,6 +251,7 @@ fn payload<W: Write>(
             index.block(block.number, offset);
             offset += compress::write_frame(&frame, &mut container).map_err(Error::Write)?;
             for record in block.records {
+                remarks.see(&record);
                 index.add(record)?;
             }
             index.forget_before(block.oldest);
@@ -252,6 +263,7 @@ fn payload<W: Write>(
         .finish()
         .and_then(crate::envelope::write::SegmentWriter::finish)
         .map_err(Error::Write)?;
+    let collected = Collected { facts, totals, remarks };
     Ok((collected, data))
 }
 
@@ -276,7 +288,7 @@ fn collect(
     pool: Pool,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<Collected, Error> {
+) -> Result<(Vec<SourceFacts>, Totals), Error> {
     let mut hand_out = |block| feed.send(block);
     let seconds = plan.header.created.unix();
     let mut packer = Packer::new(plan.header.block_bytes, seconds, pool, cancel, progress, &mut hand_out);

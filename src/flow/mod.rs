@@ -10,5 +10,6 @@
 pub mod backup;
 pub mod contents;
 pub mod index;
+pub mod remarks;
 pub mod restore;
 pub mod verify;

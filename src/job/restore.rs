@@ -16,6 +16,7 @@ use crate::bundle::path::RawBytes;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::flow;
 use crate::flow::contents::Opened;
+use crate::flow::remarks::Remarks;
 use crate::flow::restore::Restored;
 use crate::flow::verify::Measure;
 use crate::flow::verify::Verified;
@@ -204,15 +205,15 @@ pub fn plan(
     selection: &mut Selection,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<(Verified, Vec<Wanted>), Error> {
+) -> Result<(Verified, Listing), Error> {
     targets::check(job.targets, job.protected)?;
     let verified = prove(job, found, progress, cancel)?;
     if !job.targets.is_empty() {
         let opened = Opened::open(&verified, job.identities)?;
         Routes::plan(job.targets, verified.manifest())?.cover(&opened, selection)?;
     }
-    let wanted = list(&verified, job.identities, selection)?;
-    Ok((verified, wanted))
+    let listing = list(&verified, job.identities, selection)?;
+    Ok((verified, listing))
 }
 
 /// An entry or stream that is wanted.
@@ -223,22 +224,39 @@ pub enum Wanted {
     Stream(crate::bundle::entry::Stream),
 }
 
-/// The entries of a verified bundle that are wanted, in their stored order.
+/// What a bundle holds of what is wanted.
+#[derive(Default)]
+pub struct Listing {
+    /// Entries and streams, in their stored order.
+    pub wanted: Vec<Wanted>,
+    /// What the bundle says is not in it.
+    pub remarks: Remarks,
+}
+
+/// The entries of a verified bundle that are wanted, and what the bundle says is not there.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Vec<Wanted>, Error> {
+pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Listing, Error> {
     let opened = Opened::open(verified, identities)?;
     let mut records = opened.records()?;
-    let mut wanted = Vec::new();
+    let Listing {
+        mut wanted,
+        mut remarks,
+    } = Listing::default();
+    let mut before = 0;
     while let Some(record) = records.next_record()? {
         match record {
             Record::Entry(entry) if selection.wants(&entry.path) => wanted.push(Wanted::Entry(entry)),
             Record::Stream(stream) if selection.wants(&stream.path) => wanted.push(Wanted::Stream(stream)),
+            Record::Exception(exception) if selection.wants(&exception.path) => {
+                remarks.see(&Record::Exception(exception));
+            }
+            Record::Source(_) => before = wanted.len(),
+            Record::Facts(facts) if selection.is_all() || wanted.len() > before => remarks.see(&Record::Facts(facts)),
             Record::Entry(_)
             | Record::Stream(_)
             | Record::Begin(_)
-            | Record::Source(_)
             | Record::Part(_)
             | Record::Exception(_)
             | Record::Facts(_)
@@ -246,7 +264,7 @@ pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Select
         }
     }
     selection.finish()?;
-    Ok(wanted)
+    Ok(Listing { wanted, remarks })
 }
 
 /// Writes the content of one file or stream to `out`.
@@ -262,7 +280,7 @@ pub fn cat(
 ) -> Result<(), Error> {
     let opened = Opened::open(verified, identities)?;
     // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
-    let (raw, mut wanted) = exactly(verified, identities, path)?;
+    let (raw, Listing { mut wanted, .. }) = exactly(verified, identities, path)?;
     let raw = match wanted.pop() {
         Some(Wanted::Entry(Entry {
             node: Node::Hardlink { target },
@@ -292,7 +310,7 @@ pub fn cat(
 }
 
 /// What is at a path that is given as it is, or else as `ls` shows it.
-fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Vec<Wanted>), Error> {
+fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Listing), Error> {
     let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
     match list(verified, identities, &mut Selection::exactly(raw.clone())) {
         Ok(wanted) => Ok((raw, wanted)),
