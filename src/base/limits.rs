@@ -55,6 +55,9 @@ pub const EXTENTS_MAX: usize = 8192;
 /// Most bytes of extended attributes of one entry: Linux allows 64 KiB a value.
 pub const XATTR_BYTES_MAX: usize = 256 << 10;
 
+/// Longest list in a detail of an audit record: what is longer is cut and counted, so that the act stays on record.
+pub const DETAIL_BYTES_MAX: usize = 16 << 10;
+
 /// Largest record of the audit log or of the store.
 pub const RECORD_BYTES_MAX: u64 = 1 << 20;
 

@@ -291,11 +291,6 @@ fn act(
         context.progress().as_ref(),
         &context.cancel()?,
     )?;
-    if job.store.is_some() && !done.recorded {
-        context
-            .printer
-            .warn("the audit log of the store could not be written, so this restore is not on record");
-    }
     for note in &done.notes {
         context.printer.warn(note);
     }

@@ -149,6 +149,13 @@ pub enum Error {
     /// A store is needed, and none was named.
     #[error("no store was named")]
     NoStore,
+    /// A restore without proof would not be on record.
+    #[error("the audit log cannot be written, and what is restored without verification must be on record")]
+    DangerUnrecorded {
+        /// Why not.
+        #[source]
+        source: audit::chain::Error,
+    },
     /// The store holds nothing.
     #[error("{store} holds no bundle")]
     EmptyStore {
@@ -229,7 +236,7 @@ impl Fault for Error {
             Self::NotAStore { .. } => Kind::StoreUnavailable,
             Self::Head { source, .. } => source.kind(),
             Self::Signer { source, .. } => source.kind(),
-            Self::Unrecorded { source, .. } => source.kind(),
+            Self::Unrecorded { source, .. } | Self::DangerUnrecorded { source } => source.kind(),
             Self::NoStore | Self::AmbiguousSet { .. } | Self::Missing { .. } | Self::Unfit { .. } => Kind::Usage,
             Self::BundleGone { .. } | Self::Stray { .. } => Kind::ChainBroken,
         }
@@ -280,6 +287,9 @@ impl Fault for Error {
             Self::Unrecorded { .. } => Some(
                 "Do not run the backup again for it. `hub-backup audit check` shows what is wrong with the log.".into(),
             ),
+            Self::DangerUnrecorded { .. } => {
+                Some("Make the store writable for this user, or verify the bundle; nothing was decrypted or restored.".into())
+            }
             Self::NoStore => Some("Give --store DIR, or write [store] path in hub-backup.toml.".into()),
             Self::EmptyStore { .. } | Self::EmptySet { .. } => Some("Make one with `hub-backup backup`.".into()),
             Self::NoSuchBundle { .. } => Some("`hub-backup list` shows what the store has.".into()),

@@ -438,6 +438,7 @@ fn make_store(dir: &Path, init: &Init, root: &Key, signer: &Key, clock: &dyn Clo
         clock,
         actor: init.actor.clone(),
         signers: &[&signer],
+        unrecorded: Box::new(|_| ()),
     };
     let deed = Deed {
         act: Act::Init,

@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::fault::Fault;
+use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
 use crate::bundle::path::RawBytes;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::flow;
@@ -102,14 +105,12 @@ pub fn run(
     cancel: &Cancel,
 ) -> Result<Done, Error> {
     let name = found.name.clone();
-    let result = restore(job, found, selection, progress, cancel);
-    let mut details = BTreeMap::new();
+    let mut details = details(job, selection);
     if job.unsafe_skip_verification {
-        let _none = details.insert(
-            "verification".to_owned(),
-            "skipped by --unsafe-skip-verification".to_owned(),
-        );
+        announce(job, desk, name.clone(), details.clone())?;
+        details.insert("phase".to_owned(), "end".to_owned());
     }
+    let result = restore(job, found, selection, progress, cancel);
     let (set, bundle) = match (&result, name) {
         (Ok(done), _) => (
             Some(done.verified.manifest().set.clone()),
@@ -126,8 +127,60 @@ pub fn run(
         bundle,
         details,
     };
-    let recorded = job.store.is_some_and(|store| desk.record(store, deed).is_ok());
+    let recorded = job.store.is_some_and(|store| desk.note(store, deed));
     result.map(|done| Done { recorded, ..done })
+}
+
+/// What the audit log says of a restore: where things went, and what was wanted. Targets show no passwords.
+fn details(job: &Restore<'_>, selection: &Selection) -> BTreeMap<String, String> {
+    let targets = job.targets.iter().map(ToString::to_string);
+    let mut details = BTreeMap::from([("targets".to_owned(), some_lines(targets))]);
+    let only = some_lines(selection.texts().map(str::to_owned));
+    if !only.is_empty() {
+        details.insert("only".to_owned(), only);
+    }
+    if job.unsafe_skip_verification {
+        let skipped = "skipped by --unsafe-skip-verification".to_owned();
+        details.insert("verification".to_owned(), skipped);
+    }
+    details
+}
+
+/// As many lines as a record takes, and how many more there are.
+fn some_lines(lines: impl Iterator<Item = String>) -> String {
+    let mut lines: Vec<String> = lines.collect();
+    let bytes = lines.iter().scan(0, |bytes, line| {
+        *bytes += line.len() + 1;
+        Some(*bytes)
+    });
+    let fit = bytes.take_while(|bytes| *bytes <= limits::DETAIL_BYTES_MAX).count();
+    let more = lines.len() - fit;
+    lines.truncate(fit);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// A restore of what nobody has proven is on record before it begins: whoever does it cannot keep it off the log by ending it half-way.
+fn announce(
+    job: &Restore<'_>,
+    desk: &Desk<'_>,
+    name: Option<(SetName, BundleId)>,
+    mut details: BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let Some(store) = job.store else { return Ok(()) };
+    details.insert("phase".to_owned(), "begin".to_owned());
+    let (set, bundle) = name.unzip();
+    let deed = Deed {
+        act: Act::Restore,
+        failure: None,
+        set,
+        bundle,
+        details,
+    };
+    desk.record(store, deed)
+        .map_err(|source| Error::DangerUnrecorded { source })
 }
 
 fn restore(

@@ -479,14 +479,11 @@ fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)
         .collect()
 }
 
-/// Who works here, for the audit log.
+/// Who works here, for the audit log: as the system knows it, for a variable says whatever its writer likes.
 #[must_use]
-pub fn actor(environment: &Environment) -> Actor {
-    let user = environment.get("LOGNAME").or_else(|| environment.get("USER"));
-    let user = user.map_or_else(
-        || format!("uid {}", rustix::process::getuid().as_raw()),
-        |user| user.to_string_lossy().into_owned(),
-    );
+pub fn actor() -> Actor {
+    let uid = rustix::process::getuid().as_raw();
+    let user = conninfo::user_name(uid, Some(&format!("uid {uid}")));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Actor {
         user,

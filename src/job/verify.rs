@@ -83,22 +83,40 @@ pub fn one(
     let name = found.name.clone();
     let result = prove(job, found, progress, cancel);
     if let (Some(store), Some((set, bundle))) = (job.store, name) {
-        note(store, desk, set, bundle, result.as_ref().err());
+        note(job, store, desk, (set, bundle), result.as_ref().err());
     }
     result
 }
 
-/// Verification is of use without the right to write: a store that cannot be written keeps no note of it.
-fn note(store: &dyn Store, desk: &Desk<'_>, set: SetName, bundle: BundleId, error: Option<&Error>) {
+/// Verification is of use without the right to write: a store that cannot be written keeps no note of it. That a failure is not on record
+/// is told.
+fn note(
+    job: &Verify<'_>,
+    store: &dyn Store,
+    desk: &Desk<'_>,
+    (set, bundle): (SetName, BundleId),
+    error: Option<&Error>,
+) {
     let failure = error.map(Fault::kind);
+    let mut details = BTreeMap::new();
+    if job.deep.is_some() {
+        let _none = details.insert("deep".to_owned(), "the contents were decrypted and compared".to_owned());
+    }
+    if let Some(checkpoint) = job.checkpoint {
+        let _none = details.insert("checkpoint".to_owned(), checkpoint.created.to_string());
+    }
     let deed = Deed {
         act: Act::Verify,
         failure,
         set: Some(set),
         bundle: Some(bundle),
-        details: BTreeMap::new(),
+        details,
     };
-    let _unwritable = desk.record(store, deed);
+    if failure.is_some() {
+        let _told = desk.note(store, deed);
+    } else {
+        let _unwritable = desk.record(store, deed);
+    }
 }
 
 fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cancel) -> Result<Outcome, Error> {

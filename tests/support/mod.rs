@@ -351,6 +351,7 @@ pub(crate) fn back_up(store: &dyn Store, suite: Suite, number: u64) -> job::back
         clock: &clock,
         actor,
         signers: &signers,
+        unrecorded: Box::new(|error| panic!("not on record: {error}")),
     };
     let job = job::backup::Backup {
         store,
