@@ -137,11 +137,18 @@ fn the_audit_log_says_what_was_done() {
     assert_eq!(records[0]["details"]["manifest_sha256"], made["manifest_sha256"]);
     assert_eq!(records[0]["details"]["exceptions"], "1");
     assert_eq!(records[1]["details"]["targets"], "back");
-    assert_eq!(records[1]["details"]["only"], "data/**\nconf");
+    // Names in a bundle are for those who can open it: the log says how much was wanted, and of which sources.
+    assert_eq!(records[1]["details"]["only"], "2 patterns, of conf, data");
     assert_eq!(records[1]["details"].get("verification"), None);
     assert!(records[2]["details"]["deep"].is_string(), "{records:?}");
     let people = text(&world.good(&["audit", "list"]));
-    assert_tells(&people, &["\n        targets: back\n", "\n        only: conf\n"]);
+    assert_tells(
+        &people,
+        &[
+            "\n        targets: back\n",
+            "\n        only: 2 patterns, of conf, data\n",
+        ],
+    );
     // Who did it is what the system says, whatever a variable says.
     let lied = world
         .command(cli::PROGRAM)
@@ -227,6 +234,277 @@ fn what_fails_and_is_not_on_record_says_both() {
             ran.code != Some(0) && ran.stderr.matches("not on record").count() == 1,
             "{}",
             ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_short_passphrase_is_told_by_its_length() {
+    let world = World::new();
+    world.write("data/one.txt", b"one\n");
+    let backup = [
+        "backup",
+        "--set",
+        "all",
+        "--source",
+        "files:data",
+        "--passphrase-file",
+        "pass",
+    ];
+    let generate = [
+        "keys",
+        "generate",
+        "--role",
+        "signer",
+        "--out",
+        "made",
+        "--passphrase-file",
+        "pass",
+    ];
+    world.write("pass", b"seven 7\n");
+    for arguments in [&backup[..], &generate] {
+        let refused = world.run(arguments).expect_code(25, "too short");
+        assert_tells(
+            &refused.stderr,
+            &[
+                "has 7 characters, and at least 8 are needed",
+                "hint: Take several words",
+            ],
+        );
+    }
+    assert!(!world.path("made").exists() && world.files("store").iter().all(|(name, _)| !name.contains("bundles")));
+    world.write("pass", b"eight  8\n");
+    for arguments in [&backup[..], &generate] {
+        let warned = world.good(arguments);
+        assert_tells(
+            &warned.stderr,
+            &["warning: the passphrase", "has 8 characters", "15 or more"],
+        );
+        assert!(!warned.stderr.contains("eight"), "{}", warned.stderr);
+    }
+    world.write("pass", b"fifteen chars !\n");
+    assert_eq!(world.good(&backup).stderr, "");
+    // What was locked with less before opens all the same.
+    world.write("pass", b"eight  8\n");
+    let made = world.json(&["list"])["bundles"][1]["bundle"].clone();
+    let _opened = world.good(&[
+        "verify",
+        made.as_str().expect("text"),
+        "--deep",
+        "--passphrase-file",
+        "pass",
+    ]);
+}
+
+#[test]
+fn a_public_key_in_the_place_of_a_secret_one_is_said_to_be_public() {
+    let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
+    world.script("chmod 644 keys/operations.asc keys/age.txt keys/signer.asc; cp keys/age.txt private.txt; chmod 600 private.txt");
+    for file in ["keys/operations.asc", "keys/age.txt", "private.txt"] {
+        let ran = world.run(&["ls", "latest", "--identity", file]).expect_code(12, file);
+        let what = format!("error: {file} holds the public ");
+        assert_tells(
+            &ran.stderr,
+            &[&what, "opening bundles needs the secret key", "ROLE-NAME.key"],
+        );
+    }
+    let ran = world
+        .run(&["backup", "all", "--signer", "keys/signer.asc"])
+        .expect_code(12, "no secret key");
+    assert_tells(
+        &ran.stderr,
+        &[
+            "keys/signer.asc holds the public certificate",
+            "signing needs the secret key",
+        ],
+    );
+    // A secret key that others can read is another matter.
+    world.script("chmod 644 secrets/operations.key");
+    let ran = world
+        .run(&["ls", "latest", "--identity", "secrets/operations.key"])
+        .expect_code(2, "not private");
+    assert_tells(&ran.stderr, &["can be read by others", "chmod 600"]);
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_is_named() {
+    let world = world_with_remarks();
+    world.write(
+        "broken",
+        b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    );
+    for arguments in [
+        &["backup", "all", "--recipient", "broken"][..],
+        &["backup", "all", "--signer", "broken"],
+        &["verify", "--root", "broken"],
+        &["verify", "--certificate", "broken"],
+        &["verify", "--deep", "--identity", "broken"],
+    ] {
+        let ran = world.run(arguments);
+        assert!(ran.code != Some(0), "{arguments:?}");
+        assert_tells(&ran.stderr, &["error: cannot use broken\n"]);
+    }
+}
+
+#[test]
+fn a_key_through_a_pipe_is_read() {
+    let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
+    let program = cli::PROGRAM;
+    world.script(&format!(
+        "mkfifo -m 600 pipe
+        cat secrets/operations.key > pipe & {program} ls latest --identity pipe > listed
+        grep -q data/one.txt listed
+        cat secrets/age.key > pipe & {program} keys show pipe | grep -q 'SECRET keys of these'
+        cat keys/root.asc > pipe & {program} verify --root pipe"
+    ));
+    // What a shell gives for <(…) works too, and not for root alone.
+    world.script(&format!(
+        "{program} ls latest --identity <(cat secrets/operations.key) | grep -q data/one.txt
+        {program} verify --deep --identity <(cat secrets/operations.key) --root <(cat keys/root.asc)
+        chmod 755 .; cp {program} program; chmod 755 program; cp secrets/age.key for-all; chmod 644 for-all; here=$PWD; cd /
+        /usr/sbin/runuser -u nobody -- bash -c \"$here/program keys show <(cat $here/for-all)\" | grep -q 'SECRET keys'"
+    ));
+}
+
+#[test]
+fn keys_say_what_they_are_and_why_they_are_revoked() {
+    let world = World::new();
+    let revoke = [
+        "keys",
+        "revoke",
+        "secrets/signer.key",
+        "--reason",
+        "superseded",
+        "--out",
+        "old.asc",
+    ];
+    let _revoked = world.good(&revoke);
+    let shown = world.json(&["keys", "show", "old.asc"]);
+    let certificate = &shown["certificates"][0];
+    assert_eq!(certificate["state"], "retired", "{shown}");
+    let reason = certificate["revocation"]["reason"].as_str().expect("text");
+    assert!(reason.contains("superseded"), "{reason}");
+    let people = text(&world.good(&["keys", "show", "old.asc"]));
+    assert_tells(&people, &["\nrevoked    ", "superseded"]);
+    assert_tells(
+        &text(&world.good(&["keys", "list", "old.asc"])),
+        &["revoked: ", "superseded"],
+    );
+    // Every key of the certificate is named, and which is the certificate.
+    let keys = certificate["keys"].as_array().expect("keys");
+    assert_eq!(keys[0]["fingerprint"], certificate["fingerprint"]);
+    for key in keys {
+        assert_tells(
+            &people,
+            &[&format!("; key {}", key["fingerprint"].as_str().expect("text"))],
+        );
+    }
+    // A copy that knows of the revocation counts here too.
+    let known = world.json(&["keys", "show", "keys/signer.asc", "--certificate", "old.asc"]);
+    assert_eq!(known["certificates"][0]["state"], "retired", "{known}");
+
+    let age = world.json(&["keys", "show", "secrets/age.key"]);
+    let recipient = String::from_utf8(world.read("keys/age.txt")).expect("text");
+    assert_eq!(
+        (&age["secret"], &age["recipients"][0]["id"]),
+        (&true.into(), &recipient.trim().into())
+    );
+    assert_tells(
+        &text(&world.good(&["keys", "list", "secrets/age.key"])),
+        &[recipient.trim()],
+    );
+    assert_tells(
+        &text(&world.good(&["keys", "show", "keys/operations.asc"])),
+        &["a recipient needs none"],
+    );
+    world.write("bare.toml", b"");
+    let alone = text(&world.good(&["keys", "show", "keys/signer.asc", "--config", "bare.toml"]));
+    assert_tells(&alone, &["no root is pinned here"]);
+    let root = text(&world.good(&["keys", "show", "keys/root.asc", "--config", "bare.toml"]));
+    assert_tells(&root, &["trust      it is not pinned here"]);
+}
+
+#[test]
+fn who_is_missing_is_named_by_certificate() {
+    let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
+    let ran = world
+        .run(&["ls", "latest", "--identity", "secrets/gnupg.key"])
+        .expect_code(12, "another key");
+    let shown = world.json(&["keys", "show", "keys/operations.asc"]);
+    let certificate = shown["certificates"][0]["fingerprint"].as_str().expect("text");
+    assert_tells(&ran.stderr, &[&format!("of the certificate {certificate}")]);
+    let verified = world.json(&["verify"]);
+    let signature = &verified["result"]["signatures"][0];
+    assert_ne!(signature["fingerprint"], signature["signing_key"]);
+    let keys = &world.json(&["keys", "show", "keys/signer.asc"])["certificates"][0]["keys"];
+    assert!(
+        keys.as_array()
+            .expect("keys")
+            .iter()
+            .any(|key| key["fingerprint"] == signature["signing_key"])
+    );
+    let people = text(&world.good(&["verify"]));
+    assert!(
+        people.contains("no rule of [policy] is broken") && !people.contains("as the policy asks"),
+        "{people}"
+    );
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_said_to_be_newer_everywhere() {
+    const HINT: &str = "hint: A newer version of hub-backup wrote this";
+    let world = world_with_remarks();
+    let made = world.json(&["backup", "all"]);
+    let (name, bytes) = world.files("store/bundles").remove(0);
+    // The trailer, which is read first.
+    let trailer = br#"{"version":1,"#;
+    let at = bytes
+        .windows(trailer.len())
+        .rposition(|window| window == trailer)
+        .expect("a trailer");
+    let mut newer = bytes.clone();
+    newer[at + trailer.len() - 2] = b'2';
+    world.write("newer.hub.tar", &newer);
+    for arguments in [&["verify", "newer.hub.tar"][..], &["show", "newer.hub.tar"]] {
+        let ran = world.run(arguments).expect_code(1, "a newer trailer");
+        assert_tells(&ran.stderr, &["format version 2 is unknown", HINT]);
+    }
+    assert!(made["object"].as_str().expect("text").ends_with(&name), "{made}");
+    // The link of the chain, and the records of the store.
+    for object in [
+        "store/manifests/all/0000000001.json",
+        "store/repository.json",
+        "store/audit/0000000001.json",
+    ] {
+        let old = String::from_utf8(world.read(object)).expect("text");
+        world.write(object, old.replacen("\"version\": 1", "\"version\": 2", 1).as_bytes());
+        let ran = match object.split('/').nth(1) {
+            Some("manifests") => world.run(&["show", "latest"]).expect_code(1, object),
+            Some("repository.json") => world.run(&["backup", "all"]).expect_code(1, object),
+            _ => {
+                let ran = world.run(&["audit", "list"]);
+                assert_tells(&text(&ran), &["version 2 of the hub-backup audit record is unknown"]);
+                world.write(object, old.as_bytes());
+                continue;
+            }
+        };
+        assert_tells(&ran.stderr, &["version 2", HINT]);
+        world.write(object, old.as_bytes());
+    }
+}
+
+#[test]
+fn a_command_in_the_settings_shows_no_secret() {
+    let world = World::new();
+    world.settings("[sets.all]\nsources = [\"command:dump=export --password needle-4c1f --output -\"]");
+    for arguments in [&["config", "show"][..], &["config", "show", "--json"]] {
+        let shown = text(&world.good(arguments));
+        assert!(
+            shown.contains("[redacted] --output") && !shown.contains("needle"),
+            "{shown}"
         );
     }
 }

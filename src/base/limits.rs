@@ -55,6 +55,12 @@ pub const EXTENTS_MAX: usize = 8192;
 /// Most bytes of extended attributes of one entry: Linux allows 64 KiB a value.
 pub const XATTR_BYTES_MAX: usize = 256 << 10;
 
+/// Fewest characters of a passphrase for something new: what NIST SP 800-63B demands of every password.
+pub const PASSPHRASE_CHARS_MIN: usize = 8;
+
+/// Characters from which on a new passphrase is not warned of: what NIST SP 800-63B demands of one that stands alone.
+pub const PASSPHRASE_CHARS_GOOD: usize = 15;
+
 /// Longest list in a detail of an audit record: what is longer is cut and counted, so that the act stays on record.
 pub const DETAIL_BYTES_MAX: usize = 16 << 10;
 

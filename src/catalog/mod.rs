@@ -93,6 +93,10 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::Record { source, .. } => source.kind(),
+            Self::Manifest {
+                source: source @ BadManifest::Version(_),
+                ..
+            } => source.kind(),
             Self::Manifest { .. } | Self::Misplaced { .. } | Self::Order { .. } | Self::Taken { .. } => {
                 Kind::ChainBroken
             }
@@ -105,11 +109,16 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::Record { source, .. } => source.hint(),
+            Self::Manifest {
+                source: source @ BadManifest::Version(_),
+                ..
+            } => source.hint(),
             Self::Manifest { .. } | Self::Misplaced { .. } | Self::Order { .. } => {
-                Some("`hub-backup verify` lists every break of the chain.".into())
+                Some("`hub-backup verify --all` lists every break of the chain.".into())
             }
             Self::Taken { name } => Some(format!(
-                "An earlier run ended after it took {name}: verify its bundle and complete the link."
+                "Another run took {name} meanwhile or wrote it differently: `hub-backup verify --all` tells whether it is good, and the next \
+                 `hub-backup backup` completes what is."
             )),
             Self::NotAManifest(_) | Self::OtherSet { .. } | Self::Signatures { .. } | Self::Random(_) => None,
         }

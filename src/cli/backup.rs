@@ -20,6 +20,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::prompt;
 use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
 use crate::config::layer::Layer;
@@ -31,6 +32,7 @@ use crate::job::backup::Backup;
 use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::setup;
+use crate::keyring::Recipient;
 use crate::source::Source;
 
 const EXAMPLES: [Example; 4] = [
@@ -168,6 +170,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
     let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    for recipient in &recipients {
+        if let Recipient::Passphrase(passphrase) = recipient {
+            prompt::check_new(context, "the passphrase that opens the bundle", passphrase)?;
+        }
+    }
     let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
     let mut sources = setup::sources(

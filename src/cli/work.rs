@@ -287,6 +287,8 @@ pub struct ProofReport {
 pub struct SignatureReport {
     /// The certificate of the signer.
     pub fingerprint: String,
+    /// The key of it that signed, often a subkey.
+    pub signing_key: String,
     /// Its algorithm.
     pub algorithm: String,
     /// When it signed.
@@ -319,6 +321,7 @@ impl ProofReport {
                 .iter()
                 .map(|signed| SignatureReport {
                     fingerprint: signed.fingerprint.clone(),
+                    signing_key: signed.signing_key.clone(),
                     algorithm: signed.facts.algorithm.clone(),
                     created: signed.created,
                     trusted_by: signed.trusted_by.clone(),
@@ -377,7 +380,11 @@ impl ProofReport {
             _ => {}
         }
         if self.proven {
-            writeln!(out, "keys       {} recipients, as the policy asks", self.recipients)?;
+            writeln!(
+                out,
+                "keys       {} recipients; by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken",
+                self.recipients
+            )?;
         }
         writeln!(
             out,

@@ -12,6 +12,7 @@ use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
 use crate::base::progress::Progress;
+use crate::base::spool;
 use crate::bundle::entry::CollectError;
 use crate::bundle::header::Header;
 use crate::bundle::index::Begin;
@@ -120,7 +121,8 @@ impl Fault for Error {
             Self::Pack(_) => Kind::Internal,
             Self::Compress(error) => error.kind(),
             Self::Encrypt(error) => error.kind(),
-            Self::Index(_) | Self::Write(_) => Kind::StoreUnavailable,
+            Self::Index(error) => error.kind(),
+            Self::Write(_) => Kind::StoreUnavailable,
             Self::Seal(error) => error.kind(),
         }
     }
@@ -131,9 +133,10 @@ impl Fault for Error {
             Self::Encrypt(error) => error.hint(),
             Self::Seal(error) => error.hint(),
             Self::Interrupted => Some("Run the backup again; what was written so far was removed.".into()),
-            Self::Index(_) | Self::Write(_) => {
-                Some("Make room in the store or repair it, and run the backup again; nothing was published.".into())
-            }
+            Self::Index(error) => error.hint(),
+            Self::Write(error) => spool::hint(error).or(Some(
+                "Make room in the store or repair it, and run the backup again; nothing was published.".into(),
+            )),
             Self::Pack(_) | Self::Compress(_) => None,
         }
     }
@@ -274,9 +277,7 @@ fn compress_block(
 ) -> Result<(), Error> {
     match compressor {
         Ok(compressor) => Ok(compressor.compress(block, frame)?),
-        Err(_) => Err(Error::Compress(compress::Error::Compress(
-            io::ErrorKind::OutOfMemory.into(),
-        ))),
+        Err(error) => Err(error.again().into()),
     }
 }
 

@@ -83,6 +83,25 @@ pub enum Error {
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandom),
+    /// A key file is not what it should be.
+    #[error("cannot use {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: keyring::Error,
+    },
+    /// A public certificate or recipient, where a secret key is needed.
+    #[error("{} holds {what}, and {work} needs the secret key that belongs to it", path.display())]
+    Public {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+        /// `opening bundles`, `signing`.
+        work: &'static str,
+    },
     /// A file that was named cannot be read.
     #[error("cannot read {}", path.display())]
     OpenFile {
@@ -229,6 +248,8 @@ impl Fault for Error {
             Self::Restore(error) => error.kind(),
             Self::Selection(error) => error.kind(),
             Self::Keys(error) => error.kind(),
+            Self::KeyFile { source, .. } => source.kind(),
+            Self::Public { .. } => Kind::NoUsableKey,
             Self::Random(_) | Self::WriteFile { .. } => Kind::Failed,
             Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
                 Kind::NotFound
@@ -262,6 +283,12 @@ impl Fault for Error {
             Self::Restore(error) => error.hint(),
             Self::Selection(error) => error.hint(),
             Self::Keys(error) => error.hint(),
+            Self::KeyFile { source, .. } => source.hint(),
+            Self::Public { .. } => Some(
+                "Name the file with the secret key: `ROLE-NAME.key` of `keys generate` and `init`, what `gpg --export-secret-keys` writes, or an \
+                 age identity file."
+                    .into(),
+            ),
             Self::Random(_) | Self::OpenFile { .. } | Self::WriteFile { .. } => None,
             Self::NotAStore { .. } => Some(
                 "Mount the disk that the store lies on, or name its folder with --store; `hub-backup init` makes a store.".into(),
@@ -273,17 +300,7 @@ impl Fault for Error {
                 "`hub-backup verify --all --set {set}` says more. If the signer is yours, give its certificate; if its key was \
                  compromised, go on under the name of a new set and keep this one as it is."
             )),
-            Self::Signer { source, .. } => Some(match source {
-                Untrusted::Unknown { .. } | Untrusted::NotCertified { .. } => {
-                    "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says.".into()
-                }
-                Untrusted::CertificationRevoked { .. }
-                | Untrusted::RevokedHard { .. }
-                | Untrusted::NotValidAt { .. }
-                | Untrusted::WeakAlgorithm { .. } => {
-                    "Make a new signing key with `hub-backup keys generate --role signer`, and let the root certify it.".into()
-                }
-            }),
+            Self::Signer { source, .. } => Some(signer_hint(source)),
             Self::Unrecorded { .. } => Some(
                 "Do not run the backup again for it. `hub-backup audit check` shows what is wrong with the log.".into(),
             ),
@@ -298,6 +315,22 @@ impl Fault for Error {
             Self::Stray { .. } => Some(
                 "It was put there by someone else, or belongs to a chain that was rolled back. Move it out of the store, look into it, and run again.".into(),
             ),
+        }
+    }
+}
+
+/// What makes a signer trusted.
+fn signer_hint(why: &Untrusted) -> String {
+    match why {
+        Untrusted::Unknown { .. } | Untrusted::NotCertified { .. } => {
+            "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says."
+                .into()
+        }
+        Untrusted::CertificationRevoked { .. }
+        | Untrusted::RevokedHard { .. }
+        | Untrusted::NotValidAt { .. }
+        | Untrusted::WeakAlgorithm { .. } => {
+            "Make a new signing key with `hub-backup keys generate --role signer`, and let the root certify it.".into()
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod listing;
 pub mod mysql_target;
 pub mod postgres_target;
+mod reading;
 pub mod restore;
 pub mod setup;
 pub mod targets;

@@ -13,6 +13,7 @@ use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
+use crate::bundle::manifest::Manifest;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::bundle::path::RawBytes;
@@ -111,6 +112,9 @@ pub fn run(
         details.insert("phase".to_owned(), "end".to_owned());
     }
     let result = restore(job, found, selection, progress, cancel);
+    if let Ok(done) = &result {
+        add_labels(&mut details, selection, done.verified.manifest());
+    }
     let (set, bundle) = match (&result, name) {
         (Ok(done), _) => (
             Some(done.verified.manifest().set.clone()),
@@ -131,19 +135,34 @@ pub fn run(
     result.map(|done| Done { recorded, ..done })
 }
 
-/// What the audit log says of a restore: where things went, and what was wanted. Targets show no passwords.
+/// What the audit log says of a restore before it begins: where things go, and how much is wanted. Targets show no passwords. The log can
+/// be read by whoever reads the store, so it does not repeat patterns, which name what is in the bundle.
 fn details(job: &Restore<'_>, selection: &Selection) -> BTreeMap<String, String> {
     let targets = job.targets.iter().map(ToString::to_string);
     let mut details = BTreeMap::from([("targets".to_owned(), some_lines(targets))]);
-    let only = some_lines(selection.texts().map(str::to_owned));
-    if !only.is_empty() {
-        details.insert("only".to_owned(), only);
+    match selection.texts().count() {
+        0 => {}
+        1 => drop(details.insert("only".to_owned(), "1 pattern".to_owned())),
+        count => drop(details.insert("only".to_owned(), format!("{count} patterns"))),
     }
     if job.unsafe_skip_verification {
         let skipped = "skipped by --unsafe-skip-verification".to_owned();
         details.insert("verification".to_owned(), skipped);
     }
     details
+}
+
+/// Adds the labels that the patterns begin with: the manifest names them too.
+fn add_labels(details: &mut BTreeMap<String, String>, selection: &Selection, manifest: &Manifest) {
+    let mut labels: Vec<&str> = manifest.sources.iter().map(|source| source.label.as_str()).collect();
+    let first = |text: &str| text.split('/').next().unwrap_or_default().to_owned();
+    let firsts: Vec<String> = selection.texts().map(first).collect();
+    labels.retain(|label| firsts.iter().any(|first| first == label));
+    labels.sort_unstable();
+    if let Some(only) = details.get_mut("only").filter(|_| !labels.is_empty()) {
+        only.push_str(", of ");
+        only.push_str(&labels.join(", "));
+    }
 }
 
 /// As many lines as a record takes, and how many more there are.
