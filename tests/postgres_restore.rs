@@ -31,7 +31,7 @@ use hub_backup::sink;
 use hub_backup::sink::Sink as _;
 use hub_backup::sink::postgres::PostgresSink;
 use hub_backup::sink::postgres::options::PostgresSinkOptions;
-use hub_backup::sink::postgres::options::RowCheck;
+use hub_backup::sink::row_check::RowCheck;
 
 use crate::cli::PROGRAM;
 use crate::cli::Ran;

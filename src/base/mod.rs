@@ -14,4 +14,5 @@ pub mod random;
 pub mod read_at;
 pub mod record;
 pub mod secret;
+pub mod shared;
 pub mod sqlite_uri;

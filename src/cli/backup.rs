@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::base::cancel::Cancel;
 use crate::base::digest::Digest;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::name::SetName;
@@ -319,7 +320,8 @@ struct DryRunReport {
 fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context) -> Result<(), CliError> {
     let mut names = Vec::new();
     for source in sources {
-        source.check()?;
+        // Nothing needs tidying up: a signal ends the program as usual.
+        source.check(&Cancel::new())?;
         names.push(format!("{} ({})", source.label(), source.kind()));
     }
     let (store, suite) = (job.store.describe(), job.suite.to_string());

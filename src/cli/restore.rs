@@ -34,7 +34,7 @@ use crate::sink::mysql::options::Definer;
 use crate::sink::mysql::options::MysqlSinkOptions;
 use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
-use crate::sink::postgres::options::RowCheck;
+use crate::sink::row_check::RowCheck;
 use crate::sink::sqlite::Check;
 use crate::source::uri::TargetUri;
 

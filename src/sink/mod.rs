@@ -7,6 +7,7 @@ mod notes;
 pub mod pipe;
 pub mod postgres;
 pub mod router;
+pub mod row_check;
 pub mod sqlite;
 
 use std::io;

@@ -1,7 +1,7 @@
 //! A folder of this machine as the place of a restore.
 //!
 //! Everything is made in a private folder beside the target and on its file system, with a name that begins with
-//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, one `syncfs` makes it last and one rename makes it
+//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, a last `syncfs` makes it last and one rename makes it
 //! the target. What a killed restore left there is removed by the next one to the same target: [`claim`](crate::base::claim).
 //! The target must not exist, or be an empty folder, which is then replaced. Dropped without a commit, all is removed.
 //!
@@ -15,6 +15,7 @@
 //!
 //! Memory: the paths and attributes of the folders, which get their times last, and a few batches of small files.
 
+mod behind;
 mod fill;
 mod folders;
 mod maker;
@@ -34,6 +35,7 @@ use rustix::fs::AtFlags;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use self::behind::WriteBehind;
 use self::folders::Folders;
 use self::folders::Missing;
 use self::folders::split;
@@ -84,6 +86,7 @@ impl Default for FilesSinkOptions {
 pub struct FilesSink {
     // Dropped in this order: the writers end before the folder that they write to is removed.
     writers: Writers,
+    behind: WriteBehind,
     folders: Folders,
     streams: Streams,
     maker: Arc<Maker>,
@@ -107,12 +110,15 @@ impl FilesSink {
         let staging = Staging::create(target.as_ref())?;
         let target = staging.target().to_owned();
         let maker = Arc::new(Maker::new(staging.root().as_fd(), target, options)?);
-        let writers = Writers::start(options.jobs, &maker).map_err(|source| Error::Write {
+        let no_thread = |source| Error::Write {
             path: staging.target().to_owned(),
             source,
-        })?;
+        };
+        let writers = Writers::start(options.jobs, &maker).map_err(no_thread)?;
+        let behind = WriteBehind::start(Arc::clone(staging.root())).map_err(no_thread)?;
         Ok(Self {
             writers,
+            behind,
             folders: Folders::new(Arc::clone(staging.root())),
             streams: Streams::default(),
             maker,
@@ -216,6 +222,7 @@ impl FilesSink {
         fill::check_extents(path, size, extents)?;
         let (folder, name) = self.place(path)?;
         let stored = entry.stored_bytes();
+        self.behind.wrote(stored);
         if stored <= writers::SMALL_BYTES {
             let task = Task {
                 folder,
@@ -269,6 +276,10 @@ impl FilesSink {
         self.writers.settle()?;
         self.streams.check_none()?;
         self.folders.finish(&self.maker)?;
+        self.behind.finish().map_err(|errno| Error::Write {
+            path: self.staging.target().to_owned(),
+            source: errno.into(),
+        })?;
         self.staging.settle()?;
         // Last of all, for the folder may become somebody else's: until then only this user has a way into it.
         let root = self.staging.root().as_fd();
@@ -294,6 +305,7 @@ impl Sink for FilesSink {
     fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         self.guard(|sink| {
             let (folder, name) = sink.place(&part.path)?;
+            sink.behind.wrote(part.size);
             sink.streams.append(part, folder.as_fd(), name, content, &sink.maker)
         })
     }
