@@ -307,6 +307,25 @@ const LINES: &[u8] = br#"{"entry":{"path":"hub/sparse","node":{"file":{"size":10
 {"exception":{"path":"hub/socket","reason":"a socket is not backed up"}}
 "#;
 
+const CONFIGS: [&str; 6] = [
+    "app.json",
+    "app.toml",
+    "compose.yaml",
+    "app.env",
+    "pgpass",
+    "anchors.yaml",
+];
+
+const KEYS: [&str; 6] = [
+    "root.asc",
+    "signer-secret.asc",
+    "gnupg-operations.asc",
+    "operations-secret.asc",
+    "age-operations.txt",
+    "age-escrow-recipient.txt",
+];
+
+/// Files below `testdata`.
 fn testdata(folder: &str, names: &[&str]) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
     names
@@ -358,28 +377,8 @@ fn seeds_of(target: &str) -> Vec<Vec<u8>> {
                 record::to_bytes(&checkpoint),
             ]
         }
-        "guard" => testdata(
-            "config",
-            &[
-                "app.json",
-                "app.toml",
-                "compose.yaml",
-                "app.env",
-                "pgpass",
-                "anchors.yaml",
-            ],
-        ),
-        "keys" => testdata(
-            "keys",
-            &[
-                "root.asc",
-                "signer-secret.asc",
-                "gnupg-operations.asc",
-                "operations-secret.asc",
-                "age-operations.txt",
-                "age-escrow-recipient.txt",
-            ],
-        ),
+        "guard" => testdata("config", &CONFIGS),
+        "keys" => testdata("keys", &KEYS),
         other => panic!("no target {other}"),
     }
 }
