@@ -117,8 +117,8 @@ impl Fault for Error {
                 Some("`hub-backup verify --all` lists every break of the chain.".into())
             }
             Self::Taken { name } => Some(format!(
-                "Another run took {name} meanwhile or wrote it differently: `hub-backup verify --all` tells whether it is good, and the next \
-                 `hub-backup backup` completes what is."
+                "It is no link of the chain: its bundle is not in the store, or does not verify, or it lacks its signatures. Find out who wrote it, \
+                 move {name} out of the store, and run the backup again."
             )),
             Self::NotAManifest(_) | Self::OtherSet { .. } | Self::Signatures { .. } | Self::Random(_) => None,
         }

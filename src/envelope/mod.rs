@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::base::digest::Digest;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::header::BadHeader;
@@ -76,8 +77,8 @@ impl Fault for Damage {
             Self::NoSignature => Kind::SignatureMissing,
             Self::Interrupted(_) => Kind::Incomplete,
             Self::Header(error) => error.kind(),
-            Self::Read(_)
-            | Self::Trailer(_)
+            Self::Read(error) => fault::kind_of_read(error),
+            Self::Trailer(_)
             | Self::HeaderDiffers(_)
             | Self::Frame(_)
             | Self::Length { .. }
@@ -90,8 +91,8 @@ impl Fault for Damage {
         match self {
             Self::Interrupted(_) | Self::NoSignature => None,
             Self::Header(error @ BadHeader::Version(_)) => error.hint(),
-            Self::Read(_)
-            | Self::Trailer(_)
+            Self::Read(error) => Some(fault::hint_of_read(error)),
+            Self::Trailer(_)
             | Self::Header(_)
             | Self::HeaderDiffers(_)
             | Self::Frame(_)

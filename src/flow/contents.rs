@@ -51,6 +51,7 @@ impl Fault for Error {
             Self::Damage(error) => error.kind(),
             // What is read here is signed and was hashed, so whatever is wrong with it is damage, but for a later version.
             Self::Index(error) if error.kind() == Kind::Failed => Kind::Failed,
+            Self::Index(index::Error::Compress(error)) => error.kind(),
             Self::Commitment | Self::Index(_) | Self::Misfit(_) => Kind::DigestMismatch,
         }
     }
@@ -63,6 +64,7 @@ impl Fault for Error {
             ),
             Self::Damage(error) => error.hint(),
             Self::Index(index::Error::Record(error)) => error.hint(),
+            Self::Index(index::Error::Compress(error)) => error.hint(),
             Self::Index(_) | Self::Misfit(_) => None,
         }
     }
@@ -149,7 +151,7 @@ fn unwrapped(error: encrypt::Error) -> Error {
     if let encrypt::Error::Io(source) = error {
         return source
             .downcast::<Damage>()
-            .map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
+            .map_or_else(|source| Damage::Read(source).into(), Error::Damage);
     }
     error.into()
 }

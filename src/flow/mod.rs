@@ -10,6 +10,7 @@
 pub mod backup;
 pub mod contents;
 pub mod index;
+mod payload;
 pub mod remarks;
 pub mod restore;
 pub mod verify;

@@ -433,6 +433,7 @@ impl SqliteSink {
             | Error::Refused { .. }
             | Error::Xattr { .. }
             | Error::Write { .. }
+            | Error::Output(_)
             | Error::Database { .. }
             | Error::Content { .. }) => other,
         }
