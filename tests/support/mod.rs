@@ -351,6 +351,7 @@ pub(crate) fn desk() -> Desk<'static> {
         clock: &SystemClock,
         actor: actor(),
         signers: &[],
+        unrecorded: Box::new(|_| ()),
     }
 }
 
