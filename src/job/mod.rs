@@ -15,6 +15,7 @@ pub mod listing;
 pub mod mysql_target;
 pub mod postgres_target;
 pub mod restore;
+pub mod settings;
 pub mod setup;
 pub mod targets;
 pub mod verify;

@@ -183,7 +183,8 @@ pub fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
+/// The certificates in a file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
     Ok(openpgp::read_certificates(&read_public(path)?)?)
 }
 
