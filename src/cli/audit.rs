@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::work;
 use crate::config::layer::Layer;
 use crate::job::audit_log;
 use crate::job::audit_log::Entry;
@@ -177,9 +178,11 @@ fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     if report.records == 0 && report.problems.is_empty() {
         setup::check_store(&store)?;
     }
-    context
-        .printer
-        .show("audit-check", &report, |out| write_check(out, &report))?;
+    let printer = &context.printer;
+    if report.problems.is_empty() {
+        return printer.done("audit-check", &report, |out| write_check(out, &report));
+    }
+    printer.show("audit-check", &report, |out| write_check(out, &report))?;
     // A chain that is broken is worse news than a signature that is not good.
     let broken = |problem: &&Problem| problem.kind() == Kind::ChainBroken;
     let worst = report.problems.iter().find(broken).or(report.problems.first());
@@ -200,8 +203,9 @@ fn write_check(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     } = report;
     writeln!(
         out,
-        "{records} records, {unsigned} of them not signed, {} problems",
-        problems.len()
+        "{}, {unsigned} of them not signed, {}",
+        work::count(*records, "records"),
+        work::count(problems.len() as u64, "problems")
     )?;
     if *unsigned > 0 {
         writeln!(out, "for a record without a signature, only the records after it vouch")?;

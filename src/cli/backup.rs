@@ -23,6 +23,7 @@ use crate::cli::output::visible;
 use crate::cli::prompt;
 use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
+use crate::config::SetSettings;
 use crate::config::layer::Layer;
 use crate::config::origin::Setting;
 use crate::config::value;
@@ -34,6 +35,7 @@ use crate::job::backup::Stray;
 use crate::job::setup;
 use crate::keyring::Recipient;
 use crate::source::Source;
+use crate::source::uri::SourceUri;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -52,8 +54,8 @@ const EXAMPLES: [Example; 4] = [
                --signer signer.key --certificate signer.asc --root root.asc",
     },
     Example {
-        says: "With the output of a program",
-        line: "hub-backup backup hub --source 'command:manifests=hub-cli export-manifests --output -'",
+        says: "The output of a program, as a set of its own",
+        line: "hub-backup backup --set manifests --source 'command:manifests=hub-cli export-manifests --output -'",
     },
 ];
 
@@ -71,7 +73,7 @@ pub struct Args {
     /// The set, as a flag
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,
-    /// Back up this: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
+    /// Back up this, and not what the settings name: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
     #[arg(long, value_name = "URI")]
     pub source: Vec<String>,
     /// Who opens the bundle.
@@ -113,9 +115,12 @@ pub struct Args {
     /// Let the command of a command source print nothing
     #[arg(long)]
     pub allow_empty: bool,
-    /// Check databases for damage before they are read
-    #[arg(long)]
+    /// Refuse damaged SQLite databases, by `quick_check`; this is the default
+    #[arg(long, conflicts_with = "no_check_sources")]
     pub check_sources: bool,
+    /// Back up SQLite databases as they are, damaged or not
+    #[arg(long)]
+    pub no_check_sources: bool,
     /// Note this word for the retention rules in the manifest
     #[arg(long, value_name = "WORD", value_parser = value::retention_class)]
     pub retention_class: Option<String>,
@@ -145,7 +150,10 @@ impl Args {
         let seconds = self.command_timeout;
         set.command_timeout = seconds.map(|seconds| Setting::of_flag("--command-timeout", seconds));
         set.allow_empty = args::yes("--allow-empty", self.allow_empty);
-        set.check_sources = args::yes("--check-sources", self.check_sources);
+        let unchecked = self
+            .no_check_sources
+            .then(|| Setting::of_flag("--no-check-sources", false));
+        set.check_sources = args::yes("--check-sources", self.check_sources).or(unchecked);
         set.suite = self.suite.map(|suite| Setting::of_flag("--suite", suite));
         set.level = self.level.map(|level| Setting::of_flag("--level", level));
         let class = self.retention_class.clone();
@@ -169,12 +177,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let now = context.clock.now();
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
-    let recipients = setup::recipients(&set.recipients, &context.environment)?;
-    for recipient in &recipients {
-        if let Recipient::Passphrase(passphrase) = recipient {
-            prompt::check_new(context, "the passphrase that opens the bundle", passphrase)?;
-        }
-    }
+    let recipients = recipients(&set, context)?;
     let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
     let mut sources = setup::sources(
@@ -200,8 +203,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         recipients,
     };
     backup::check_keys(&job, now)?;
+    let left_out = left_out(&set, context);
     if args.dry_run {
-        return dry_run(&job, &mut sources, context);
+        return dry_run(&job, &mut sources, left_out, context);
     }
     let done = backup::run(
         &job,
@@ -216,9 +220,36 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             "bundle {bundle} lies in the store and is not in the chain: {reason}"
         ));
     }
-    let report = Report::new(&job, &done);
+    let report = Report::new(&job, &done, left_out);
     report.remarks.warn(&context.printer);
-    context.printer.show("backup", &report, |out| report.write(out))
+    context.printer.done("backup", &report, |out| report.write(out))
+}
+
+fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, CliError> {
+    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    for recipient in &recipients {
+        if let Recipient::Passphrase(passphrase) = recipient {
+            prompt::check_new(context, "the passphrase that opens the bundle", passphrase)?;
+        }
+    }
+    Ok(recipients)
+}
+
+/// The sources of the settings that flags or the environment replace, without their passwords. Warns of them.
+fn left_out(set: &SetSettings, context: &Context) -> Vec<String> {
+    let shown = |text: &String| match text.parse::<SourceUri>() {
+        Ok(uri) => uri.without_arguments(),
+        Err(_) => "a source that cannot be read".to_owned(),
+    };
+    let left_out: Vec<String> = set.left_out.iter().map(shown).collect();
+    if !left_out.is_empty() {
+        context.printer.warn(&format!(
+            "--source replaces the sources that the settings name for set {}: this bundle is without {}",
+            set.name,
+            left_out.join(", ")
+        ));
+    }
+    left_out
 }
 
 /// What was made.
@@ -236,6 +267,7 @@ struct Report {
     exceptions: u64,
     remarks: RemarksReport,
     sources: Vec<String>,
+    left_out: Vec<String>,
     recipients: Vec<String>,
     signers: Vec<String>,
     adopted: Vec<String>,
@@ -244,7 +276,7 @@ struct Report {
 }
 
 impl Report {
-    fn new(job: &Backup<'_>, done: &Done) -> Self {
+    fn new(job: &Backup<'_>, done: &Done, left_out: Vec<String>) -> Self {
         let manifest = &done.sealed.manifest;
         let ids = |keys: &[KeyFacts]| keys.iter().map(|key| key.id.clone()).collect();
         Self {
@@ -264,6 +296,7 @@ impl Report {
                 .iter()
                 .map(|source| format!("{} ({})", source.label, source.kind))
                 .collect(),
+            left_out,
             recipients: ids(&manifest.keys.recipients),
             signers: ids(&manifest.keys.signers),
             adopted: done.adopted.iter().map(ToString::to_string).collect(),
@@ -279,8 +312,8 @@ impl Report {
         if self.swept > 0 {
             writeln!(
                 out,
-                "swept      {} leftovers of runs that ended before their time",
-                self.swept
+                "swept      {} of runs that ended before their time",
+                work::count(self.swept, "leftovers")
             )?;
         }
         writeln!(
@@ -291,8 +324,8 @@ impl Report {
         writeln!(out, "sources    {}", self.sources.join(", "))?;
         writeln!(
             out,
-            "contents   {} entries, {}",
-            self.entries,
+            "contents   {}, {}",
+            work::count(self.entries, "entries"),
             work::size(self.content_bytes)
         )?;
         if self.exceptions > 0 {
@@ -304,9 +337,9 @@ impl Report {
         }
         writeln!(
             out,
-            "encrypted  {} for {} recipients",
+            "encrypted  {} for {}",
             self.suite,
-            self.recipients.len()
+            work::count(self.recipients.len() as u64, "recipients")
         )?;
         writeln!(out, "signed     by {}", self.signers.join(", "))?;
         writeln!(
@@ -325,10 +358,16 @@ struct DryRunReport {
     store: String,
     suite: String,
     sources: Vec<String>,
+    left_out: Vec<String>,
     recipients: usize,
 }
 
-fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context) -> Result<(), CliError> {
+fn dry_run(
+    job: &Backup<'_>,
+    sources: &mut [Box<dyn Source>],
+    left_out: Vec<String>,
+    context: &Context,
+) -> Result<(), CliError> {
     let mut names = Vec::new();
     for source in sources {
         // Nothing needs tidying up: a signal ends the program as usual.
@@ -341,15 +380,17 @@ fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context)
         store,
         suite,
         sources: names,
+        left_out,
         recipients: job.recipients.len(),
     };
-    context.printer.show("backup-dry-run", &report, |out| {
+    context.printer.done("backup-dry-run", &report, |out| {
         writeln!(out, "sources    {}: there and readable", report.sources.join(", "))?;
         writeln!(out, "store      {}", visible(&report.store))?;
         writeln!(
             out,
-            "keys       {} recipients, suite {}",
-            report.recipients, report.suite
+            "keys       {}, suite {}",
+            work::count(report.recipients as u64, "recipients"),
+            report.suite
         )?;
         writeln!(out, "nothing was written")
     })

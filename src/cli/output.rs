@@ -21,7 +21,7 @@ use crate::cli::error::CliError;
 pub struct Printer {
     /// Objects rather than text on stdout.
     pub json: bool,
-    /// No talk but warnings and errors.
+    /// Neither talk nor the results of work that went well; warnings and errors alone.
     pub quiet: bool,
     /// Colours on stderr.
     pub color: bool,
@@ -45,6 +45,22 @@ impl Printer {
             human(&mut out)
         };
         written.and_then(|()| out.flush()).map_err(CliError::stdout)
+    }
+
+    /// As [`Self::show`], for work that went well: with `--quiet` people need not read that it did.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn done<T: Serialize>(
+        &self,
+        command: &str,
+        value: &T,
+        human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CliError> {
+        if self.quiet && !self.json {
+            return Ok(());
+        }
+        self.show(command, value, human)
     }
 
     /// Prints bytes as they are: a script, a page, the content of a member.

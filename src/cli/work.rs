@@ -380,19 +380,28 @@ impl ProofReport {
             _ => {}
         }
         if self.proven {
-            writeln!(
-                out,
-                "keys       {} recipients; by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken",
-                self.recipients
-            )?;
+            let recipients = count(self.recipients as u64, "recipients");
+            let judged =
+                "by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken";
+            writeln!(out, "keys       {recipients}; {judged}")?;
         }
         writeln!(
             out,
-            "digests    {} segments, {}, every byte as stated",
-            self.segments,
+            "digests    {}, {}, every byte as stated",
+            count(self.segments, "segments"),
             size(self.bytes)
         )
     }
+}
+
+/// A number and what is counted: `1 bundle`, `2 bundles`. The word is given for many.
+#[must_use]
+pub fn count(number: u64, many: &str) -> String {
+    let one = match many.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => many.strip_suffix('s').unwrap_or(many).to_owned(),
+    };
+    format!("{number} {}", if number == 1 { &one } else { many })
 }
 
 /// A number of bytes for people.

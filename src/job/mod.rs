@@ -16,6 +16,7 @@ pub mod mysql_target;
 pub mod postgres_target;
 mod reading;
 pub mod restore;
+pub mod settings;
 pub mod setup;
 pub mod targets;
 pub mod verify;

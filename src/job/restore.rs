@@ -15,6 +15,7 @@ use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::BundleId;
+use crate::bundle::name::Label;
 use crate::bundle::name::SetName;
 use crate::bundle::path::RawBytes;
 use crate::catalog::checkpoint::Checkpoint;
@@ -30,6 +31,7 @@ use crate::policy::crypto::KeyPolicy;
 use crate::policy::selection::Selection;
 use crate::sink::Sink;
 use crate::sink::pipe::Pipe;
+use crate::sink::row_check::Compared;
 use crate::sink::sqlite::Check;
 use crate::source::uri::TargetUri;
 use crate::store::Store;
@@ -86,6 +88,8 @@ pub struct Done {
     pub targets: Vec<PathBuf>,
     /// Databases that were checked after they were restored.
     pub databases_checked: u64,
+    /// Rows of database servers that were compared with those of the dump, for each source.
+    pub compared: Vec<(Label, Compared)>,
     /// What the operator should know about what was restored.
     pub notes: Vec<String>,
     /// Whether the audit log of the store has a record of it.
@@ -218,6 +222,7 @@ fn restore(
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
+    selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
     plan.cover(&opened, selection)?;
     let chosen = plan.choose_tables(&opened, selection, cancel)?;
     let landing = Landing {
@@ -234,13 +239,17 @@ fn restore(
 
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
-    router.prepare()?;
+    let prepared = router.prepare();
+    cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
+    prepared?;
+    let compared = router.compared();
     let sink: Box<dyn Sink> = Box::new(router);
     let notes = sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
         databases_checked,
+        compared,
         notes,
         recorded: false,
         verified,
@@ -281,8 +290,11 @@ pub fn plan(
     targets::check(job.targets, job.protected)?;
     let verified = prove(job, found, progress, cancel)?;
     if !job.targets.is_empty() {
+        selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
         let opened = Opened::open(&verified, job.identities)?;
-        Routes::plan(job.targets, verified.manifest())?.cover(&opened, selection)?;
+        let routes = Routes::plan(job.targets, verified.manifest())?;
+        routes.cover(&opened, selection)?;
+        let _tables = routes.choose_tables(&opened, selection, cancel)?;
     }
     let listing = list(&verified, job.identities, selection)?;
     Ok((verified, listing))
@@ -311,6 +323,7 @@ pub struct Listing {
 /// See [`Error`].
 pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Listing, Error> {
     let opened = Opened::open(verified, identities)?;
+    selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
     let mut records = opened.records()?;
     let Listing {
         mut wanted,

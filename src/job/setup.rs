@@ -185,7 +185,8 @@ pub fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
+/// The certificates in a file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
     openpgp::read_certificates(&read_public(path)?).map_err(|source| bad_key(path, source))
 }
 

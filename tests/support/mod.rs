@@ -351,7 +351,7 @@ pub(crate) fn desk() -> Desk<'static> {
         clock: &SystemClock,
         actor: actor(),
         signers: &[],
-        unrecorded: Box::new(|_| ()),
+        unrecorded: Box::new(|error| panic!("not on record: {error}")),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::server::postgres::layout::Format;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::layout::Table;
 use crate::server::postgres::quote;
+use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
 
 /// Bytes on their way to the server at a time: large enough that messages do not count, small enough for a processor's cache.
@@ -252,6 +253,20 @@ impl Loader {
             ))),
             None => Ok(()),
         }
+    }
+}
+
+impl Loader {
+    /// What was compared, once all rows are in their tables.
+    pub(super) fn compared(&self) -> Option<Compared> {
+        let tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tables = self.shared.tables.iter().zip(tallies.iter());
+        let counted = tables.filter(|(table, tally)| !table.streams.is_empty() && tally.open == 0 && !tally.unknown);
+        let (tables, rows) = counted.fold((0, 0), |(tables, rows), (_, tally)| {
+            (tables + 1, rows + tally.expected.count)
+        });
+        let how = self.shared.check;
+        (how != RowCheck::None).then_some(Compared { tables, rows, how })
     }
 }
 
