@@ -111,9 +111,9 @@ pub struct PostgresArgs {
     /// Compare restored rows of a database server with those of the source
     #[arg(long, value_name = "HOW", value_enum, default_value_t = RowChecks::Fingerprint, help_heading = "Options")]
     pub row_check: RowChecks,
-    /// Gather no statistics for the planner
+    /// Gather statistics for the planner before the database has its name
     #[arg(long)]
-    pub no_analyze: bool,
+    pub analyze: bool,
 }
 
 /// How MySQL and MariaDB databases are restored.
@@ -161,7 +161,7 @@ impl PostgresArgs {
             privileges: !self.no_privileges,
             role: self.role.clone(),
             check: self.row_check.check(),
-            analyze: !self.no_analyze,
+            analyze: self.analyze,
             ..PostgresSinkOptions::default()
         }
     }
@@ -326,9 +326,13 @@ fn act(
     for note in &done.notes {
         context.printer.warn(note);
     }
-    let report = Report::new(&done);
+    let report = Report::new(&done, job.postgres.options.analyze);
     context.printer.show("restore", &report, |out| report.write(out))
 }
+
+/// What is still to do for a PostgreSQL database, behind its name.
+const NO_STATISTICS: &str =
+    "has no statistics for the planner yet: vacuumdb --analyze-in-stages gathers them while it is in use";
 
 /// What was restored.
 #[derive(Serialize)]
@@ -341,6 +345,7 @@ struct Report {
     exceptions: Vec<ExceptionReport>,
     notes: Vec<String>,
     targets: Vec<String>,
+    next: Vec<String>,
     recorded: bool,
 }
 
@@ -352,19 +357,24 @@ struct ExceptionReport {
 }
 
 impl Report {
-    fn new(done: &Done) -> Self {
+    fn new(done: &Done, analyzed: bool) -> Self {
         let exception = |(path, reason): &(EntryPath, String)| ExceptionReport {
             path: path.to_string(),
             reason: reason.clone(),
         };
+        let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
+        let unplanned = targets
+            .iter()
+            .filter(|target| !analyzed && target.starts_with("postgres:"));
         Self {
+            next: unplanned.map(|target| format!("{target} {NO_STATISTICS}")).collect(),
             proof: ProofReport::new(&done.verified),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
             exceptions: done.restored.exceptions.iter().map(exception).collect(),
             notes: done.notes.clone(),
-            targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
+            targets,
             recorded: done.recorded,
         }
     }
@@ -390,6 +400,9 @@ impl Report {
         }
         for target in &self.targets {
             writeln!(out, "restored   {}", visible(target))?;
+        }
+        for next in &self.next {
+            writeln!(out, "next       {}", visible(next))?;
         }
         Ok(())
     }

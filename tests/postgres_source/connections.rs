@@ -188,6 +188,110 @@ fn what_is_said_where_there_is_no_way() {
 }
 
 #[test]
+fn certificates_of_clients() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let server = Server::start_with(
+        std::path::Path::new(PROGRAMS),
+        &["password_encryption = 'scram-sha-256'"],
+    );
+    server.sql(
+        "postgres",
+        "CREATE ROLE robot LOGIN SUPERUSER; CREATE TABLE t(a int); INSERT INTO t VALUES (1)",
+    );
+    let authority = server.authority().display().to_string();
+    server.sql("postgres", &format!("ALTER SYSTEM SET ssl_ca_file = '{authority}'"));
+    write(
+        &server.path("data/pg_hba.conf"),
+        "local all postgres scram-sha-256\nhostssl all all 127.0.0.1/32 cert clientcert=verify-full\n",
+    );
+    server.sql("postgres", "SELECT pg_reload_conf()");
+    let openssl = |arguments: &[&str]| {
+        let made = std::process::Command::new("openssl")
+            .args(arguments)
+            .output()
+            .expect("openssl");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    for name in ["robot", "other"] {
+        let (key, request) = (at(&format!("{name}.key")), at("request"));
+        let subject = format!("/CN={name}");
+        openssl(&[
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &request,
+        ]);
+        let (authority_key, certificate) = (server.path("ca.key").display().to_string(), at(&format!("{name}.crt")));
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &authority,
+            "-CAkey",
+            &authority_key,
+            "-CAcreateserial",
+            "-days",
+            "30",
+            "-out",
+            &certificate,
+        ]);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("own file");
+    }
+    openssl(&[
+        "pkcs8",
+        "-topk8",
+        "-in",
+        &at("robot.key"),
+        "-out",
+        &at("locked.key"),
+        "-passout",
+        "pass:needle",
+    ]);
+    openssl(&[
+        "rsa",
+        "-aes256",
+        "-traditional",
+        "-in",
+        &at("robot.key"),
+        "-out",
+        &at("old.key"),
+        "-passout",
+        "pass:needle",
+    ]);
+    let uri = |mode: &str, certificate: &str, key: &str| {
+        format!(
+            "postgres://robot@127.0.0.1:{}/postgres?sslmode={mode}&sslrootcert={authority}&sslcert={}&sslkey={}",
+            server.port,
+            at(certificate),
+            at(key)
+        )
+    };
+    for mode in ["prefer", "require", "verify-ca", "verify-full"] {
+        // Rows too: the workers and pg_dump show the certificate as well.
+        let (collected, _) = collect(source(&uri(mode, "robot.crt", "robot.key"), &[]));
+        assert!(collected.streams.contains_key("hub/post-data.sql"), "{mode}");
+    }
+    fs::set_permissions(at("other.key"), fs::Permissions::from_mode(0o644)).expect("own file");
+    for (uri, part) in [
+        (uri("disable", "robot.crt", "robot.key"), "no pg_hba.conf entry"),
+        (uri("verify-full", "robot.crt", "locked.key"), "locked"),
+        (uri("verify-full", "robot.crt", "old.key"), "locked"),
+        (uri("verify-full", "robot.crt", "other.key"), "others may read this key"),
+        (uri("verify-full", "none.crt", "robot.key"), "none.crt"),
+        (uri("verify-full", "robot.crt", "none.key"), "none.key"),
+    ] {
+        let (_, why) = refused(source(&uri, &[]));
+        assert!(why.contains(part), "{uri}: {why}");
+    }
+    // Of the same authority, and for somebody else.
+    fs::set_permissions(at("other.key"), fs::Permissions::from_mode(0o600)).expect("own file");
+    let (_, why) = refused(source(&uri("verify-full", "other.crt", "other.key"), &[]));
+    assert!(why.contains("certificate authentication failed"), "{why}");
+    let (_, why) = refused(source(&uri("verify-full", "robot.crt", "other.key"), &[]));
+    assert!(why.contains("sslkey must be the key of sslcert"), "{why}");
+}
+
+#[test]
 fn the_password_stands_in_no_argument_and_no_environment_of_children() {
     let server = Server::start();
     server.sql("postgres", "CREATE TABLE t(a int)");

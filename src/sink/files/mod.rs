@@ -1,7 +1,7 @@
 //! A folder of this machine as the place of a restore.
 //!
 //! Everything is made in a private folder beside the target and on its file system, with a name that begins with
-//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, one `syncfs` makes it last and one rename makes it
+//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, everything in it is made to last and one rename makes it
 //! the target.
 //! The target must not exist, or be an empty folder, which is then replaced. Dropped without a commit, all is removed.
 //!
@@ -17,6 +17,7 @@
 
 mod fill;
 mod folders;
+mod last;
 mod maker;
 mod notes;
 mod remove;

@@ -23,6 +23,7 @@ use rustix::fs::Uid;
 use rustix::io::Errno;
 
 use super::super::Error;
+use super::last;
 use super::remove;
 use crate::base::durable;
 use crate::base::random;
@@ -123,7 +124,7 @@ impl Staging {
             path: self.target.clone(),
             source,
         };
-        rustix::fs::syncfs(&self.root).map_err(|errno| write_error(errno.into()))?;
+        last::make_last(self.root.as_fd()).map_err(|errno| write_error(errno.into()))?;
         if let Some(replaced) = &self.replaced {
             fs::remove_dir(&self.target).map_err(|error| self.taken(error))?;
             if let Err(error) = durable::rename_new(&self.path, &self.target) {

@@ -23,10 +23,10 @@ use super::link::Links;
 use super::options::RowCheck;
 use crate::base::parallel::Pool;
 use crate::bundle::entry::Rows;
-use crate::server::postgres::layout::Format;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::layout::Table;
 use crate::server::postgres::quote;
+use crate::server::postgres::rows::Framing;
 
 /// Bytes on their way to the server at a time: large enough that messages do not count, small enough for a processor's cache.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -332,10 +332,7 @@ impl Shared {
 async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver<Cursor<Chunk>>) -> Result<u64, Error> {
     let what = || format!("loading {}", shown(table));
     let name = quote::qualified(&table.schema, &table.name);
-    let mut options = vec![match table.format {
-        Format::Text => "FORMAT text",
-        Format::Binary => "FORMAT binary",
-    }];
+    let mut options = vec![table.format.option()];
     if freeze {
         // A table that is emptied in the same transaction may be written frozen, and without a log where the server keeps a minimal one.
         link.run(&what(), &format!("BEGIN; TRUNCATE ONLY {name}")).await?;
@@ -368,7 +365,11 @@ async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver
 async fn read_back(link: &Link, table: &Table) -> Result<Rows, Error> {
     let what = format!("reading {} back", shown(table));
     let name = quote::qualified(&table.schema, &table.name);
-    let sql = format!("COPY {name}{} TO STDOUT", columns(table));
+    let sql = format!(
+        "COPY {name}{} TO STDOUT WITH ({})",
+        columns(table),
+        table.format.option()
+    );
     let stream = link
         .client()
         .copy_out(sql.as_str())
@@ -376,10 +377,12 @@ async fn read_back(link: &Link, table: &Table) -> Result<Rows, Error> {
         .map_err(|error| link.failed(&what, &error))?;
     let mut stream = std::pin::pin!(stream);
     let mut rows = Rows::default();
-    while let Some(row) = stream.next().await {
-        // One message is one row.
-        let row = row.map_err(|error| link.failed(&what, &error))?;
-        rows.add(row.strip_suffix(b"\n").unwrap_or(&row));
+    let mut framing = Framing::new(table.format);
+    while let Some(message) = stream.next().await {
+        let message = message.map_err(|error| link.failed(&what, &error))?;
+        if let Some(row) = framing.row(&message) {
+            rows.add(row);
+        }
     }
     Ok(rows)
 }
