@@ -39,7 +39,7 @@ fn run(command: &str, options: CommandOptions) -> (Collected, Result<Learnt, Err
     let mut collected = Collected::default();
     let mut source = CommandSource::new(label(), command.into(), options).expect(command);
     let learnt = source
-        .check()
+        .check(&Cancel::new())
         .and_then(|()| source.collect(&mut collected, &Cancel::new()));
     (collected, learnt)
 }

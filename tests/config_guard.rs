@@ -276,7 +276,7 @@ fn collect(path: &Path, options: ConfigOptions) -> (Collected, Result<Learnt, Er
     let mut collected = Collected::default();
     let mut source = ConfigSource::new("cfg".parse().expect("a label"), path.into(), options).expect("good patterns");
     let learnt = source
-        .check()
+        .check(&Cancel::new())
         .and_then(|()| source.collect(&mut collected, &Cancel::new()));
     (collected, learnt)
 }
@@ -484,7 +484,7 @@ fn roots_that_are_not_there_are_told_before_anything_is_read() {
     ] {
         let mut source =
             ConfigSource::new("cfg".parse().expect("a label"), path, ConfigOptions::default()).expect("plain");
-        assert_eq!(source.check().expect_err("no settings").kind(), kind);
+        assert_eq!(source.check(&Cancel::new()).expect_err("no settings").kind(), kind);
     }
 }
 

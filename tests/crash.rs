@@ -627,7 +627,7 @@ impl Restore {
         there
     }
 
-    /// Once more, beside what was left: a restore never touches what another one may still be writing.
+    /// Once more: what was left is swept, and the restore succeeds.
     fn assert_recovers(&self, case: &Path, context: &str) {
         for name in TARGETS.map(|name| case.join(name)) {
             let removed = if name.is_dir() {
@@ -637,8 +637,12 @@ impl Restore {
             };
             drop(removed);
         }
-        self.run(case).expect_code(0, context);
+        let were_left = !leftovers(case).is_empty();
+        let ran = self.run(case).expect_code(0, context);
         assert_eq!(self.assert_whole(case, context), 2, "{context}");
+        assert_eq!(leftovers(case), [""; 0], "{context}");
+        let said = ran.stderr.contains("leftovers of killed restores removed beside");
+        assert_eq!(said, were_left, "{context}: {}", ran.stderr);
     }
 
     fn run(&self, case: &Path) -> Ran {
@@ -678,6 +682,114 @@ fn a_restore_killed_at_any_moment_leaves_no_half_target() {
     }
     println!("killed with 0, 1, 2 targets in place: {targets:?}; {left} leftovers");
     assert!(targets[0] > 10 && left > 0, "{targets:?}, {left}");
+}
+
+#[test]
+fn a_restore_killed_at_any_call_is_swept_by_the_next() {
+    let restore = Restore::new();
+    let (mut cases, mut left) = (0, 0);
+    let calls = [
+        "flock",
+        "write",
+        "?pwrite64",
+        "?mkdir",
+        "mkdirat",
+        "?unlink",
+        "unlinkat",
+        "?renameat2",
+        "linkat",
+        "fsync",
+        "?fdatasync",
+        "syncfs",
+        "?fchmod",
+        "?utimensat",
+    ];
+    for call in calls {
+        for n in stepped(call) {
+            let case = restore.case();
+            let inject = format!("inject={call}:signal=SIGKILL:when={n}");
+            let arguments = Restore::arguments(case.path());
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let trace = format!("trace={call}");
+            let traced = traced(&restore.room.world, &["-e", &trace, "-e", &inject], &arguments);
+            let _there = restore.assert_whole(case.path(), &inject);
+            left += usize::from(!leftovers(case.path()).is_empty());
+            if !traced.injected {
+                break;
+            }
+            restore.assert_recovers(case.path(), &inject);
+            cases += 1;
+        }
+    }
+    println!("killed at {cases} calls, with leftovers after {left}");
+    assert!(left > 30, "{left}");
+}
+
+#[test]
+fn a_restore_that_is_at_work_is_not_swept() {
+    let restore = Restore::new();
+    let case = restore.case();
+    let arguments = Restore::arguments(case.path());
+    let mut slow = restore.room.world.command("strace");
+    let slow = slow
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e"])
+        .arg("inject=renameat2:delay_enter=4000000")
+        .arg(PROGRAM)
+        .args(&arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let slow = slow.spawn().expect("strace is installed");
+    let begin = Instant::now();
+    // Both targets are staged, each with its claim.
+    while leftovers(case.path()).len() < 4 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it begins");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let staged = leftovers(case.path());
+    restore.run(case.path()).expect_code(0, "another one, faster");
+    assert_eq!(restore.assert_whole(case.path(), "the faster one"), 2);
+    for name in staged {
+        assert!(case.path().join(&name).exists(), "{name} was swept");
+    }
+    let slow = Ran::new(slow.wait_with_output().expect("own child")).expect_code(40, "the slower one");
+    assert!(slow.stderr.contains("will not restore to"), "{}", slow.stderr);
+    assert_eq!(leftovers(case.path()), [""; 0]);
+}
+
+#[test]
+fn an_init_killed_at_any_call_is_swept_by_the_next() {
+    let world = World::new();
+    let (mut cases, mut left) = (0, 0);
+    for exists in [false, true] {
+        for call in ["flock", "fsync", "?mkdir", "mkdirat", "?renameat2", "?unlink", "linkat"] {
+            for n in (1..).step_by(3) {
+                world.script(if exists { "mkdir -p new/hub" } else { "mkdir new" });
+                let inject = format!("inject={call}:signal=SIGKILL:when={n}");
+                let trace = format!("trace={call}");
+                let arguments = ["init", "new/hub", "--no-passphrase", "--algorithm", "ed25519"];
+                let traced = traced(&world, &["-e", &trace, "-e", &inject], &arguments);
+                left += usize::from(!leftovers(&world.path("new")).is_empty());
+                // A folder that was there before is filled piece by piece: what has a name by then stays.
+                let begun = fs::read_dir(world.path("new/hub")).is_ok_and(|mut all| {
+                    all.any(|entry| !entry.expect("readable").file_name().to_string_lossy().starts_with('.'))
+                });
+                let again = world.run(&arguments);
+                if begun {
+                    drop(again.expect_code(40, &inject));
+                } else {
+                    drop(again.expect_code(0, &inject));
+                    assert_eq!(leftovers(&world.path("new")), [""; 0], "{inject}");
+                }
+                world.script("rm -r new");
+                if !traced.injected {
+                    break;
+                }
+                cases += 1;
+            }
+        }
+    }
+    println!("killed at {cases} calls, with leftovers after {left}");
+    assert!(left > 20, "{left}");
 }
 
 #[test]

@@ -418,7 +418,7 @@ fn the_hub_goes_and_comes_back() {
     let restored = folder.path().join("restored.db");
     let mut sink = Box::new(SqliteSink::new(restored.clone(), Check::Full).expect("free"));
     sink.entry(&entry, &mut &memory[..]).expect("room");
-    sink.commit().expect("sound");
+    let _notes = sink.commit().expect("sound");
     assert!(std::fs::read(&restored).expect("there") == std::fs::read(&database).expect("there"));
     assert!(run(&restored, ".dump") == run(&database, ".dump"), "the same SQL");
     let words = "SELECT title FROM docs('naive'); SELECT count(*) FROM installed; PRAGMA foreign_key_check";

@@ -24,12 +24,13 @@ use hub_backup::bundle::entry::Part;
 use hub_backup::bundle::entry::Rows;
 use hub_backup::bundle::entry::Stream;
 use hub_backup::bundle::path::EntryPath;
+use hub_backup::server::mysql::sql;
 use hub_backup::sink;
 use hub_backup::sink::Sink;
 use hub_backup::sink::mysql::MysqlSink;
 use hub_backup::sink::mysql::options::Definer;
 use hub_backup::sink::mysql::options::MysqlSinkOptions;
-use hub_backup::sink::postgres::options::RowCheck;
+use hub_backup::sink::row_check::RowCheck;
 use hub_backup::source::Source as _;
 use hub_backup::source::mysql::MysqlOptions;
 use hub_backup::source::mysql::MysqlSource;
@@ -133,7 +134,7 @@ fn dump(server: &Server, databases: &[&str]) -> Dump {
     let mut source = MysqlSource::new("shop".parse().expect("a label"), options(&server.uri("admin", "")), how);
     let mut dump = Dump::default();
     let cancel = Cancel::new();
-    source.check().unwrap_or_else(|error| panic!("{error}"));
+    source.check(&Cancel::new()).unwrap_or_else(|error| panic!("{error}"));
     let _learnt = source
         .collect(&mut dump, &cancel)
         .unwrap_or_else(|error| panic!("{error}"));
@@ -158,9 +159,7 @@ impl Dump {
         let mut sink = open(server, how)?;
         self.give(&mut sink, usize::MAX)?;
         sink.prepare()?;
-        let notes = sink.notes();
-        Box::new(sink).commit()?;
-        Ok(notes)
+        Box::new(sink).commit()
     }
 }
 
@@ -232,6 +231,13 @@ fn databases(server: &Server) -> Vec<String> {
     names
         .filter(|name| !["mysql", "information_schema", "performance_schema", "sys"].contains(&name.as_str()))
         .collect()
+}
+
+fn drop_all(server: &Server) {
+    for database in databases(server) {
+        let drop = format!("DROP DATABASE {}", sql::name(&database));
+        server.run(&["SET SESSION foreign_key_checks = 0", &drop]);
+    }
 }
 
 fn source() -> Server {
@@ -488,7 +494,7 @@ fn what_another_restore_is_filling_is_not_swept() {
         .restore(&server, named("second"))
         .unwrap_or_else(|error| panic!("{error}"));
     assert!(!notes.iter().any(|note| note.contains("hub_tmp")), "{notes:?}");
-    Box::new(first).commit().unwrap_or_else(|error| panic!("{error}"));
+    drop(Box::new(first).commit().unwrap_or_else(|error| panic!("{error}")));
     assert_eq!(databases(&server), ["first", "second", "shop"]);
 }
 
@@ -503,12 +509,11 @@ fn chosen_tables_come_alone() {
     dump.give(&mut sink, usize::MAX)
         .unwrap_or_else(|error| panic!("{error}"));
     sink.prepare().unwrap_or_else(|error| panic!("{error}"));
-    let notes = sink.notes();
+    let notes = Box::new(sink).commit().unwrap_or_else(|error| panic!("{error}"));
     assert!(
         notes.iter().any(|note| note.contains("without its foreign keys")),
         "{notes:?}"
     );
-    Box::new(sink).commit().unwrap_or_else(|error| panic!("{error}"));
     let tables = server
         .admin()
         .table("SHOW TABLES FROM `some`")
@@ -532,19 +537,43 @@ fn the_stock_client_restores_the_same() {
     let dump = dump(&from, &["torture", ODD]);
     let folder = tempfile::tempdir().expect("a folder");
     dump.unpack(folder.path());
+    let below = folder.path().join("shop");
     let to = Server::mariadb("max_allowed_packet=64M");
-    let script = std::fs::File::open(folder.path().join("shop/restore.sql")).expect("restore.sql");
-    let mut client = to.stock("");
-    let client = client
-        .args(["--skip-binary-mode", "--abort-source-on-error"])
-        .current_dir(folder.path().join("shop"))
-        .stdin(script)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let ran = client.output().expect("mariadb");
+    let again = || {
+        for database in ["torture", ODD] {
+            assert_same(&from, &to, database);
+        }
+        drop_all(&to);
+    };
+    let ran = to.follow_restore_sql(&below);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    for database in ["torture", ODD] {
-        assert_same(&from, &to, database);
+    again();
+
+    let by_itself = || {
+        let script = std::fs::File::open(below.join("restore.sql")).expect("restore.sql");
+        let mut client = to.stock("");
+        let client = client.args(["--skip-binary-mode", "--abort-source-on-error"]);
+        let client = client.current_dir(&below).stdin(script).stdout(Stdio::null());
+        client.output().expect("mariadb")
+    };
+    let ran = by_itself();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    again();
+
+    // A row of a table that is not there, and then a file that is not there.
+    let data = std::fs::read_dir(below.join("data"))
+        .expect("rows")
+        .next()
+        .expect("rows");
+    let data = data.expect("readable").path();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&data).expect("rows");
+    std::io::Write::write_all(&mut file, b"INSERT INTO `nowhere` (`a`) VALUES\n(1);\n").expect("room");
+    for how in ["an error", "a missing file"] {
+        for ran in [to.follow_restore_sql(&below), by_itself()] {
+            assert!(!ran.status.success(), "{how} is not noticed");
+            drop_all(&to);
+        }
+        let _gone = std::fs::remove_file(&data);
     }
 }
 
@@ -603,14 +632,45 @@ fn everything_comes_back_on_mysql() {
     assert_same_text("by_file", &before, &again("by_file"));
     server.run(&["SET GLOBAL local_infile = 0"]);
     assert_same_text("by_statement", &before, &again("by_statement"));
-    // What MariaDB knows and MySQL does not is refused by name, and nothing stays.
+    // What one of them knows and the other does not is named before anything is made, and nothing stays.
     let maria = Server::mariadb("");
-    maria.run(&["CREATE DATABASE own", "CREATE TABLE own.t (u UUID)"]);
-    let (kind, text) = refusal(self::dump(&maria, &["own"]).restore(&server, named("own")));
-    assert!(
-        kind == Kind::RestoreFailed && text.contains("CREATE TABLE `t`"),
-        "{text}"
-    );
+    maria.run(&[
+        "CREATE DATABASE own CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci",
+        "CREATE SEQUENCE own.s",
+        "CREATE TABLE own.t (u UUID DEFAULT uuid(), i INET6, hidden INT INVISIBLE)",
+        "CREATE TABLE own.v (a INT) WITH SYSTEM VERSIONING",
+    ]);
+    server.run(&[
+        "CREATE DATABASE own CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_as_cs",
+        "CREATE TABLE own.t (a INT INVISIBLE, b INT, KEY k ((a + 1)), CONSTRAINT c CHECK (b > 0) NOT ENFORCED)",
+    ]);
+    let maria_says = [
+        "sequence own.s; ",
+        "own.t.u: type uuid",
+        "own.t.u: default uuid()",
+        "own.t.i: type inet6",
+        "own.v: system versioning",
+        "collation utf8mb4_uca1400_ai_ci",
+    ];
+    let mysql_says = [
+        "own.t.a: an invisible column",
+        "own.t.k: a key of an expression",
+        "own.t.c: a constraint that is not enforced",
+        "collation utf8mb4_0900_as_cs",
+    ];
+    for (from, to, words) in [(&maria, &server, &maria_says[..]), (&server, &maria, &mysql_says[..])] {
+        let (kind, text) = refusal(self::dump(from, &["own"]).restore(to, named("strange")));
+        assert_eq!(kind, Kind::RestoreFailed, "{text}");
+        for word in words {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        assert!(!text.contains("hidden"), "{text}");
+        assert!(
+            !databases(to).iter().any(|name| name.contains("strange")),
+            "{:?}",
+            databases(to)
+        );
+    }
     // And what both know goes from one to the other.
     maria.script(PLAIN);
     let _notes = self::dump(&maria, &["plain"])
@@ -618,6 +678,18 @@ fn everything_comes_back_on_mysql() {
         .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
         server
+            .admin()
+            .value("SELECT v FROM crossed.w")
+            .expect("a view")
+            .as_deref(),
+        Some("x\n'é😀),")
+    );
+    drop_all(&maria);
+    let _notes = dump
+        .restore(&maria, named("crossed"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        maria
             .admin()
             .value("SELECT v FROM crossed.w")
             .expect("a view")

@@ -10,8 +10,12 @@ mod collected;
 mod mysql;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -58,7 +62,7 @@ fn source(uri: &str, options_: MysqlOptions) -> MysqlSource {
 
 fn dump(uri: &str, options_: MysqlOptions) -> Result<(Collected, Learnt), source::Error> {
     let mut source = source(uri, options_);
-    source.check()?;
+    source.check(&Cancel::new())?;
     let mut collected = Collected::default();
     let learnt = source.collect(&mut collected, &Cancel::new())?;
     Ok((collected, learnt))
@@ -81,13 +85,7 @@ fn restore(collected: &Collected, server: &Server) {
     let folder = tempfile::tempdir_in(server.path()).expect("a folder");
     unpack(collected, folder.path());
     let below = folder.path().join("shop");
-    let script = std::fs::File::open(below.join("restore.sql")).expect("restore.sql");
-    let mut command = server.stock_in(&below);
-    let ran = command
-        .stdin(script)
-        .stdout(Stdio::null())
-        .output()
-        .expect("the stock client");
+    let ran = server.follow_restore_sql(&below);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }
 
@@ -167,6 +165,112 @@ fn connections_verify_whom_they_talk_to() {
     }
 }
 
+#[test]
+fn accounts_prove_themselves_in_every_way_that_is_known() {
+    let server = Server::shared();
+    server.run(&[
+        "INSTALL SONAME 'auth_ed25519'",
+        &format!("CREATE USER signs@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')"),
+        &format!("CREATE USER shows@'127.0.0.1' IDENTIFIED BY '{PASSWORD}' REQUIRE X509"),
+        "CREATE USER pam@'127.0.0.1' IDENTIFIED VIA unix_socket",
+    ]);
+    assert_eq!(
+        connect(&server.uri("signs", "")).value("SELECT 1").expect("a row"),
+        Some("1".into())
+    );
+    let folder = server.path().display();
+    let shows = server.uri(
+        "shows",
+        &format!("?ssl-cert={folder}/server.crt&ssl-key={folder}/server.key"),
+    );
+    assert!(connect(&shows).is_tls());
+    for (bad, word) in [
+        (server.uri("shows", ""), "Access denied"),
+        (
+            server.uri("shows", &format!("?ssl-cert={folder}/server.crt")),
+            "belong together",
+        ),
+        (
+            server.uri(
+                "shows",
+                &format!("?ssl-cert={folder}/server.crt&ssl-key={folder}/ca.pem"),
+            ),
+            "ca.pem",
+        ),
+        (server.uri("pam", ""), "Access denied"),
+    ] {
+        let error = Connection::open(&options(&bad), &Cancel::new()).err().expect("refused");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+/// Listens, says `greeting` to whoever comes, and nothing more. Gives the port, and all that it was told.
+fn mute(greeting: &'static [u8]) -> (u16, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&heard);
+    let _ends_with_the_tests = thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, all) = (stream.expect("a client"), Arc::clone(&all));
+            let _ends_with_the_client = thread::spawn(move || {
+                stream.write_all(greeting).expect("a reader");
+                let mut octets = [0; 4096];
+                while let Ok(count @ 1..) = stream.read(&mut octets) {
+                    all.lock().expect("no panic").extend_from_slice(&octets[..count]);
+                }
+            });
+        }
+    });
+    (port, heard)
+}
+
+/// A MySQL without TLS, whose accounts need `caching_sha2_password`.
+const WITHOUT_TLS: &[u8] = b"\x4a\0\0\0\x0a9.7.4\0\x08\0\0\0abcdefgh\0\x00\x82\xff\x02\0\x08\0\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0caching_sha2_password\0";
+
+#[test]
+fn no_password_goes_out_under_a_key_that_nobody_vouches_for() {
+    let (port, heard) = mute(WITHOUT_TLS);
+    for more in ["", "&ssl-mode=DISABLED", "&ssl-mode=REQUIRED", "&ssl-mode=VERIFY_CA"] {
+        let uri = format!("mysql://u:{PASSWORD}@127.0.0.1:{port}/?no-defaults=1{more}");
+        let error = Connection::open(&options(&uri), &Cancel::new()).err().expect("refused");
+        assert!(
+            matches!(error.kind(), Kind::SourceUnsupported | Kind::SourceUnreachable),
+            "{error}"
+        );
+        assert!(
+            error.hint().is_some() && !error.to_string().contains(PASSWORD),
+            "{error}"
+        );
+    }
+    assert_eq!(*heard.lock().expect("no panic"), b"", "a server heard something");
+}
+
+#[test]
+fn a_silent_server_is_left_when_time_is_up_or_the_user_says_so() {
+    let (port, _heard) = mute(b"");
+    let uri = format!("mysql://u:{PASSWORD}@127.0.0.1:{port}/?no-defaults=1");
+    let begin = Instant::now();
+    let error = Connection::open(&options(&format!("{uri}&connect-timeout=1")), &Cancel::new());
+    let error = error.err().expect("no answer");
+    assert_eq!(error.kind(), Kind::SourceUnreachable, "{error}");
+    assert!((1..3).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+
+    let (begin, cancel) = (Instant::now(), Cancel::new());
+    let error = thread::scope(|scope| {
+        let checked = scope.spawn(|| {
+            source(&uri, MysqlOptions::default())
+                .check(&cancel)
+                .expect_err("no answer")
+        });
+        thread::sleep(Duration::from_millis(300));
+        cancel.set();
+        checked.join().expect("no panic")
+    });
+    assert_eq!(error.kind(), Kind::Incomplete, "{error}");
+    assert!(begin.elapsed() < Duration::from_millis(1300), "{:?}", begin.elapsed());
+}
+
 /// A dump through the stock client and dumped again is the same, text for text.
 fn every_value_survives(server: &Server, more: &str, names: &[&str]) {
     server.script(&format!("{TYPES}\n{more}"));
@@ -229,6 +333,20 @@ fn every_value_survives_the_stock_client_of_mysql() {
     let server = Server::mysql_in(Path::new(&root), "");
     every_value_survives(&server, MYSQL, &["types", "we`ird näme"]);
     moves_are_seen_whole(&server, "moves");
+    // Without TLS, the password itself goes out only where that is allowed.
+    let plain = server
+        .uri("admin", "")
+        .replace("ssl-mode=VERIFY_IDENTITY", "ssl-mode=DISABLED");
+    assert!(plain.contains("DISABLED"), "{plain}");
+    let error = Connection::open(&options(&plain), &Cancel::new())
+        .err()
+        .expect("refused");
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("get-server-public-key")),
+        "{error}"
+    );
+    server.run(&["FLUSH PRIVILEGES"]);
+    assert!(!connect(&format!("{plain}&get-server-public-key=1")).is_tls());
 }
 
 /// Accounts between which money moves: the sum over several tables stays what it is.

@@ -11,6 +11,7 @@ use std::process::Stdio;
 use hub_backup::base::cancel::Cancel;
 use hub_backup::base::parallel::Pool;
 use hub_backup::base::progress::Silent;
+use hub_backup::base::shared::BlockCursor;
 use hub_backup::bundle::entry::Attributes;
 use hub_backup::bundle::entry::CollectError;
 use hub_backup::bundle::entry::Collector;
@@ -76,7 +77,7 @@ fn attributes(mode: u32, seconds: i64, nanos: u32) -> Attributes {
 /// Reads everything back: content by path.
 fn unpack(packed: &Packed) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let mut unpacker = Unpacker::new(packed.tar.as_slice(), SECONDS);
+    let mut unpacker = Unpacker::new(BlockCursor::from(packed.tar.clone()), SECONDS)?;
     for record in &packed.records {
         let mut append =
             |name: String, content: &mut dyn Read| content.read_to_end(contents.entry(name).or_default()).map(drop);
@@ -92,6 +93,7 @@ fn unpack(packed: &Packed) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         }
     }
     unpacker.finish()?;
+    unpacker.settle()?;
     Ok(contents)
 }
 

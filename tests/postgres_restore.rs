@@ -31,7 +31,7 @@ use hub_backup::sink;
 use hub_backup::sink::Sink as _;
 use hub_backup::sink::postgres::PostgresSink;
 use hub_backup::sink::postgres::options::PostgresSinkOptions;
-use hub_backup::sink::postgres::options::RowCheck;
+use hub_backup::sink::row_check::RowCheck;
 
 use crate::cli::PROGRAM;
 use crate::cli::Ran;
@@ -467,7 +467,7 @@ fn two_rows(server: &Server, rows: Rows, check: RowCheck) -> Result<(), sink::Er
     stream(&mut sink, "pre-data.sql", b"CREATE TABLE public.t (a integer);\n", None)?;
     stream(&mut sink, "data/t.copy", b"1\n2\n", Some(rows))?;
     stream(&mut sink, "post-data.sql", b"", None)?;
-    Box::new(sink).commit()
+    Box::new(sink).commit().map(drop)
 }
 
 #[test]

@@ -356,6 +356,48 @@ fn the_policy_demands_recipients_when_a_bundle_is_made_and_when_it_is_read() {
 }
 
 #[test]
+fn what_is_not_given_back_as_it_was_is_said() {
+    let world = world();
+    world.script("chown 12345 data/one.txt hub.db; chmod 6755 'data/folder/two words'; setfattr -n user.note -v x data/folder/noise");
+    world.good(&["backup", "all"]);
+    let notes = |restored: &Value| -> Vec<String> {
+        let notes = restored["notes"].as_array().expect("a list").iter();
+        notes.map(|note| note.as_str().expect("text").to_owned()).collect()
+    };
+    let whole = world.json(&["restore", "latest", "--to", "whole"]);
+    assert_eq!(notes(&whole), [""; 0]);
+    world.script("test \"$(stat -c %u whole/data/one.txt whole/hub.db/hub.db)\" = $'12345\\n12345'");
+
+    let to = ["--to", "mine", "--to", "hub.db=sqlite:mine.db", "--no-same-owner"];
+    let ran = world.good(&[&["restore", "latest"], &to[..], &["--json", "--quiet"]].concat());
+    let expected = [
+        "owners not restored, so that these belong to who restores: 1, first data/hard",
+        "setuid and setgid bits and capabilities not restored, because owners are not: 1, first data/folder/two words",
+        "owners not restored, so that these belong to who restores: 1, first hub.db/hub.db",
+    ];
+    assert_eq!(notes(&ran.object()), expected);
+    for note in expected {
+        assert!(ran.stderr.contains(&format!("warning: {note}\n")), "{}", ran.stderr);
+    }
+    world.script("test \"$(stat -c %u mine/data/one.txt mine.db)\" = $'0\\n0'");
+
+    let bare = |flags: &str| {
+        let script =
+            format!("mkdir -p bare; mount -t ramfs none bare; {PROGRAM} restore latest --to bare/to --json {flags}");
+        let ran = world
+            .command("unshare")
+            .args(["--mount", "bash", "-c", &script])
+            .output();
+        Ran::new(ran.expect("unshare is installed"))
+    };
+    let refused = bare("").expect_code(41, "no extended attributes there");
+    assert!(refused.stderr.contains("--allow-missing-xattrs"), "{}", refused.stderr);
+    let ran = bare("--allow-missing-xattrs").expect_code(0, "allowed");
+    let expected = "extended attributes that the target does not take: 1, first data/folder/noise";
+    assert_eq!(notes(&ran.object()), [expected]);
+}
+
+#[test]
 fn what_is_no_secret_is_stored_when_the_operator_says_so() {
     let world = World::new();
     world.write("conf/a.env", b"PUBLIC_TOKEN=shown to everybody\n");

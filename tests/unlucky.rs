@@ -59,7 +59,19 @@ fn a_store_that_is_not_mounted_is_no_store() {
             "{message}"
         );
     }
-    fails(&world, 10, &[&["verify", "--all"][..], &there].concat());
+    for act in [
+        &["verify", "--all"][..],
+        &["verify"],
+        &["list"],
+        &["audit", "list"],
+        &["audit", "check"],
+        &["restore", "latest", "--to", "out"],
+    ] {
+        fails(&world, 50, &[act, &there].concat());
+    }
+    world.store("new");
+    fails(&world, 10, &["verify", "--all", "--store", "new"]);
+    world.good(&["list", "--store", "new"]);
     fails(&world, 10, &["verify", "--all", "--set", "nowhere"]);
     assert_eq!(world.files("mount-point"), []);
     let missing = fails(&world, 50, &["backup", "hub", "--store", "nowhere"]);
@@ -476,4 +488,42 @@ fn settings_that_anybody_can_write_are_told_how_to_mend() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn a_carried_bundle_is_told_from_the_newest_that_a_checkpoint_saw() {
+    let world = backed_up();
+    world.script("cp store/bundles/hub/*/*/*.hub.tar carried.hub.tar");
+    world.good(&["backup", "hub"]);
+    world.good(&["checkpoint", "create", "--out", "kept.json"]);
+    let ran = world.good(&["verify", "carried.hub.tar", "--checkpoint", "kept.json"]);
+    let shown = String::from_utf8(ran.stdout).expect("text");
+    assert!(
+        shown.contains("the newest that the checkpoint saw is number 2"),
+        "{shown}"
+    );
+    let told = world.json(&["verify", "carried.hub.tar", "--checkpoint", "kept.json"]);
+    assert_eq!(
+        (&told["result"]["sequence"], &told["result"]["head"]),
+        (&1.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_name_can_be_given_as_it_is_shown() {
+    let world = backed_up();
+    world.script(r"printf inside > $'data/a\x1b[31m\n\xffb'; printf other > 'data/a\x1b'");
+    world.good(&["backup", "hub"]);
+    let ran = world.good(&["ls", "latest"]);
+    let shown = String::from_utf8(ran.stdout).expect("text");
+    let name = shown
+        .lines()
+        .find_map(|line| line.split(' ').find(|word| word.contains("[31m")));
+    let name = name.unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(world.good(&["cat", "latest", name]).stdout, b"inside");
+    let alone = String::from_utf8(world.good(&["ls", "latest", name]).stdout).expect("text");
+    assert!(alone.contains(name) && !alone.contains(r"a\\x1b"), "{alone}");
+    assert_eq!(world.good(&["cat", "latest", r"data/a\x1b"]).stdout, b"other");
+    world.good(&["restore", "latest", "--only", name, "--to", "out"]);
+    assert_eq!(world.files("out").len(), 1);
 }

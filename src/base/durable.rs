@@ -48,7 +48,14 @@ impl NewFile {
     /// What the file system reports.
     pub fn create(folder: &Path, mode: u32) -> io::Result<Self> {
         let token: [u8; 8] = random::octets().map_err(io::Error::other)?;
-        let temporary = folder.join(format!("{TEMP_PREFIX}{}", hex::encode(token)));
+        Self::create_at(folder.join(format!("{TEMP_PREFIX}{}", hex::encode(token))), mode)
+    }
+
+    /// Creates an empty file with a temporary name that was claimed.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn create_at(temporary: PathBuf, mode: u32) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)

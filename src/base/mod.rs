@@ -1,6 +1,7 @@
 //! Level 1: tools that know nothing of backups. Nothing here imports anything of ours.
 
 pub mod cancel;
+pub mod claim;
 pub mod clock;
 pub mod digest;
 pub mod durable;
@@ -13,4 +14,5 @@ pub mod random;
 pub mod read_at;
 pub mod record;
 pub mod secret;
+pub mod shared;
 pub mod sqlite_uri;

@@ -93,7 +93,7 @@ fn gather<Out, E>(next: &Receiver<Receiver<Out>>, consume: &mut impl FnMut(Out) 
 }
 
 /// Buffers that go round: taken by the producer, given back by the consumer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     give: Sender<Vec<u8>>,
     take: Receiver<Vec<u8>>,

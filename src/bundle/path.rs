@@ -30,6 +30,38 @@ impl RawBytes {
         OsStr::from_bytes(&self.0)
     }
 
+    /// A path as people see it, back into its bytes: besides the spelling, `\n`, `\r`, `\t`, `\xHH` and `\u{H…}` for what would steer a
+    /// terminal. None when it is not of that form.
+    #[must_use]
+    pub fn from_shown(text: &str) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('\\') {
+            bytes.extend_from_slice(&rest.as_bytes()[..at]);
+            let mut signs = rest[at + 1..].chars();
+            match signs.next()? {
+                '\\' => bytes.push(b'\\'),
+                'n' => bytes.push(b'\n'),
+                'r' => bytes.push(b'\r'),
+                't' => bytes.push(b'\t'),
+                'x' => {
+                    bytes.push(u8::try_from(hex_number(signs.as_str().get(..2)?)?).ok()?);
+                    signs = signs.as_str()[2..].chars();
+                }
+                'u' => {
+                    let (digits, after) = signs.as_str().strip_prefix('{')?.split_once('}')?;
+                    let sign = char::from_u32(hex_number(digits)?)?;
+                    bytes.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
+                    signs = after.chars();
+                }
+                _ => return None,
+            }
+            rest = signs.as_str();
+        }
+        bytes.extend_from_slice(rest.as_bytes());
+        Some(Self(bytes))
+    }
+
     fn spell(&self) -> String {
         let mut text = String::with_capacity(self.0.len());
         for chunk in self.0.utf8_chunks() {
@@ -40,6 +72,12 @@ impl RawBytes {
         }
         text
     }
+}
+
+/// Digits alone: the parser of the library takes a sign before them too.
+fn hex_number(digits: &str) -> Option<u32> {
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u32::from_str_radix(digits, 16).ok().filter(|_| is_number)
 }
 
 impl From<RawBytes> for String {
@@ -176,6 +214,29 @@ impl fmt::Debug for EntryPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_see_of_a_path_finds_it() {
+        let shown = |text: &str| RawBytes::from_shown(text).map(|raw| raw.0);
+        assert_eq!(shown(r"a\\b\\x1b"), Some(br"a\b\x1b".to_vec()));
+        assert_eq!(
+            shown(r"\x1b[31m\n\u{202e}\xffé"),
+            Some(b"\x1b[31m\n\xe2\x80\xae\xff\xc3\xa9".to_vec())
+        );
+        for wrong in [
+            r"\",
+            r"\q",
+            r"\x1",
+            r"\x+1",
+            r"\xé",
+            r"\u{}",
+            r"\u{+41}",
+            r"\u{d800}",
+            r"\u12",
+        ] {
+            assert_eq!(shown(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn bytes_have_one_spelling() {

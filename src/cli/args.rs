@@ -174,6 +174,35 @@ impl JobsArgs {
     }
 }
 
+/// What bundles are measured against, and opened with.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MeasureArgs {
+    /// Which keys open it.
+    #[command(flatten)]
+    pub identities: IdentityArgs,
+    /// Which keys it must have.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Refuse a store that is older than the signed checkpoint in FILE
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// How many threads.
+    #[command(flatten)]
+    pub jobs: JobsArgs,
+}
+
+impl MeasureArgs {
+    /// What these options say.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        let mut layer = Layer::default();
+        self.identities.add_to(&mut layer);
+        self.policy.add_to(&mut layer);
+        self.jobs.add_to(&mut layer);
+        layer
+    }
+}
+
 /// A bundle as people name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BundleChoice {

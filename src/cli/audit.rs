@@ -65,7 +65,11 @@ pub fn run(command: &Command, context: &Context) -> Result<(), CliError> {
 
 fn list(_args: &ListArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let log = audit_log::list(&setup::store(&settings)?)?;
+    let store = setup::store(&settings)?;
+    let log = audit_log::list(&store)?;
+    if log.entries.is_empty() && log.unreadable.is_empty() {
+        setup::check_store(&store)?;
+    }
     let report = Listed::new(&log);
     context.printer.show("audit-list", &report, |out| report.write(out))?;
     match log.unreadable.first() {
@@ -168,6 +172,9 @@ fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     let store = setup::store(&settings)?;
     let trust = setup::pinned_trust(&settings)?;
     let report = audit_log::check(&store, &trust)?;
+    if report.records == 0 && report.problems.is_empty() {
+        setup::check_store(&store)?;
+    }
     context
         .printer
         .show("audit-check", &report, |out| write_check(out, &report))?;

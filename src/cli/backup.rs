@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::base::cancel::Cancel;
 use crate::base::digest::Digest;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::name::SetName;
@@ -24,7 +25,6 @@ use crate::config::layer::Layer;
 use crate::config::origin::Setting;
 use crate::config::value;
 use crate::config::value::SuiteChoice;
-use crate::job::Desk;
 use crate::job::backup;
 use crate::job::backup::Backup;
 use crate::job::backup::Done;
@@ -176,11 +176,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         &context.clock,
         settings.threads(),
     )?;
-    let desk = Desk {
-        clock: context.clock.as_ref(),
-        actor: setup::actor(&context.environment),
-        signers: &signers,
-    };
+    let desk = work::desk(context, &signers);
     let job = Backup {
         store: &store,
         set: set.name.clone(),
@@ -324,7 +320,8 @@ struct DryRunReport {
 fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context) -> Result<(), CliError> {
     let mut names = Vec::new();
     for source in sources {
-        source.check()?;
+        // Nothing needs tidying up: a signal ends the program as usual.
+        source.check(&Cancel::new())?;
         names.push(format!("{} ({})", source.label(), source.kind()));
     }
     let (store, suite) = (job.store.describe(), job.suite.to_string());

@@ -21,7 +21,6 @@ use crate::cli::output::visible;
 use crate::cli::report;
 use crate::cli::work;
 use crate::config::layer::Layer;
-use crate::job::Desk;
 use crate::job::checkpoint;
 use crate::job::checkpoint::Made;
 use crate::job::setup;
@@ -94,11 +93,7 @@ fn create(args: &CreateArgs, context: &Context) -> Result<(), CliError> {
     }
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
-    let desk = Desk {
-        clock: context.clock.as_ref(),
-        actor: setup::actor(&context.environment),
-        signers: &signers,
-    };
+    let desk = work::desk(context, &signers);
     let made = checkpoint::create(&store, &desk)?;
     if let Some(path) = &args.out {
         checkpoint::write(&made, path)?;

@@ -170,7 +170,8 @@ pub fn without_secrets(text: &str) -> String {
     shown
 }
 
-/// A text for people: what steers a terminal is written as `\n`, `\x1b` or `\u{202e}`.
+/// A text for people: what steers a terminal is written as `\n`, `\x1b` or `\u{202e}`. Past ASCII it is never `\xHH`, which stands for
+/// a byte that is no text: two names are never shown alike.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -179,7 +180,7 @@ pub fn visible(text: &str) -> String {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
-            _ if steers(sign) && u32::from(sign) < 0x100 => {
+            _ if steers(sign) && sign.is_ascii() => {
                 let _ = write!(shown, "\\x{:02x}", u32::from(sign));
             }
             _ if steers(sign) => {
@@ -207,6 +208,7 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::path::RawBytes;
 
     #[derive(Serialize)]
     struct Named {
@@ -217,9 +219,24 @@ mod tests {
     fn nothing_steers_a_terminal() {
         let hostile = "a\x1b]0;owned\x07\n\u{9b}31m\u{202e}fdp.exe\u{7f}\u{e0041}";
         let shown = visible(hostile);
-        assert_eq!(shown, "a\\x1b]0;owned\\x07\\n\\x9b31m\\u{202e}fdp.exe\\x7f\\u{e0041}");
+        assert_eq!(shown, "a\\x1b]0;owned\\x07\\n\\u{9b}31m\\u{202e}fdp.exe\\x7f\\u{e0041}");
         assert_eq!(visible("Ünï — 数 💾 'x' \\"), "Ünï — 数 💾 'x' \\");
         assert_eq!(visible_bytes(b"a\xff\x1bb"), "a\\xff\\x1bb");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_path_finds_it() {
+        let names: [&[u8]; 5] = [
+            b"a\x1b[31m\n\xff\\x1b",
+            "\u{9b}31m\u{202e}\u{e0041} \u{7f}\r\t".as_bytes(),
+            b"\x9b31m",
+            "Ünï — 数 💾 \\n".as_bytes(),
+            b"\\u{41}\xc3",
+        ];
+        for name in names {
+            let shown = visible(&RawBytes(name.to_vec()).to_string());
+            assert_eq!(RawBytes::from_shown(&shown).expect(&shown).0, name, "{shown}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::io::Write;
-use std::path::PathBuf;
 use std::slice;
 
 use clap::ValueEnum;
@@ -10,9 +9,7 @@ use serde::Serialize;
 
 use crate::bundle::path::EntryPath;
 use crate::cli::args::BundleArgs;
-use crate::cli::args::IdentityArgs;
-use crate::cli::args::JobsArgs;
-use crate::cli::args::PolicyArgs;
+use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples;
@@ -21,7 +18,7 @@ use crate::cli::ls::Row;
 use crate::cli::output::visible;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
-use crate::config::layer::Layer;
+use crate::cli::work::Proving;
 use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
@@ -37,10 +34,9 @@ use crate::sink::mysql::options::Definer;
 use crate::sink::mysql::options::MysqlSinkOptions;
 use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
-use crate::sink::postgres::options::RowCheck;
+use crate::sink::row_check::RowCheck;
 use crate::sink::sqlite::Check;
 use crate::source::uri::TargetUri;
-use crate::store::Store;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -181,12 +177,9 @@ pub struct Args {
     /// Restore to DIR, files:PATH, sqlite:PATH, postgres:ADDRESS or mysql:ADDRESS; LABEL= in front says which source; nothing may be there yet
     #[arg(long, value_name = "TARGET", required_unless_present = "plan")]
     pub to: Vec<String>,
-    /// Which keys open it.
+    /// What it is measured against, and opened with.
     #[command(flatten)]
-    pub identities: IdentityArgs,
-    /// Which keys it must have.
-    #[command(flatten)]
-    pub policy: PolicyArgs,
+    pub measure: MeasureArgs,
     /// Verify signatures before anything is decrypted; this is the default
     #[arg(long, conflicts_with = "unsafe_skip_verification")]
     pub verify_sig: bool,
@@ -199,9 +192,6 @@ pub struct Args {
     /// Show what would be restored, check the targets of --to, and write nothing
     #[arg(long)]
     pub plan: bool,
-    /// Refuse a store that is older than the signed checkpoint in FILE
-    #[arg(long, value_name = "FILE")]
-    pub checkpoint: Option<PathBuf>,
     /// How PostgreSQL databases are restored.
     #[command(flatten)]
     pub postgres: PostgresArgs,
@@ -211,24 +201,12 @@ pub struct Args {
     /// Check restored SQLite databases
     #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Full)]
     pub sqlite_check: SqliteCheck,
-    /// How many threads.
-    #[command(flatten)]
-    pub jobs: JobsArgs,
     /// Leave restored files to this user, also when root could give them to their owners
     #[arg(long)]
     pub no_same_owner: bool,
-}
-
-impl Args {
-    /// What the flags say.
-    #[must_use]
-    pub fn layer(&self) -> Layer {
-        let mut layer = Layer::default();
-        self.identities.add_to(&mut layer);
-        self.policy.add_to(&mut layer);
-        self.jobs.add_to(&mut layer);
-        layer
-    }
+    /// Do without extended attributes that the target does not take, and say so
+    #[arg(long)]
+    pub allow_missing_xattrs: bool,
 }
 
 /// Runs the command.
@@ -236,15 +214,14 @@ impl Args {
 /// # Errors
 /// When nothing was restored.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
-    let settings = context.settings(args.layer())?;
+    let settings = context.settings(args.measure.layer())?;
     let trust = if args.unsafe_skip_verification {
         setup::trust(&settings)?
     } else {
         setup::pinned_trust(&settings)?
     };
-    let keys = setup::key_policy(&settings);
-    let checkpoint = work::checkpoint(args.checkpoint.as_ref(), &trust)?;
     let store = work::store_for(&args.bundle.bundle, &settings)?;
+    let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
     let targets = args
         .to
         .iter()
@@ -252,18 +229,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         .collect::<Result<Vec<TargetUri>, _>>()
         .map_err(job::error::Error::Uri)?;
     let identities = work::identities(&settings, context)?;
-    let signers = work::audit_signers(&settings, context);
-    let signers = work::as_signers(&signers);
-    let desk = Desk {
-        clock: context.clock.as_ref(),
-        actor: setup::actor(&context.environment),
-        signers: &signers,
-    };
+    let signers = proving.signers();
+    let desk = work::desk(context, &signers);
     let job = Restore {
-        store: store.as_ref().map(|store| store as &dyn Store),
-        trust: &trust,
-        keys: &keys,
-        checkpoint: checkpoint.as_ref(),
+        store: proving.store(),
+        trust: &proving.trust,
+        keys: &proving.keys,
+        checkpoint: proving.checkpoint.as_ref(),
         unsafe_skip_verification: args.unsafe_skip_verification,
         identities: &identities,
         targets: &targets,
@@ -283,6 +255,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
                 .options(&settings.protected.value, args.postgres.row_check.check()),
         },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
+        allow_missing_xattrs: args.allow_missing_xattrs,
         jobs: settings.threads(),
     };
     warn_of_skipping(args, context);

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::io::Write;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -10,9 +9,7 @@ use crate::base::fault::Fault as _;
 use crate::base::fault::Kind;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::BundleChoice;
-use crate::cli::args::IdentityArgs;
-use crate::cli::args::JobsArgs;
-use crate::cli::args::PolicyArgs;
+use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
@@ -22,7 +19,7 @@ use crate::cli::output::visible;
 use crate::cli::report;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
-use crate::config::layer::Layer;
+use crate::cli::work::Proving;
 use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
@@ -62,33 +59,12 @@ pub struct Args {
     /// Verify every bundle, of the set or of the store
     #[arg(long, conflicts_with = "bundle")]
     pub all: bool,
-    /// Refuse a store that is older than the signed checkpoint in FILE
-    #[arg(long, value_name = "FILE")]
-    pub checkpoint: Option<PathBuf>,
     /// Also decrypt and unpack everything, with your keys, and write nothing
     #[arg(long)]
     pub deep: bool,
-    /// Which keys open it.
+    /// What they are measured against, and opened with.
     #[command(flatten)]
-    pub identities: IdentityArgs,
-    /// Which keys it must have.
-    #[command(flatten)]
-    pub policy: PolicyArgs,
-    /// How many threads.
-    #[command(flatten)]
-    pub jobs: JobsArgs,
-}
-
-impl Args {
-    /// What the flags say.
-    #[must_use]
-    pub fn layer(&self) -> Layer {
-        let mut layer = Layer::default();
-        self.identities.add_to(&mut layer);
-        self.policy.add_to(&mut layer);
-        self.jobs.add_to(&mut layer);
-        layer
-    }
+    pub measure: MeasureArgs,
 }
 
 /// Runs the command.
@@ -96,10 +72,8 @@ impl Args {
 /// # Errors
 /// When a bundle does not verify.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
-    let settings = context.settings(args.layer())?;
+    let settings = context.settings(args.measure.layer())?;
     let trust = setup::pinned_trust(&settings)?;
-    let keys = setup::key_policy(&settings);
-    let checkpoint = work::checkpoint(args.checkpoint.as_ref(), &trust)?;
     let identities = if args.deep {
         Some(work::identities(&settings, context)?)
     } else {
@@ -111,18 +85,14 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     } else {
         work::store_for(&choice, &settings)?
     };
-    let signers = work::audit_signers(&settings, context);
-    let signers = work::as_signers(&signers);
-    let desk = Desk {
-        clock: context.clock.as_ref(),
-        actor: setup::actor(&context.environment),
-        signers: &signers,
-    };
+    let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
+    let signers = proving.signers();
+    let desk = work::desk(context, &signers);
     let job = Verify {
-        store: store.as_ref().map(|store| store as &dyn Store),
-        trust: &trust,
-        keys: &keys,
-        checkpoint: checkpoint.as_ref(),
+        store: proving.store(),
+        trust: &proving.trust,
+        keys: &proving.keys,
+        checkpoint: proving.checkpoint.as_ref(),
         jobs: settings.threads(),
         deep: identities.as_deref(),
     };

@@ -14,6 +14,7 @@ use crate::bundle::manifest::Manifest;
 use crate::bundle::name::SetName;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::cli::args::BundleChoice;
+use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::dialog;
 use crate::cli::error::CliError;
@@ -27,11 +28,13 @@ use crate::flow::verify::Measure;
 use crate::flow::verify::Position;
 use crate::flow::verify::Verified;
 use crate::job;
+use crate::job::Desk;
 use crate::job::bundles;
 use crate::job::bundles::BundleRef;
 use crate::job::setup;
 use crate::keyring::Identity;
 use crate::keyring::trust::TrustStore;
+use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
 use crate::store::Store;
@@ -121,6 +124,16 @@ pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSign
     setup::signers(settings, &context.environment, context.clock.now(), &nobody).unwrap_or_default()
 }
 
+/// Where the audit log is written, with these signatures.
+#[must_use]
+pub fn desk<'a>(context: &'a Context, signers: &'a [&'a dyn Signer]) -> Desk<'a> {
+    Desk {
+        clock: context.clock.as_ref(),
+        actor: setup::actor(&context.environment),
+        signers,
+    }
+}
+
 /// Signers as the stages take them.
 #[must_use]
 pub fn as_signers(signers: &[SoftwareSigner]) -> Vec<&dyn Signer> {
@@ -135,6 +148,52 @@ pub fn checkpoint(path: Option<&PathBuf>, trust: &TrustStore) -> Result<Option<C
     let Some(path) = path else { return Ok(None) };
     let (checkpoint, _signed) = job::checkpoint::read(path, false, trust)?;
     Ok(Some(checkpoint))
+}
+
+/// What bundles are measured against, and who signs the record of it.
+pub struct Proving {
+    /// Whose signatures count.
+    pub trust: TrustStore,
+    /// Which keys are acceptable.
+    pub keys: KeyPolicy,
+    /// What the heads of the chains once were.
+    pub checkpoint: Option<Checkpoint>,
+    store: Option<LocalStore>,
+    signers: Vec<SoftwareSigner>,
+}
+
+impl Proving {
+    /// Reads what the options and settings name.
+    ///
+    /// # Errors
+    /// When the checkpoint is not there, or not signed by a trusted signer.
+    pub fn read(
+        args: &MeasureArgs,
+        trust: TrustStore,
+        store: Option<LocalStore>,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            keys: setup::key_policy(settings),
+            checkpoint: checkpoint(args.checkpoint.as_ref(), &trust)?,
+            signers: audit_signers(settings, context),
+            trust,
+            store,
+        })
+    }
+
+    /// The store whose chains count, if there is one.
+    #[must_use]
+    pub fn store(&self) -> Option<&dyn Store> {
+        self.store.as_ref().map(|store| store as &dyn Store)
+    }
+
+    /// Who signs the record, as the stages take them.
+    #[must_use]
+    pub fn signers(&self) -> Vec<&dyn Signer> {
+        as_signers(&self.signers)
+    }
 }
 
 /// A bundle that was proven, and the keys to read it with.
@@ -196,7 +255,7 @@ pub struct ProofReport {
     pub signatures: Vec<SignatureReport>,
     /// `in-chain` or `no-chain`; `unchecked` without proof.
     pub position: &'static str,
-    /// The newest place in the chain, where there is one.
+    /// The newest place in the chain, or without a store the newest that the checkpoint saw, where there is one.
     pub head: Option<u64>,
     /// Segments checked.
     pub segments: u64,
@@ -227,7 +286,7 @@ impl ProofReport {
         let proof = verified.proof();
         let (position, head) = match proof.map(|proof| &proof.position) {
             Some(Position::InChain { head }) => ("in-chain", Some(*head)),
-            Some(Position::NoChain) => ("no-chain", None),
+            Some(Position::NoChain { remembered }) => ("no-chain", *remembered),
             None => ("unchecked", None),
         };
         let signatures = proof.map(|proof| proof.signatures.as_slice()).unwrap_or_default();
@@ -288,7 +347,12 @@ impl ProofReport {
         }
         match (self.position, self.head) {
             ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
-            ("no-chain", _) => writeln!(
+            ("no-chain", Some(head)) => writeln!(
+                out,
+                "chain      not checked: number {}, and no store to compare with; the newest that the checkpoint saw is number {head}",
+                self.sequence
+            )?,
+            ("no-chain", None) => writeln!(
                 out,
                 "chain      not checked: number {}, and no store to compare with",
                 self.sequence

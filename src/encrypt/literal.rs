@@ -4,6 +4,7 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 
+use super::error::Error;
 use super::error::damaged;
 use super::framing::Deframer;
 use super::framing::Framer;
@@ -29,6 +30,14 @@ impl Literal {
     /// Octets of plaintext.
     pub(crate) fn plaintext(self) -> u64 {
         self.framing.body() - HEADER.len() as u64
+    }
+
+    /// Refuses to read from past the end.
+    pub(crate) fn check_start(self, start: u64) -> Result<(), Error> {
+        if start > self.plaintext() {
+            return Err(Error::Damaged("it ends before the place to read from"));
+        }
+        Ok(())
     }
 
     /// Where in the packet the reader begins that shall read the plaintext from `start` on.

@@ -18,6 +18,7 @@ mod framing;
 mod key;
 mod literal;
 mod openpgp_slots;
+mod plain;
 mod plugins;
 mod seipd1;
 mod seipd2;
@@ -51,8 +52,8 @@ enum Writer<W: Write> {
 /// One container of a kind for each key: a second payload under the same key would break the rules of age.
 pub fn encryptor<W: Write>(key: &ContentKey, container: Container, out: W) -> Result<Encryptor<W>, Error> {
     Ok(Encryptor(match key.suite() {
-        Suite::Rfc9580 => Writer::Rfc9580(seipd2::Writer::new(key.secret(), out)?),
-        Suite::Gnupg => Writer::Gnupg(seipd1::Writer::new(key.secret(), out)?),
+        Suite::Rfc9580 => Writer::Rfc9580(seipd2::writer(key.secret(), out)?),
+        Suite::Gnupg => Writer::Gnupg(seipd1::writer(key.secret(), out)?),
         Suite::Age => Writer::Age(Box::new(stream::Writer::new(&key.file_key(container), out)?)),
     }))
 }
@@ -61,8 +62,8 @@ impl<W: Write> Encryptor<W> {
     /// Writes what ends the container (last chunk, final tag or MDC) and gives back the writer.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
-            Writer::Rfc9580(writer) => writer.finish(),
-            Writer::Gnupg(writer) => writer.finish(),
+            Writer::Rfc9580(writer) => writer.finish()?.finish(),
+            Writer::Gnupg(writer) => writer.finish()?.finish(),
             Writer::Age(writer) => writer.finish(),
         }
     }
@@ -114,8 +115,8 @@ pub fn decryptor<R: Read + Seek>(
     start: u64,
 ) -> Result<Decryptor<R>, Error> {
     let reader = match key.suite() {
-        Suite::Rfc9580 => Reader::Rfc9580(seipd2::Reader::new(key.secret(), input, length, start)?),
-        Suite::Gnupg => Reader::Gnupg(seipd1::Reader::new(key.secret(), input, length, start)?),
+        Suite::Rfc9580 => Reader::Rfc9580(seipd2::reader(key.secret(), input, length, start)?),
+        Suite::Gnupg => Reader::Gnupg(seipd1::reader(key.secret(), input, length, start)?),
         Suite::Age => {
             let file_key = key.file_key(container);
             Reader::Age(Box::new(stream::Reader::new(&file_key, input, length, start)?))

@@ -22,7 +22,6 @@ use sequoia_openpgp::parse::buffered_reader::Memory;
 use sequoia_openpgp::types::SymmetricAlgorithm;
 use sha1::Digest as _;
 use sha1::Sha1;
-use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::error::crypto_io;
@@ -34,6 +33,7 @@ use super::framing::PIECE;
 use super::framing::read_exact;
 use super::literal;
 use super::literal::Literal;
+use super::plain::Plain;
 use crate::base::random;
 
 const TAG: u8 = 0xd2;
@@ -47,46 +47,32 @@ const MDC: usize = MDC_HEADER.len() + 20;
 /// Octets that are decrypted at once: whole blocks, so that each step begins where CFB begins a block.
 const STEP: usize = PIECE;
 
-/// Encrypts what is written into it.
-pub(crate) struct Writer<W: Write>(Framer<Mdc<W>>);
+/// Encrypts what is written into it. It is finished from the outside to the inside.
+pub(crate) type Writer<W> = Framer<Mdc<W>>;
 
-impl<W: Write> Writer<W> {
-    pub(crate) fn new(secret: &[u8], out: W) -> Result<Self, Error> {
-        let random: [u8; BLOCK] = random::octets()?;
-        let mut packet = Framer::begin(out, TAG)?;
-        packet.write_all(&[VERSION])?;
-        let key = SessionKey::from(secret);
-        let cfb = Encryptor::new(CIPHER, BlockCipherMode::CFB, PaddingMode::None, &key, None, packet)
-            .map_err(|error| Error::Crypto(error.into()))?;
-        let mut mdc = Mdc { hash: Sha1::new(), cfb };
-        mdc.write_all(&random)?;
-        mdc.write_all(&random[BLOCK - 2..])?;
-        Ok(Self(literal::begin(mdc)?))
-    }
-
-    pub(crate) fn finish(self) -> io::Result<W> {
-        self.0.finish()?.finish()
-    }
-}
-
-impl<W: Write> Write for Writer<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
+/// Begins a container in `out`.
+pub(crate) fn writer<W: Write>(secret: &[u8], out: W) -> Result<Writer<W>, Error> {
+    let random: [u8; BLOCK] = random::octets()?;
+    let mut packet = Framer::begin(out, TAG)?;
+    packet.write_all(&[VERSION])?;
+    let key = SessionKey::from(secret);
+    let cfb = Encryptor::new(CIPHER, BlockCipherMode::CFB, PaddingMode::None, &key, None, packet)
+        .map_err(|error| Error::Crypto(error.into()))?;
+    let mut mdc = Mdc { hash: Sha1::new(), cfb };
+    mdc.write_all(&random)?;
+    mdc.write_all(&random[BLOCK - 2..])?;
+    Ok(literal::begin(mdc)?)
 }
 
 /// Hashes the plaintext on its way into CFB: the pieces that come from above are still in the cache of the processor.
-struct Mdc<W: Write> {
+pub(crate) struct Mdc<W: Write> {
     hash: Sha1,
     cfb: Encryptor<Framer<W>>,
 }
 
 impl<W: Write> Mdc<W> {
-    fn finish(mut self) -> io::Result<W> {
+    /// Writes the MDC, and gives back the inner writer.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         self.write_all(&MDC_HEADER)?;
         self.cfb.write_all(&self.hash.finalize())?;
         self.cfb.finalize().map_err(crypto_io)?.finish()
@@ -126,32 +112,29 @@ impl Layout {
 }
 
 /// Reads the plaintext. From the beginning it is authentic only at its end; see the module.
-pub(crate) struct Reader<R: Read>(Deframer<Authentic<Take<R>>>);
+pub(crate) type Reader<R> = Deframer<Authentic<Take<R>>>;
 
-impl<R: Read + Seek> Reader<R> {
-    pub(crate) fn new(secret: &[u8], mut input: R, length: u64, start: u64) -> Result<Self, Error> {
-        let layout = Layout::of_container(length).ok_or(Error::Damaged("no container has its length"))?;
-        if start > layout.literal.plaintext() {
-            return Err(Error::Damaged("it ends before the place to read from"));
-        }
-        let mut version = [0];
-        read_exact(&mut Deframer::new(&mut input, layout.packet, TAG, 0), &mut version)?;
-        if version != [VERSION] {
-            return Err(Error::Damaged("it is not version 1 of its packet"));
-        }
-        let begin = match start {
-            0 => 0,
-            _ => PREFIX as u64 + layout.literal.position(start),
-        };
-        let mut cfb = Cfb::new(secret, input, length, layout.packet, begin)?;
-        let mut hash = (start == 0).then(Sha1::new);
-        if let Some(hash) = &mut hash {
-            hash.update(read_prefix(&mut cfb)?);
-        }
-        let left = layout.mdc() - begin.max(PREFIX as u64);
-        let text = Authentic { cfb, hash, left };
-        Ok(Self(layout.literal.reader(text, start)?))
+/// Opens a container of `length` octets, to be read from plaintext offset `start` on.
+pub(crate) fn reader<R: Read + Seek>(secret: &[u8], mut input: R, length: u64, start: u64) -> Result<Reader<R>, Error> {
+    let layout = Layout::of_container(length).ok_or(Error::Damaged("no container has its length"))?;
+    layout.literal.check_start(start)?;
+    let mut version = [0];
+    read_exact(&mut Deframer::new(&mut input, layout.packet, TAG, 0), &mut version)?;
+    if version != [VERSION] {
+        return Err(Error::Damaged("it is not version 1 of its packet"));
     }
+    let begin = match start {
+        0 => 0,
+        _ => PREFIX as u64 + layout.literal.position(start),
+    };
+    let mut cfb = Cfb::new(secret, input, length, layout.packet, begin)?;
+    let mut hash = (start == 0).then(Sha1::new);
+    if let Some(hash) = &mut hash {
+        hash.update(read_prefix(&mut cfb)?);
+    }
+    let left = layout.mdc() - begin.max(PREFIX as u64);
+    let text = Authentic { cfb, hash, left };
+    Ok(layout.literal.reader(text, start)?)
 }
 
 /// Reads the random block, which tells the right key from a wrong one.
@@ -166,14 +149,8 @@ fn read_prefix(cfb: &mut impl Read) -> io::Result<[u8; PREFIX]> {
     }
 }
 
-impl<R: Read> Read for Reader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
 /// Gives out the text before the MDC, and checks the MDC at the end where it has seen all of it.
-struct Authentic<R> {
+pub(crate) struct Authentic<R> {
     cfb: Cfb<R>,
     hash: Option<Sha1>,
     left: u64,
@@ -215,15 +192,14 @@ impl<R: Read> Read for Authentic<R> {
 }
 
 /// Decrypts in steps of whole blocks, each a run of CFB of its own that goes on from the ciphertext before it.
-struct Cfb<R> {
+pub(crate) struct Cfb<R> {
     packet: Deframer<R>,
     key: SessionKey,
     /// The block of ciphertext before the next step; zeros before the first.
     before: [u8; BLOCK],
     left: u64,
     cipher: Vec<u8>,
-    plain: Zeroizing<Vec<u8>>,
-    given: usize,
+    plain: Plain,
 }
 
 impl<R: Read + Seek> Cfb<Take<R>> {
@@ -239,8 +215,7 @@ impl<R: Read + Seek> Cfb<Take<R>> {
             before: [0; BLOCK],
             left: packet.body() - 1 - aligned,
             cipher: vec![0; STEP],
-            plain: Zeroizing::new(Vec::new()),
-            given: 0,
+            plain: Plain::default(),
         };
         if aligned > 0 {
             read_exact(&mut cfb.packet, &mut cfb.before)?;
@@ -254,7 +229,7 @@ impl<R: Read + Seek> Cfb<Take<R>> {
 
 impl<R: Read> Cfb<R> {
     fn has_ended(&self) -> bool {
-        self.left == 0 && self.given == self.plain.len()
+        self.left == 0 && self.plain.is_empty()
     }
 
     fn step(&mut self) -> io::Result<()> {
@@ -265,12 +240,10 @@ impl<R: Read> Cfb<R> {
         let iv = Some(&self.before[..]);
         let mut run = Decryptor::new(CIPHER, BlockCipherMode::CFB, UnpaddingMode::None, &self.key, iv, input)
             .map_err(crypto_io)?;
-        self.plain.resize(count, 0);
-        run.read_exact(&mut self.plain)?;
+        self.plain.fill(count, count, |plain| run.read_exact(plain))?;
         if let Some(last) = cipher.last_chunk() {
             self.before = *last;
         }
-        self.given = 0;
         self.left -= count as u64;
         Ok(())
     }
@@ -278,15 +251,12 @@ impl<R: Read> Cfb<R> {
 
 impl<R: Read> Read for Cfb<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.plain.len() {
+        if self.plain.is_empty() {
             if self.left == 0 {
                 return Ok(0);
             }
             self.step()?;
         }
-        let count = buffer.len().min(self.plain.len() - self.given);
-        buffer[..count].copy_from_slice(&self.plain[self.given..self.given + count]);
-        self.given += count;
-        Ok(count)
+        Ok(self.plain.give(buffer))
     }
 }

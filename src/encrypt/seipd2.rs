@@ -28,6 +28,7 @@ use super::framing::Framing;
 use super::framing::read_exact;
 use super::literal;
 use super::literal::Literal;
+use super::plain::Plain;
 use crate::base::random;
 
 const TAG: u8 = 0xd2;
@@ -47,42 +48,27 @@ fn schedule(secret: &[u8], salt: &[u8]) -> Result<SEIPv2Schedule, Error> {
         .map_err(|error| Error::Crypto(error.into()))
 }
 
-/// Encrypts what is written into it.
-pub(crate) struct Writer<W: Write>(Framer<Chunker<W>>);
+/// Encrypts what is written into it. It is finished from the outside to the inside.
+pub(crate) type Writer<W> = Framer<Chunker<W>>;
 
-impl<W: Write> Writer<W> {
-    pub(crate) fn new(secret: &[u8], out: W) -> Result<Self, Error> {
-        let salt: [u8; SALT] = random::octets()?;
-        let mut packet = Framer::begin(out, TAG)?;
-        packet.write_all(&FIXED)?;
-        packet.write_all(&salt)?;
-        Ok(Self(literal::begin(Chunker {
-            packet,
-            schedule: schedule(secret, &salt)?,
-            plain: Zeroizing::new(Vec::with_capacity(CHUNK)),
-            cipher: vec![0; CHUNK + AUTH_TAG],
-            chunks: 0,
-            bytes: 0,
-        })?))
-    }
-
-    pub(crate) fn finish(self) -> io::Result<W> {
-        self.0.finish()?.finish()
-    }
-}
-
-impl<W: Write> Write for Writer<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
+/// Begins a container in `out`.
+pub(crate) fn writer<W: Write>(secret: &[u8], out: W) -> Result<Writer<W>, Error> {
+    let salt: [u8; SALT] = random::octets()?;
+    let mut packet = Framer::begin(out, TAG)?;
+    packet.write_all(&FIXED)?;
+    packet.write_all(&salt)?;
+    Ok(literal::begin(Chunker {
+        packet,
+        schedule: schedule(secret, &salt)?,
+        plain: Zeroizing::new(Vec::with_capacity(CHUNK)),
+        cipher: vec![0; CHUNK + AUTH_TAG],
+        chunks: 0,
+        bytes: 0,
+    })?)
 }
 
 /// Seals chunk after chunk of the literal packet.
-struct Chunker<W> {
+pub(crate) struct Chunker<W> {
     packet: Framer<W>,
     schedule: SEIPv2Schedule,
     plain: Zeroizing<Vec<u8>>,
@@ -102,7 +88,8 @@ impl<W: Write> Chunker<W> {
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<W> {
+    /// Writes the last chunk and the final tag, and gives back the inner writer.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         if !self.plain.is_empty() {
             self.seal()?;
         }
@@ -184,55 +171,44 @@ impl Layout {
 }
 
 /// Reads the plaintext, chunk by chunk; every chunk is checked before an octet of it is given out.
-pub(crate) struct Reader<R: Read>(Deframer<Unchunker<Take<R>>>);
+pub(crate) type Reader<R> = Deframer<Unchunker<Take<R>>>;
 
-impl<R: Read + Seek> Reader<R> {
-    pub(crate) fn new(secret: &[u8], mut input: R, length: u64, start: u64) -> Result<Self, Error> {
-        let layout = Layout::of_container(length).ok_or(Error::Damaged("no container has its length"))?;
-        if start > layout.literal.plaintext() {
-            return Err(Error::Damaged("it ends before the place to read from"));
-        }
-        let mut header = [0; HEADER];
-        read_exact(&mut Deframer::new(&mut input, layout.packet, TAG, 0), &mut header)?;
-        if header[..FIXED.len()] != FIXED {
-            return Err(Error::Damaged("it is not AES-256-OCB in chunks of 256 KiB"));
-        }
-        let position = layout.literal.position(start);
-        let chunk = position / CHUNK as u64;
-        let body = HEADER as u64 + chunk * (CHUNK + AUTH_TAG) as u64;
-        // Past the last chunk there is the final tag alone.
-        let body = body.min(layout.packet.body() - AUTH_TAG as u64);
-        let place = layout.packet.position(body);
-        let _ = input.seek(SeekFrom::Start(place))?;
-        let mut chunks = Unchunker {
-            packet: Deframer::new(input.take(length - place), layout.packet, TAG, body),
-            schedule: schedule(secret, &header[FIXED.len()..])?,
-            chunked: layout.chunked,
-            chunk,
-            plain: Zeroizing::new(Vec::new()),
-            given: 0,
-            cipher: vec![0; CHUNK + AUTH_TAG],
-            ended: false,
-        };
-        chunks.skip(usize::try_from(position % CHUNK as u64).expect("below a chunk"))?;
-        Ok(Self(layout.literal.reader(chunks, start)?))
+/// Opens a container of `length` octets, to be read from plaintext offset `start` on.
+pub(crate) fn reader<R: Read + Seek>(secret: &[u8], mut input: R, length: u64, start: u64) -> Result<Reader<R>, Error> {
+    let layout = Layout::of_container(length).ok_or(Error::Damaged("no container has its length"))?;
+    layout.literal.check_start(start)?;
+    let mut header = [0; HEADER];
+    read_exact(&mut Deframer::new(&mut input, layout.packet, TAG, 0), &mut header)?;
+    if header[..FIXED.len()] != FIXED {
+        return Err(Error::Damaged("it is not AES-256-OCB in chunks of 256 KiB"));
     }
-}
-
-impl<R: Read> Read for Reader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
+    let position = layout.literal.position(start);
+    let chunk = position / CHUNK as u64;
+    let body = HEADER as u64 + chunk * (CHUNK + AUTH_TAG) as u64;
+    // Past the last chunk there is the final tag alone.
+    let body = body.min(layout.packet.body() - AUTH_TAG as u64);
+    let place = layout.packet.position(body);
+    let _ = input.seek(SeekFrom::Start(place))?;
+    let mut chunks = Unchunker {
+        packet: Deframer::new(input.take(length - place), layout.packet, TAG, body),
+        schedule: schedule(secret, &header[FIXED.len()..])?,
+        chunked: layout.chunked,
+        chunk,
+        plain: Plain::default(),
+        cipher: vec![0; CHUNK + AUTH_TAG],
+        ended: false,
+    };
+    chunks.skip(usize::try_from(position % CHUNK as u64).expect("below a chunk"))?;
+    Ok(layout.literal.reader(chunks, start)?)
 }
 
 /// Opens chunk after chunk, and checks the final tag at the end.
-struct Unchunker<R> {
+pub(crate) struct Unchunker<R> {
     packet: Deframer<R>,
     schedule: SEIPv2Schedule,
     chunked: u64,
     chunk: u64,
-    plain: Zeroizing<Vec<u8>>,
-    given: usize,
+    plain: Plain,
     cipher: Vec<u8>,
     ended: bool,
 }
@@ -241,7 +217,7 @@ impl<R: Read> Unchunker<R> {
     fn skip(&mut self, count: usize) -> io::Result<()> {
         if count > 0 {
             self.open()?;
-            self.given = count;
+            self.plain.skip(count);
         }
         Ok(())
     }
@@ -251,14 +227,10 @@ impl<R: Read> Unchunker<R> {
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK);
         let cipher = &mut self.cipher[..count + AUTH_TAG];
         read_exact(&mut self.packet, cipher)?;
-        self.plain.resize(count, 0);
-        self.given = 0;
-        open_with(
-            |fun| self.schedule.chunk(self.chunk, fun),
-            &mut self.plain,
-            cipher,
-            "a chunk is not the one that was encrypted",
-        )?;
+        let scheduled = |fun: Made<'_, DecryptionContext>| self.schedule.chunk(self.chunk, fun);
+        let changed = "a chunk is not the one that was encrypted";
+        self.plain
+            .fill(count, count, |plain| open_with(scheduled, plain, cipher, changed))?;
         self.chunk += 1;
         Ok(())
     }
@@ -282,16 +254,13 @@ impl<R: Read> Unchunker<R> {
 
 impl<R: Read> Read for Unchunker<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.plain.len() {
+        if self.plain.is_empty() {
             if self.chunk * CHUNK as u64 >= self.chunked {
                 self.end()?;
                 return Ok(0);
             }
             self.open()?;
         }
-        let count = buffer.len().min(self.plain.len() - self.given);
-        buffer[..count].copy_from_slice(&self.plain[self.given..self.given + count]);
-        self.given += count;
-        Ok(count)
+        Ok(self.plain.give(buffer))
     }
 }

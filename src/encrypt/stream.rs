@@ -21,6 +21,7 @@ use super::error::damaged;
 use super::framing::read_exact;
 use super::key::FILE_KEY_BYTES;
 use super::key::derive;
+use super::plain::Plain;
 use crate::base::random;
 
 const NONCE: usize = 16;
@@ -120,9 +121,7 @@ pub(crate) struct Reader<R> {
     key: LessSafeKey,
     layout: Layout,
     chunk: u64,
-    buffer: Zeroizing<Vec<u8>>,
-    given: usize,
-    filled: usize,
+    plain: Plain,
 }
 
 impl<R: Read + Seek> Reader<R> {
@@ -142,12 +141,12 @@ impl<R: Read + Seek> Reader<R> {
             key: payload_key(file_key, &nonce),
             layout,
             chunk,
-            buffer: Zeroizing::new(Vec::new()),
-            given: 0,
-            filled: 0,
+            plain: Plain::default(),
         };
         reader.open()?;
-        reader.given = usize::try_from(start - chunk * CHUNK as u64).expect("at most a chunk");
+        reader
+            .plain
+            .skip(usize::try_from(start - chunk * CHUNK as u64).expect("at most a chunk"));
         Ok(reader)
     }
 }
@@ -155,19 +154,17 @@ impl<R: Read + Seek> Reader<R> {
 impl<R: Read> Reader<R> {
     fn open(&mut self) -> io::Result<()> {
         let last = self.chunk + 1 == self.layout.chunks;
-        let plain = self.layout.plaintext - self.chunk * CHUNK as u64;
-        let plain = usize::try_from(plain).unwrap_or(usize::MAX).min(CHUNK);
-        self.filled = 0;
-        self.given = 0;
-        self.buffer.resize(plain + AUTH_TAG, 0);
-        read_exact(&mut self.input, &mut self.buffer)?;
-        let opened = self
-            .key
-            .open_in_place(chunk_nonce(self.chunk, last), Aad::empty(), &mut self.buffer);
-        if opened.is_err() {
-            return Err(damaged("a chunk is not the one that was encrypted"));
-        }
-        self.filled = plain;
+        let count = self.layout.plaintext - self.chunk * CHUNK as u64;
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(CHUNK);
+        let nonce = chunk_nonce(self.chunk, last);
+        let (input, key) = (&mut self.input, &self.key);
+        self.plain.fill(count + AUTH_TAG, count, |chunk| {
+            read_exact(input, chunk)?;
+            let opened = key.open_in_place(nonce, Aad::empty(), chunk);
+            opened
+                .map(drop)
+                .map_err(|_| damaged("a chunk is not the one that was encrypted"))
+        })?;
         self.chunk += 1;
         Ok(())
     }
@@ -175,12 +172,9 @@ impl<R: Read> Reader<R> {
 
 impl<R: Read> Read for Reader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.filled && self.chunk < self.layout.chunks {
+        if self.plain.is_empty() && self.chunk < self.layout.chunks {
             self.open()?;
         }
-        let count = buffer.len().min(self.filled - self.given);
-        buffer[..count].copy_from_slice(&self.buffer[self.given..self.given + count]);
-        self.given += count;
-        Ok(count)
+        Ok(self.plain.give(buffer))
     }
 }

@@ -18,6 +18,7 @@ use crate::bundle::outer::Container;
 use crate::bundle::trailer::BadTrailer;
 use crate::bundle::trailer::TRAILER_BYTES;
 
+pub mod pages;
 pub mod read;
 pub mod segments;
 pub mod write;
@@ -244,3 +245,6 @@ fn small_members(manifest: &Manifest) -> Result<Vec<&Member>, Damage> {
         .chain(&members.keyslots)
         .collect())
 }
+
+#[cfg(test)]
+mod tests;

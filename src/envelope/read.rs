@@ -19,6 +19,8 @@ use crate::bundle::trailer::Trailer;
 
 use super::Damage;
 use super::Layout;
+use super::pages::Pages;
+use super::pages::PagesCheck;
 use super::small_members;
 use super::write::SumsCheck;
 
@@ -44,10 +46,10 @@ pub struct Checked {
     pub slots: Vec<(String, Vec<u8>)>,
     /// Where everything lies.
     pub layout: Layout,
-    /// The digest of every segment of the payload.
-    pub data: Vec<Digest>,
-    /// The digest of every segment of the index.
-    pub index: Vec<Digest>,
+    /// Where the digests of the segments of the payload are.
+    pub data: Pages,
+    /// Where the digests of the segments of the index are.
+    pub index: Pages,
 }
 
 /// Reads trailer, manifest and signatures. Nothing read here is trusted yet.
@@ -125,7 +127,7 @@ pub fn check(
     check_ends(object, ends, &layout)?;
     let mut sums = SumsCheck::default();
     for member in small_members(manifest)? {
-        sums.add(&member.name, &member.sha256);
+        sums.add(&outer::sums_line(&member.name, &member.sha256));
     }
     let pass = Pass {
         object,
@@ -272,9 +274,9 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Checks all segments of a container; gives their digests.
-    fn container(&self, container: Container, chain: &Digest, sums: &mut SumsCheck) -> Result<Vec<Digest>, Damage> {
-        let mut digests = Vec::new();
+    /// Checks all segments of a container; gives where their digests are.
+    fn container(&self, container: Container, chain: &Digest, sums: &mut SumsCheck) -> Result<Pages, Damage> {
+        let mut pages = PagesCheck::new(container, self.layout.sums + outer::TAR_BLOCK + sums.bytes());
         let mut running = SegmentChain::default();
         parallel::ordered(
             self.jobs,
@@ -287,9 +289,10 @@ impl Pass<'_> {
             |result: Result<(Digest, u64), Damage>| {
                 self.cancel.check()?;
                 let (digest, bytes) = result?;
-                sums.add(&container.segment_name(digests.len() as u64), &digest);
+                let line = outer::sums_line(&container.segment_name(pages.lines()), &digest);
+                sums.add(&line);
+                pages.add(&line);
                 running.add(&digest);
-                digests.push(digest);
                 self.progress.advance(bytes);
                 Ok::<(), Damage>(())
             },
@@ -303,7 +306,7 @@ impl Pass<'_> {
             *chain,
             running.value(),
         )?;
-        Ok(digests)
+        Ok(pages.finish())
     }
 
     /// Reads one segment with its frame; gives its digest and length.

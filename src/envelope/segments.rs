@@ -13,6 +13,8 @@ use crate::bundle::outer::Container;
 
 use super::Damage;
 use super::Layout;
+use super::pages::Page;
+use super::pages::Pages;
 use super::read::Checked;
 
 /// Reads one container, a whole segment at a time. Its errors are [`io::Error`]s around [`Damage`].
@@ -20,7 +22,8 @@ pub struct SegmentReader<'a> {
     object: &'a dyn ReadAt,
     layout: &'a Layout,
     container: Container,
-    digests: &'a [Digest],
+    digests: &'a Pages,
+    page: Option<Page>,
     position: u64,
     /// The segment in `buffer`.
     loaded: Option<u64>,
@@ -32,14 +35,15 @@ impl<'a> SegmentReader<'a> {
     #[must_use]
     pub fn new(object: &'a dyn ReadAt, checked: &'a Checked, container: Container) -> Self {
         let digests = match container {
-            Container::Payload => checked.data.as_slice(),
-            Container::Index => checked.index.as_slice(),
+            Container::Payload => &checked.data,
+            Container::Index => &checked.index,
         };
         Self {
             object,
             layout: &checked.layout,
             container,
             digests,
+            page: None,
             position: 0,
             loaded: None,
             buffer: Vec::new(),
@@ -58,22 +62,23 @@ impl<'a> SegmentReader<'a> {
         self.buffer.resize(usize::try_from(bytes).map_err(io::Error::other)?, 0);
         self.object.read_exact_at(&mut self.buffer, offset + outer::TAR_BLOCK)?;
         let actual = Digest::of(&self.buffer);
-        let index = usize::try_from(number).map_err(io::Error::other)?;
-        let expected = self.digests[index];
+        let expected = self.digests.digest(self.object, number, &mut self.page);
+        let expected = expected.map_err(invalid)?;
         if actual != expected {
             let member = self.container.segment_name(number);
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                Damage::Digest {
-                    member,
-                    expected,
-                    actual,
-                },
-            ));
+            return Err(invalid(Damage::Digest {
+                member,
+                expected,
+                actual,
+            }));
         }
         self.loaded = Some(number);
         Ok(())
     }
+}
+
+fn invalid(damage: Damage) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, damage)
 }
 
 impl Read for SegmentReader<'_> {

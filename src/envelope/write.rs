@@ -1,7 +1,10 @@
 //! Writes the outer tar in one pass: every size is known before its header is written.
 
 use std::io;
+use std::io::Seek as _;
 use std::io::Write;
+
+use tempfile::SpooledTempFile;
 
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
@@ -15,11 +18,14 @@ use crate::bundle::outer;
 use crate::bundle::outer::Container;
 use crate::bundle::trailer::Trailer;
 
+/// Lines of `SHA256SUMS` that are kept in memory before they move to a temporary file: those of 3 GiB.
+const IN_MEMORY_BYTES: usize = 64 << 10;
+
 /// A bundle whose data is being written. What it is goes by the type: data, then index, then seal.
 pub struct Writer<W> {
     out: W,
     offset: u64,
-    sums: String,
+    sums: Sums,
     segment_bytes: usize,
     recover: Member,
     header: Member,
@@ -48,7 +54,7 @@ impl<W: Write> Writer<W> {
         let mut writer = Self {
             out,
             offset: 0,
-            sums: String::new(),
+            sums: Sums::default(),
             segment_bytes: header.segment_bytes as usize,
             recover: nothing.clone(),
             header: nothing,
@@ -81,8 +87,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// What the writer reports.
     pub fn end(mut self, data: ContainerFacts, index: ContainerFacts) -> io::Result<Unsealed<W>> {
-        let text = std::mem::take(&mut self.sums);
-        let sums = self.member(outer::SUMS.to_owned(), text.as_bytes())?;
+        let sums = self.sums.write(&mut self.out)?;
+        let offset = self.offset + outer::member_bytes(sums.bytes);
         let (recover, header, keyslots) = (self.recover, self.header, self.keyslots);
         let members = Members {
             recover,
@@ -94,14 +100,14 @@ impl<W: Write> Writer<W> {
         };
         Ok(Unsealed {
             out: self.out,
-            offset: self.offset,
+            offset,
             members,
         })
     }
 
     fn summed(&mut self, name: String, content: &[u8]) -> io::Result<Member> {
         let member = self.member(name, content)?;
-        self.sums.push_str(&outer::sums_line(&member.name, &member.sha256));
+        self.sums.add(&outer::sums_line(&member.name, &member.sha256))?;
         Ok(member)
     }
 
@@ -121,9 +127,52 @@ fn put(out: &mut impl Write, offset: u64, name: &str, content: &[u8]) -> io::Res
     let size = content.len() as u64;
     out.write_all(&outer::tar_header(name, size))?;
     out.write_all(content)?;
-    let padding = usize::try_from(outer::padding(size)).expect("below 512");
-    out.write_all(&[0; 512][..padding])?;
+    pad(out, size)?;
     Ok((offset + outer::TAR_BLOCK, offset + outer::member_bytes(size)))
+}
+
+/// Writes the zeros after a content.
+fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
+    let padding = usize::try_from(outer::padding(size)).expect("below 512");
+    out.write_all(&[0; 512][..padding])
+}
+
+/// The lines of `SHA256SUMS` until all are known; past some KiB they wait in an unlinked temporary file. There is nothing secret in them.
+struct Sums {
+    lines: SpooledTempFile,
+    check: SumsCheck,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            lines: SpooledTempFile::new(IN_MEMORY_BYTES),
+            check: SumsCheck::default(),
+        }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, line: &str) -> io::Result<()> {
+        self.check.add(line);
+        self.lines.write_all(line.as_bytes())
+    }
+
+    /// Writes the member.
+    fn write(mut self, out: &mut impl Write) -> io::Result<Member> {
+        let (sha256, bytes) = self.check.finish();
+        out.write_all(&outer::tar_header(outer::SUMS, bytes))?;
+        self.lines.rewind()?;
+        if io::copy(&mut self.lines, out)? != bytes {
+            return Err(io::Error::other("the temporary file of SHA256SUMS lost lines"));
+        }
+        pad(out, bytes)?;
+        Ok(Member {
+            name: outer::SUMS.to_owned(),
+            bytes,
+            sha256,
+        })
+    }
 }
 
 /// Cuts the bytes of a container into segments, holding one at a time.
@@ -202,7 +251,7 @@ impl<W: Write> Unsealed<W> {
     }
 }
 
-/// Digest of all sums lines, for a reader that rebuilds them.
+/// Digest and length of all sums lines.
 #[derive(Default)]
 pub(super) struct SumsCheck {
     hasher: Hasher,
@@ -210,10 +259,13 @@ pub(super) struct SumsCheck {
 }
 
 impl SumsCheck {
-    pub(super) fn add(&mut self, name: &str, digest: &Digest) {
-        let line = outer::sums_line(name, digest);
+    pub(super) fn add(&mut self, line: &str) {
         self.bytes += line.len() as u64;
         self.hasher.update(line.as_bytes());
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(super) fn finish(self) -> (Digest, u64) {

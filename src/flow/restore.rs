@@ -16,6 +16,11 @@ use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
 use crate::base::progress::Progress;
+use crate::base::shared::Block;
+use crate::base::shared::BlockCursor;
+use crate::base::shared::BlockRead;
+use crate::base::shared::Slice;
+use crate::base::shared::read_buffered;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Location;
 use crate::bundle::entry::Node;
@@ -131,7 +136,7 @@ pub fn restore(
     }
 }
 
-/// Decryption on one thread, decompression on `jobs` threads, unpacking here.
+/// Decryption on one thread, decompression on `jobs` threads, digests on one more, unpacking here.
 fn everything(
     opened: &Opened<'_>,
     selection: &mut Selection,
@@ -142,7 +147,7 @@ fn everything(
 ) -> Result<Restored, Error> {
     let block_bytes = opened.verified().header().block_bytes;
     let payload = opened.payload(0)?;
-    let pool = Pool::new(jobs + 4);
+    let pool = Pool::new(jobs + 6);
     let (give, take) = bounded(1);
     thread::scope(|scope| {
         let blocks = pool.clone();
@@ -150,8 +155,7 @@ fn everything(
         let input = Blocks {
             take,
             pool,
-            block: Vec::new(),
-            used: 0,
+            current: BlockCursor::default(),
         };
         let unpacked = Unpacking {
             opened,
@@ -234,7 +238,7 @@ fn read_frames(
 }
 
 /// A tar stream that can be moved to a member.
-trait Input: BufRead {
+trait Input: BlockRead {
     /// Goes to where a member begins. Reading everything in order is already there.
     fn go(&mut self, at: Location) -> Result<(), Error>;
 }
@@ -263,6 +267,12 @@ impl<I: BufRead> BufRead for Stoppable<'_, I> {
     }
 }
 
+impl<I: BlockRead> BlockRead for Stoppable<'_, I> {
+    fn slice(&self, count: usize) -> Slice {
+        self.input.slice(count)
+    }
+}
+
 impl<I: Input> Input for Stoppable<'_, I> {
     fn go(&mut self, at: Location) -> Result<(), Error> {
         self.input.go(at)
@@ -273,8 +283,7 @@ impl<I: Input> Input for Stoppable<'_, I> {
 struct Blocks {
     take: Receiver<Vec<u8>>,
     pool: Pool,
-    block: Vec<u8>,
-    used: usize,
+    current: BlockCursor,
 }
 
 impl Read for Blocks {
@@ -285,26 +294,22 @@ impl Read for Blocks {
 
 impl BufRead for Blocks {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.used == self.block.len() {
+        while self.current.rest().is_empty() {
             let Ok(next) = self.take.recv() else { return Ok(&[]) };
-            self.pool.give(std::mem::replace(&mut self.block, next));
-            self.used = 0;
+            self.current = BlockCursor::new(Block::of(next, self.pool.clone()));
         }
-        Ok(&self.block[self.used..])
+        Ok(self.current.rest())
     }
 
     fn consume(&mut self, count: usize) {
-        self.used += count;
+        self.current.consume(count);
     }
 }
 
-/// `read` for what reads by its buffer.
-fn read_buffered(input: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
-    let ready = input.fill_buf()?;
-    let count = ready.len().min(buffer.len());
-    buffer[..count].copy_from_slice(&ready[..count]);
-    input.consume(count);
-    Ok(count)
+impl BlockRead for Blocks {
+    fn slice(&self, count: usize) -> Slice {
+        self.current.slice(count)
+    }
 }
 
 impl Input for Blocks {
@@ -319,26 +324,24 @@ struct Seeker<'a, 'b> {
     payload: Option<Plaintext<'b>>,
     decompressor: Decompressor,
     frame: Vec<u8>,
+    pool: Pool,
     /// The block at `begin` in the payload, and where the next one begins.
-    block: Vec<u8>,
+    current: BlockCursor,
     begin: Option<u64>,
     next: u64,
-    used: usize,
 }
 
 impl<'a, 'b> Seeker<'a, 'b> {
     fn new(opened: &'a Opened<'b>) -> Result<Self, Error> {
-        let decompressor = Decompressor::new()?;
-        let (frame, block) = (Vec::new(), Vec::new());
         Ok(Self {
             opened,
             payload: None,
-            decompressor,
-            frame,
-            block,
+            decompressor: Decompressor::new()?,
+            frame: Vec::new(),
+            pool: Pool::new(2),
+            current: BlockCursor::default(),
             begin: None,
             next: 0,
-            used: 0,
         })
     }
 
@@ -351,11 +354,11 @@ impl<'a, 'b> Seeker<'a, 'b> {
         if !compress::read_frame(payload, block_bytes, &mut self.frame)? {
             return Ok(false);
         }
-        self.decompressor
-            .decompress(&self.frame, block_bytes, &mut self.block)?;
+        let mut block = self.pool.take();
+        self.decompressor.decompress(&self.frame, block_bytes, &mut block)?;
+        self.current = BlockCursor::new(Block::of(block, self.pool.clone()));
         self.begin = Some(self.next);
         self.next += (compress::PREFIX_BYTES + self.frame.len()) as u64;
-        self.used = 0;
         Ok(true)
     }
 }
@@ -368,16 +371,22 @@ impl Read for Seeker<'_, '_> {
 
 impl BufRead for Seeker<'_, '_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.used == self.block.len() {
+        while self.current.rest().is_empty() {
             if !self.advance().map_err(io::Error::other)? {
                 return Ok(&[]);
             }
         }
-        Ok(&self.block[self.used..])
+        Ok(self.current.rest())
     }
 
     fn consume(&mut self, count: usize) {
-        self.used += count;
+        self.current.consume(count);
+    }
+}
+
+impl BlockRead for Seeker<'_, '_> {
+    fn slice(&self, count: usize) -> Slice {
+        self.current.slice(count)
     }
 }
 
@@ -391,7 +400,7 @@ impl Input for Seeker<'_, '_> {
             let _more = self.advance()?;
         }
         // A location past the end of its block shows when the header is compared.
-        self.used = (at.skip as usize).min(self.block.len());
+        self.current.go(at.skip as usize);
         Ok(())
     }
 }
@@ -406,12 +415,20 @@ struct Unpacking<'a, 'b> {
 }
 
 impl Unpacking<'_, '_> {
-    fn run<I: Input>(self, input: I) -> Result<Restored, Error> {
+    fn run<I: Input>(mut self, input: I) -> Result<Restored, Error> {
         let cancel = self.cancel;
         let mut unpacker = Unpacker::new(
             Stoppable { input, cancel },
             self.opened.verified().manifest().created.unix(),
-        );
+        )?;
+        let restored = self.records(&mut unpacker);
+        if restored.is_ok() || !cancel.is_set() {
+            unpacker.settle()?;
+        }
+        restored
+    }
+
+    fn records<I: Input>(&mut self, unpacker: &mut Unpacker<Stoppable<'_, I>>) -> Result<Restored, Error> {
         let mut records = self.opened.records()?;
         let mut restored = Restored::default();
         let mut parents = Parents::default();

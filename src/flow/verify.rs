@@ -62,7 +62,10 @@ pub enum Position {
         head: u64,
     },
     /// Not looked at: the bundle came as a file, without a store.
-    NoChain,
+    NoChain {
+        /// The sequence of the newest manifest of the set that the checkpoint saw, where one was given.
+        remembered: Option<u64>,
+    },
 }
 
 /// What was proven.
@@ -283,7 +286,10 @@ fn place(manifest: &Manifest, digest: Digest, measure: &Measure<'_>) -> Result<P
         remembered(manifest, digest, checkpoint, measure.chain)?;
     }
     let Some(store) = measure.chain else {
-        return Ok(Position::NoChain);
+        let heads = measure.checkpoint.map(|checkpoint| checkpoint.heads.as_slice());
+        let mut heads = heads.unwrap_or_default().iter();
+        let remembered = heads.find(|head| head.set == manifest.set).map(|head| head.sequence);
+        return Ok(Position::NoChain { remembered });
     };
     let (set, sequence) = (manifest.set.clone(), manifest.sequence);
     let Some(link) = chain::at(store, &set, sequence)? else {
@@ -369,7 +375,8 @@ impl Verified {
     /// The number of segments that were checked.
     #[must_use]
     pub fn segments(&self) -> u64 {
-        (self.checked.data.len() + self.checked.index.len()) as u64
+        let of = |container| self.checked.layout.segments(container);
+        of(Container::Payload) + of(Container::Index)
     }
 
     pub(super) fn header(&self) -> &Header {

@@ -190,7 +190,7 @@ fn write(
     cancel: &Cancel,
 ) -> Result<Written, Error> {
     for source in &mut *sources {
-        source.check()?;
+        source.check(cancel)?;
     }
     let head = trusted_head(job)?;
     let created = desk.clock.now();

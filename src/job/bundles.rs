@@ -17,6 +17,7 @@ use crate::store::Store;
 use crate::store::names;
 
 use super::error::Error;
+use super::setup;
 
 /// A bundle as someone names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,13 +130,16 @@ pub fn sets(store: &dyn Store, set: Option<&SetName>) -> Result<Vec<SetName>, Er
 }
 
 /// The given set, or the only one of the store.
-fn one_set(store: &dyn Store, set: Option<&SetName>) -> Result<SetName, Error> {
+pub(super) fn one_set(store: &dyn Store, set: Option<&SetName>) -> Result<SetName, Error> {
     let mut sets = sets(store, set)?;
     match sets.len() {
         1 => Ok(sets.remove(0)),
-        0 => Err(Error::EmptyStore {
-            store: store.describe(),
-        }),
+        0 => {
+            setup::check_store(store)?;
+            Err(Error::EmptyStore {
+                store: store.describe(),
+            })
+        }
         _ => Err(Error::AmbiguousSet { sets }),
     }
 }

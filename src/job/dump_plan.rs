@@ -34,7 +34,7 @@ pub(super) fn read_plan<Plan: DeserializeOwned>(
     let mut selection = Selection::exactly(below(label, name));
     let _restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);
-    pipe.commit()?;
+    let _notes = pipe.commit()?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Unfit {
         what: format!("{name} of source {label} cannot be read: {error}"),
         hint: "Use the version of hub-backup that made the bundle.".to_owned(),

@@ -5,18 +5,21 @@
 mod words;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
 use sequoia_openpgp::Cert;
-use tempfile::TempDir;
 
 use crate::audit::Act;
 use crate::audit::Actor;
+use crate::base::claim;
+use crate::base::claim::Claim;
 use crate::base::clock::Clock;
 use crate::base::clock::Timestamp;
 use crate::base::durable;
@@ -207,17 +210,14 @@ impl Fault for Error {
 /// Makes a store with its keys and settings.
 ///
 /// # Errors
-/// See [`enum@Error`]. Nothing is left then; only when the process dies, a folder with a temporary name can stay.
+/// See [`enum@Error`]. Nothing is left then; only when the process dies, a folder with a temporary name can stay, until the next run.
 pub fn run(init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
     let is_there = check(&init.dir, init.suite)?;
     let (parent, wrap) = (durable::parent(&init.dir), |source| failed(&init.dir, source));
     if !is_there {
         durable::create_folders(parent, FOLDER_MODE).map_err(wrap)?;
     }
-    let staging = tempfile::Builder::new()
-        .prefix(durable::TEMP_PREFIX)
-        .tempdir_in(if is_there { &init.dir } else { parent })
-        .map_err(wrap)?;
+    let staging = Staging::new(if is_there { &init.dir } else { parent }, name_of(&init.dir)).map_err(wrap)?;
     let made = fill(staging.path(), init, clock)?;
     if is_there {
         move_each(staging, &init.dir)
@@ -228,7 +228,8 @@ pub fn run(init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
     Ok(made)
 }
 
-/// Refuses what cannot be made before anybody is asked for anything. Tells whether the folder is there already, and empty.
+/// Refuses what cannot be made before anybody is asked for anything, and removes what a killed run for the same folder left. Tells
+/// whether the folder is there already, and empty.
 ///
 /// # Errors
 /// `NotEmpty`, `AgeSuite`, or what the file system reports.
@@ -237,6 +238,12 @@ pub fn check(dir: &Path, suite: SuiteChoice) -> Result<bool, Error> {
         return Err(Error::AgeSuite);
     }
     let not_empty = || Error::NotEmpty { dir: dir.to_owned() };
+    for folder in [durable::parent(dir), dir] {
+        // A run that died while it moved what it had made has left keys in both places: all of it stays.
+        if folder != dir || holds_leftovers_alone(dir) {
+            let _swept = claim::sweep(folder, name_of(dir), |left| fs::remove_dir_all(left));
+        }
+    }
     match fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(true),
@@ -255,20 +262,64 @@ fn failed(dir: &Path, source: io::Error) -> Error {
     keyfiles::unwritable(dir, source).into()
 }
 
+/// What the folder is called; it may be `.`, or a path that ends in `..`.
+fn name_of(dir: &Path) -> &OsStr {
+    dir.file_name().unwrap_or(OsStr::new("."))
+}
+
+fn holds_leftovers_alone(dir: &Path) -> bool {
+    let is_left = |name: &OsStr| name.as_encoded_bytes().starts_with(durable::TEMP_PREFIX.as_bytes());
+    fs::read_dir(dir).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_left(&entry.file_name()))))
+}
+
+/// The folder in which everything is made. Dropped before it has got its name, it is removed.
+struct Staging {
+    claim: Claim,
+    kept: bool,
+}
+
+impl Staging {
+    fn new(folder: &Path, name: &OsStr) -> io::Result<Self> {
+        let mut staging = Self {
+            claim: Claim::new(folder, name)?,
+            kept: false,
+        };
+        fs::DirBuilder::new().mode(0o700).create(staging.path())?;
+        let made = fs::metadata(staging.path())?;
+        staging.claim.note(&made)?;
+        Ok(staging)
+    }
+
+    fn path(&self) -> &Path {
+        self.claim.temporary()
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What stays is swept by the next run.
+            drop(fs::remove_dir_all(self.path()));
+        }
+    }
+}
+
 /// Gives the staged folder its name.
-fn move_whole(staging: TempDir, dir: &Path) -> io::Result<()> {
+fn move_whole(mut staging: Staging, dir: &Path) -> io::Result<()> {
     fs::set_permissions(staging.path(), Permissions::from_mode(FOLDER_MODE))?;
     durable::rename_new(staging.path(), dir)?;
-    let _path = staging.keep();
+    staging.kept = true;
     Ok(())
 }
 
 /// Moves what was staged into a folder that was there before, perhaps a mounted one. The settings come last: with them, all is there.
-fn move_each(staging: TempDir, dir: &Path) -> io::Result<()> {
+fn move_each(mut staging: Staging, dir: &Path) -> io::Result<()> {
     for name in [STORE, KEYS, SECRETS, MOVE_OFFLINE, locate::FILE_NAME] {
         durable::rename_new(&staging.path().join(name), &dir.join(name))?;
     }
-    staging.close()?;
+    fs::remove_dir(staging.path())?;
+    staging.kept = true;
+    drop(staging);
     durable::sync_folder(dir)
 }
 

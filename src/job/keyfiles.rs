@@ -15,22 +15,20 @@ use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::base::secret::SecretBytes;
 use crate::base::secret::SecretText;
-use crate::config::secret;
 use crate::keyring;
 use crate::keyring::Recipient;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
+use crate::keyring::unlock::is_locked;
 
 use super::error;
+use super::setup;
 use super::setup::Ask;
 
 /// The mode of a file that holds a secret.
 pub const SECRET_MODE: u32 = 0o600;
 /// The mode of a file that everybody may read.
 pub const PUBLIC_MODE: u32 = 0o644;
-
-/// How files with public certificates end.
-const PUBLIC_EXTENSIONS: [&str; 3] = ["asc", "pgp", "gpg"];
 
 /// Why a piece of work on keys was not done.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +101,7 @@ impl SecretKey {
     /// # Errors
     /// When it is not private, holds no secret key, or no passphrase can be had.
     pub fn read(path: &Path, given: Option<SecretText>, ask: Ask<'_>) -> Result<Self, Error> {
-        let most = usize::try_from(limits::KEY_FILE_BYTES_MAX).unwrap_or(usize::MAX);
-        let bytes = secret::read_private(path, most).map_err(error::Error::Secret)?;
+        let bytes = setup::read_secret(path)?;
         let key = openpgp::read_secret(bytes.expose()).map_err(|source| bad(path, source))?;
         let passphrase = match given {
             None if is_locked(&key) => Some(ask(path).map_err(error::Error::Ask)?),
@@ -112,12 +109,6 @@ impl SecretKey {
         };
         Ok(Self { key, passphrase })
     }
-}
-
-/// Whether a secret key of the certificate is locked.
-#[must_use]
-pub fn is_locked(key: &Cert) -> bool {
-    key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
 }
 
 /// What a key file holds.
@@ -155,27 +146,6 @@ pub fn read_certificate(path: &Path) -> Result<Cert, Error> {
             hint: "Export the one that is meant: `gpg --armor --export FINGERPRINT`.",
         }),
     }
-}
-
-/// A file, or the files with public certificates of a folder, in order.
-///
-/// # Errors
-/// When there is no such file or folder.
-pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let unreadable = |source| unreadable(path, source);
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        let extension = file.extension().and_then(|extension| extension.to_str());
-        if extension.is_some_and(|extension| PUBLIC_EXTENSIONS.contains(&extension)) && file.is_file() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// Refuses to go on when one of the files exists.

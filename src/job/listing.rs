@@ -23,6 +23,7 @@ use crate::store::names;
 use super::bundles;
 use super::bundles::BundleRef;
 use super::error;
+use super::setup;
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +86,8 @@ pub struct Listing {
 /// Lists the chain of a set, or of all. A link that cannot be read is a problem in the list.
 ///
 /// # Errors
-/// `EmptySet` when the named set has neither link nor bundle; otherwise what the store reports.
+/// `EmptySet` when the named set has neither link nor bundle; `NotAStore` when nothing says that the folder is one;
+/// otherwise what the store reports.
 pub fn list(store: &dyn Store, set: Option<&SetName>) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     for set in bundles::sets(store, set)? {
@@ -94,6 +96,9 @@ pub fn list(store: &dyn Store, set: Option<&SetName>) -> Result<Listing, Error> 
     let is_empty = listing.rows.is_empty() && listing.unlinked.is_empty() && listing.problems.is_empty();
     if let Some(set) = set.filter(|_| is_empty) {
         return Err(error::Error::EmptySet { set: set.clone() }.into());
+    }
+    if is_empty {
+        setup::check_store(store)?;
     }
     // Ids of the same second have no order; the numbers of a chain have. The sort keeps it, the newest first.
     listing
@@ -205,19 +210,9 @@ fn of_bundle(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName
 }
 
 fn head(store: &dyn Store, set: Option<&SetName>) -> Result<Link, Error> {
-    let sets = bundles::sets(store, set)?;
-    let [set] = sets.as_slice() else {
-        let store = store.describe();
-        let none = sets.is_empty();
-        let error = if none {
-            error::Error::EmptyStore { store }
-        } else {
-            error::Error::AmbiguousSet { sets }
-        };
-        return Err(error.into());
-    };
-    let head = chain::head(store, set)?;
-    head.ok_or_else(|| error::Error::EmptySet { set: set.clone() }.into())
+    let set = bundles::one_set(store, set)?;
+    let head = chain::head(store, &set)?;
+    head.ok_or_else(|| error::Error::EmptySet { set }.into())
 }
 
 fn in_chain(store: &dyn Store, set: Option<&SetName>, id: &BundleId) -> Result<Option<Link>, Error> {

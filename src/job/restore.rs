@@ -65,6 +65,8 @@ pub struct Restore<'a> {
     pub mysql: MysqlRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
+    /// Whether extended attributes that a target does not take are noted and not an error.
+    pub allow_missing_xattrs: bool,
     /// Threads.
     pub jobs: usize,
 }
@@ -150,6 +152,7 @@ fn restore(
         postgres: &job.postgres,
         mysql: &job.mysql,
         same_owner: job.same_owner,
+        allow_missing_xattrs: job.allow_missing_xattrs,
         jobs: job.jobs,
     };
     let mut router = plan.router(&landing, chosen, cancel)?;
@@ -159,9 +162,8 @@ fn restore(
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
     router.prepare()?;
-    let notes = router.notes();
     let sink: Box<dyn Sink> = Box::new(router);
-    sink.commit()?;
+    let notes = sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
@@ -260,8 +262,7 @@ pub fn cat(
 ) -> Result<(), Error> {
     let opened = Opened::open(verified, identities)?;
     // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
-    let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
-    let mut wanted = list(verified, identities, &mut Selection::exactly(raw.clone()))?;
+    let (raw, mut wanted) = exactly(verified, identities, path)?;
     let raw = match wanted.pop() {
         Some(Wanted::Entry(Entry {
             node: Node::Hardlink { target },
@@ -286,7 +287,24 @@ pub fn cat(
     let mut pipe = Pipe::new(out);
     let _restored = flow::restore::restore(&opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);
-    Ok(pipe.commit()?)
+    let _notes = pipe.commit()?;
+    Ok(())
+}
+
+/// What is at a path that is given as it is, or else as `ls` shows it.
+fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Vec<Wanted>), Error> {
+    let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
+    match list(verified, identities, &mut Selection::exactly(raw.clone())) {
+        Ok(wanted) => Ok((raw, wanted)),
+        Err(error @ Error::Selection(_)) => {
+            let Some(shown) = RawBytes::from_shown(path) else {
+                return Err(error);
+            };
+            let wanted = list(verified, identities, &mut Selection::exactly(shown.clone())).map_err(|_| error)?;
+            Ok((shown, wanted))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn unfit(what: String, hint: &str) -> Error {

@@ -35,6 +35,7 @@ use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
 use crate::keyring::trust::TrustStore;
+use crate::keyring::unlock::is_locked;
 use crate::policy::crypto::KeyPolicy;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
@@ -59,10 +60,13 @@ use crate::source::sqlite::SqliteSource;
 use crate::source::uri;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
-use crate::store::Store as _;
+use crate::store::Store;
 use crate::store::local::LocalStore;
 
 use super::error::Error;
+
+/// How files with public certificates end.
+const PUBLIC_EXTENSIONS: [&str; 3] = ["asc", "pgp", "gpg"];
 
 /// Asks somebody for the passphrase of a locked key file.
 pub type Ask<'a> = &'a dyn Fn(&Path) -> Result<SecretText, Box<dyn Fault + Send + Sync>>;
@@ -83,8 +87,17 @@ pub fn store(settings: &Settings) -> Result<LocalStore, Error> {
 /// As [`store`], and `NotAStore`.
 pub fn whole_store(settings: &Settings) -> Result<LocalStore, Error> {
     let store = store(settings)?;
-    match repository::read(&store)? {
-        Some(_) => Ok(store),
+    check_store(&store)?;
+    Ok(store)
+}
+
+/// Refuses a folder that does not say that it is a store; for work that has found nothing in it.
+///
+/// # Errors
+/// `NotAStore`, and what the store reports.
+pub fn check_store(store: &dyn Store) -> Result<(), Error> {
+    match repository::read(store)? {
+        Some(_) => Ok(()),
         None => Err(Error::NotAStore {
             store: store.describe(),
         }),
@@ -145,8 +158,11 @@ pub fn trust_of_signers(settings: &Settings, signers: &[&dyn Signer], now: Times
     Ok(trust)
 }
 
-/// A file, or the files `*.asc`, `*.pgp` and `*.gpg` of a folder, in order.
-fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+/// A file, or the files with public certificates of a folder, in order.
+///
+/// # Errors
+/// When there is no such file or folder.
+pub fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |source| Error::OpenFile {
         path: path.to_owned(),
         source,
@@ -157,10 +173,8 @@ fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        let named = file
-            .extension()
-            .is_some_and(|extension| ["asc", "pgp", "gpg"].iter().any(|known| extension == *known));
-        if named && file.is_file() {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| PUBLIC_EXTENSIONS.contains(&extension)) && file.is_file() {
             files.push(file);
         }
     }
@@ -195,7 +209,7 @@ pub fn read_public(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Reads a secret file, which only its owner may read.
-fn read_secret(path: &Path) -> Result<crate::base::secret::SecretBytes, Error> {
+pub(super) fn read_secret(path: &Path) -> Result<crate::base::secret::SecretBytes, Error> {
     let most = usize::try_from(limits::KEY_FILE_BYTES_MAX).unwrap_or(usize::MAX);
     Ok(secret::read_private(path, most)?)
 }
@@ -214,8 +228,7 @@ pub fn signers(
     let mut signers = Vec::new();
     for path in &settings.keys.signers.value {
         let key = openpgp::read_secret(read_secret(path)?.expose())?;
-        let locked = key.keys().secret().any(|key| !key.key().has_unencrypted_secret());
-        let passphrase = if given.is_none() && locked {
+        let passphrase = if given.is_none() && is_locked(&key) {
             Some(ask(path).map_err(Error::Ask)?)
         } else {
             given.clone()
@@ -282,7 +295,7 @@ pub fn identities(
             key,
             passphrase: passphrase @ None,
         } = &mut identity
-            && key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
+            && is_locked(key)
         {
             *passphrase = Some(ask(path).map_err(Error::Ask)?);
         }

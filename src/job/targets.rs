@@ -39,7 +39,7 @@ pub fn check(targets: &[TargetUri], protected: &[PathBuf]) -> Result<(), Error> 
         let Some(target) = path(&uri.place) else { continue };
         match &uri.place {
             Place::Folder(path) | Place::Files(path) => FilesSink::check(path)?,
-            Place::Sqlite(path) => drop(SqliteSink::new(path.clone(), Check::None)?),
+            Place::Sqlite(path) => SqliteSink::check(path)?,
             Place::Postgres(_) | Place::Mysql(_) => {}
         }
         let whole = whole(target);
@@ -225,16 +225,14 @@ impl Routes {
         let options = |strip_label| FilesSinkOptions {
             strip_label,
             same_owner: landing.same_owner,
+            allow_missing_xattrs: landing.allow_missing_xattrs,
             jobs: landing.jobs,
-            ..FilesSinkOptions::default()
         };
         for (label, place) in &self.own {
             match place {
                 Place::Sqlite(path) => {
-                    router.add(
-                        label.clone(),
-                        Box::new(SqliteSink::new(path.clone(), landing.sqlite_check)?),
-                    );
+                    let sink = SqliteSink::new(path.clone(), landing.sqlite_check)?;
+                    router.add(label.clone(), Box::new(sink.same_owner(landing.same_owner)));
                 }
                 Place::Files(path) | Place::Folder(path) => {
                     router.folder(label.clone(), FilesSink::new(path.clone(), options(true))?);
@@ -276,6 +274,8 @@ pub struct Landing<'a> {
     pub mysql: &'a MysqlRestore,
     /// Whether owners are restored.
     pub same_owner: bool,
+    /// Whether extended attributes that a target does not take are noted and not an error.
+    pub allow_missing_xattrs: bool,
     /// Threads.
     pub jobs: usize,
 }

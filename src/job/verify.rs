@@ -33,6 +33,7 @@ use super::Desk;
 use super::bundles;
 use super::bundles::Found;
 use super::error::Error;
+use super::setup;
 
 /// What bundles are measured against, and how deep.
 pub struct Verify<'a> {
@@ -155,8 +156,8 @@ pub enum Finding {
 /// bundle as it is done. Gives what is wrong with the store as a whole.
 ///
 /// # Errors
-/// `EmptySet` and `EmptyStore` when nothing was there to be verified; when the store cannot be listed or the work was told to stop. What is
-/// wrong with a bundle is in its [`Row`].
+/// `EmptySet`, `EmptyStore` and `NotAStore` when nothing was there to be verified; when the store cannot be listed or the work was told
+/// to stop. What is wrong with a bundle is in its [`Row`].
 pub fn all(
     job: &Verify<'_>,
     store: &dyn Store,
@@ -193,9 +194,12 @@ pub fn all(
     match set {
         _ if bundles_seen > 0 || findings.iter().any(is_break) => Ok(findings),
         Some(set) => Err(Error::EmptySet { set: set.clone() }),
-        None => Err(Error::EmptyStore {
-            store: store.describe(),
-        }),
+        None => {
+            setup::check_store(store)?;
+            Err(Error::EmptyStore {
+                store: store.describe(),
+            })
+        }
     }
 }
 

@@ -82,6 +82,12 @@ pub fn unlock(
     Err(failure)
 }
 
+/// Whether a secret key of the certificate is locked.
+#[must_use]
+pub fn is_locked(key: &Cert) -> bool {
+    key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
+}
+
 /// Unlocks one secret key.
 ///
 /// # Errors

@@ -6,12 +6,15 @@ use std::io::BufRead;
 use std::io::Read;
 
 use super::END_BYTES;
+use super::digests::ContentId;
+use super::digests::Digests;
 use super::header;
 use super::padding;
 use crate::base::digest::Digest;
-use crate::base::digest::Hasher;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::shared::BlockRead;
+use crate::base::shared::read_buffered;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Extent;
 use crate::bundle::entry::Node;
@@ -59,23 +62,36 @@ impl Fault for Error {
 
 /// Reads members from a tar stream, one for each record of the index.
 ///
-/// The content goes to a closure, whose own error comes back inside: `Ok(Err(…))`. The digest is checked after the closure
-/// has read the content to its end.
+/// The content goes to a closure, whose own error comes back inside: `Ok(Err(…))`. Meanwhile a thread of its own hashes it: that a
+/// digest differs shows some blocks later, and at the latest in [`settle`](Self::settle), without which nothing was proven.
 pub struct Unpacker<R> {
     input: R,
     /// The modification time of parts.
     seconds: i64,
-    open_streams: HashMap<EntryPath, (Hasher, u32, u64)>,
+    digests: Digests,
+    open_streams: HashMap<EntryPath, OpenStream>,
 }
 
-impl<R: BufRead> Unpacker<R> {
+/// A stream whose parts are being read.
+#[derive(Clone, Copy)]
+struct OpenStream {
+    content: ContentId,
+    parts: u32,
+    bytes: u64,
+}
+
+impl<R: BlockRead> Unpacker<R> {
     /// Reads from `input`; `seconds` is the time of parts: that of the bundle.
-    pub fn new(input: R, seconds: i64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(input: R, seconds: i64) -> Result<Self, Error> {
+        Ok(Self {
             input,
             seconds,
+            digests: Digests::start().map_err(Error::Read)?,
             open_streams: HashMap::new(),
-        }
+        })
     }
 
     /// The stream, to move it between members.
@@ -102,24 +118,17 @@ impl<R: BufRead> Unpacker<R> {
             Node::File { size, extents, sha256 } => (*size, extents.as_deref().unwrap_or(&whole), Some(*sha256)),
             Node::Directory | Node::Symlink { .. } | Node::Hardlink { .. } => (0, &whole[..0], None),
         };
-        let mut content = Content::new(&mut self.input, extents);
-        let taken = take(&mut content);
-        let (hasher, reached) = match content.end() {
-            Ok(end) => end,
-            Err(error) => return Err(Error::Read(error)),
-        };
-        if taken.is_err() {
-            return Ok(taken);
-        }
-        let Some((mut hasher, reached)) = hasher.map(|hasher| (hasher, reached)) else {
-            return Err(Error::Unread(entry.path.clone()));
+        let id = self.digests.content();
+        let reached = match self.content(&entry.path, id, extents, take)? {
+            Ok(reached) => reached,
+            Err(error) => return Ok(Err(error)),
         };
         if let Some(expected) = expected {
-            hasher.update_zeros(size - reached);
-            check(&entry.path, expected, hasher.finish())?;
+            self.digests.add_zeros(id, size - reached);
+            self.digests.check(id, &entry.path, expected);
         }
         self.compare(&[0; 512][..padding(stored)], &entry.path, "the bytes after it")?;
-        Ok(taken)
+        Ok(Ok(()))
     }
 
     /// Reads the member of a part of a stream.
@@ -132,7 +141,8 @@ impl<R: BufRead> Unpacker<R> {
         take: impl FnOnce(&mut dyn BufRead) -> Result<(), E>,
     ) -> Result<Result<(), E>, Error> {
         self.compare(&header::of_part(part, self.seconds), &part.path, "the header of a part")?;
-        let (hasher, parts, bytes) = self.open_streams.remove(&part.path).unwrap_or_default();
+        let open = self.open_streams.remove(&part.path);
+        let OpenStream { content, parts, bytes } = open.unwrap_or_else(|| self.begin());
         if parts != part.number {
             return Err(Error::Differs {
                 path: part.path.to_string(),
@@ -143,21 +153,18 @@ impl<R: BufRead> Unpacker<R> {
             offset: 0,
             length: part.size,
         }];
-        let mut content = Content::new(&mut self.input, &whole[..usize::from(part.size > 0)]);
-        content.hasher = hasher;
-        let taken = take(&mut content);
-        let (hasher, _) = content.end().map_err(Error::Read)?;
-        if taken.is_err() {
-            return Ok(taken);
+        let extents = &whole[..usize::from(part.size > 0)];
+        if let Err(error) = self.content(&part.path, content, extents, take)? {
+            return Ok(Err(error));
         }
-        let Some(hasher) = hasher else {
-            return Err(Error::Unread(part.path.clone()));
+        let open = OpenStream {
+            content,
+            parts: parts + 1,
+            bytes: bytes + part.size,
         };
-        let _none = self
-            .open_streams
-            .insert(part.path.clone(), (hasher, parts + 1, bytes + part.size));
+        let _none = self.open_streams.insert(part.path.clone(), open);
         self.compare(&[0; 512][..padding(part.size)], &part.path, "the bytes after a part")?;
-        Ok(taken)
+        Ok(Ok(()))
     }
 
     /// Checks a stream whose parts have all been read.
@@ -165,21 +172,23 @@ impl<R: BufRead> Unpacker<R> {
     /// # Errors
     /// See [`Error`].
     pub fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
-        let (hasher, parts, bytes) = self.open_streams.remove(&stream.path).unwrap_or_default();
+        let open = self.open_streams.remove(&stream.path);
+        let OpenStream { content, parts, bytes } = open.unwrap_or_else(|| self.begin());
         if parts != stream.parts || bytes != stream.size {
             return Err(Error::Differs {
                 path: stream.path.to_string(),
                 what: "the number of its parts",
             });
         }
-        check(&stream.path, stream.sha256, hasher.finish())
+        self.digests.check(content, &stream.path, stream.sha256);
+        Ok(())
     }
 
     /// Checks that the stream ends here, and that no stream was left open.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn finish(mut self) -> Result<(), Error> {
+    pub fn finish(&mut self) -> Result<(), Error> {
         if let Some(path) = self.open_streams.keys().next() {
             return Err(Error::Differs {
                 path: path.to_string(),
@@ -193,6 +202,45 @@ impl<R: BufRead> Unpacker<R> {
                 path: "the end".into(),
                 what: "bytes that belong to nothing",
             }),
+        }
+    }
+
+    /// Waits for the digests of everything that was read. This is the last call; ask it after an error too: what a content does to
+    /// those who read it may only be the consequence of a wrong content.
+    ///
+    /// # Errors
+    /// `Digest`.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        self.digests.settle()
+    }
+
+    fn begin(&mut self) -> OpenStream {
+        OpenStream {
+            content: self.digests.content(),
+            parts: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Gives a content to who takes it; returns how far it goes, without a hole at its end.
+    fn content<E>(
+        &mut self,
+        path: &EntryPath,
+        id: ContentId,
+        extents: &[Extent],
+        take: impl FnOnce(&mut dyn BufRead) -> Result<(), E>,
+    ) -> Result<Result<u64, E>, Error> {
+        if self.digests.has_failed() {
+            self.digests.settle()?;
+        }
+        let mut content = Content::new(&mut self.input, &mut self.digests, id, extents);
+        let taken = take(&mut content);
+        let (end, reached) = (content.end(), content.reached);
+        match (end, taken) {
+            (Err(error), _) => Err(Error::Read(error)),
+            (Ok(_), Err(error)) => Ok(Err(error)),
+            (Ok(false), Ok(())) => Err(Error::Unread(path.clone())),
+            (Ok(true), Ok(())) => Ok(Ok(reached)),
         }
     }
 
@@ -217,31 +265,20 @@ fn compare(input: &mut impl Read, mut expected: &[u8], path: &str, what: &'stati
     Ok(())
 }
 
-fn check(path: &EntryPath, expected: Digest, actual: Digest) -> Result<(), Error> {
-    if expected == actual {
-        Ok(())
-    } else {
-        Err(Error::Digest {
-            path: path.clone(),
-            expected,
-            actual,
-        })
-    }
-}
-
-/// The content of one member: hashes what passes, holes included, and keeps the error of the stream for the one who can name it.
+/// The content of one member: has hashed what passes, holes included, and keeps the error of the stream for the one who can name it.
 struct Content<'a, R> {
     input: &'a mut R,
+    digests: &'a mut Digests,
+    id: ContentId,
     extents: &'a [Extent],
     /// Bytes of the first extent that were read.
     within: u64,
     reached: u64,
-    hasher: Hasher,
     failed: Option<io::Error>,
 }
 
-impl<'a, R: BufRead> Content<'a, R> {
-    fn new(input: &'a mut R, extents: &'a [Extent]) -> Self {
+impl<'a, R: BlockRead> Content<'a, R> {
+    fn new(input: &'a mut R, digests: &'a mut Digests, id: ContentId, extents: &'a [Extent]) -> Self {
         let extents = if extents.first().is_some_and(|first| first.length == 0) {
             &extents[1..]
         } else {
@@ -249,41 +286,34 @@ impl<'a, R: BufRead> Content<'a, R> {
         };
         Self {
             input,
+            digests,
+            id,
             extents,
             within: 0,
             reached: 0,
-            hasher: Hasher::new(),
             failed: None,
         }
     }
 
-    /// The hasher and the offset that it has reached; no hasher when some content was not read.
-    fn end(self) -> io::Result<(Option<Hasher>, u64)> {
-        match self.failed {
-            Some(error) => Err(error),
-            None if self.extents.is_empty() => Ok((Some(self.hasher), self.reached)),
-            None => Ok((None, self.reached)),
-        }
+    /// Whether all of it was read.
+    fn end(&mut self) -> io::Result<bool> {
+        self.failed.take().map_or(Ok(self.extents.is_empty()), Err)
     }
 }
 
-impl<R: BufRead> Read for Content<'_, R> {
+impl<R: BlockRead> Read for Content<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let ready = self.fill_buf()?;
-        let count = ready.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&ready[..count]);
-        self.consume(count);
-        Ok(count)
+        read_buffered(self, buffer)
     }
 }
 
-impl<R: BufRead> BufRead for Content<'_, R> {
+impl<R: BlockRead> BufRead for Content<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let Some(extent) = self.extents.first() else {
             return Ok(&[]);
         };
         if self.within == 0 {
-            self.hasher.update_zeros(extent.offset - self.reached);
+            self.digests.add_zeros(self.id, extent.offset - self.reached);
             self.reached = extent.offset;
         }
         let left = usize::try_from(extent.length - self.within).unwrap_or(usize::MAX);
@@ -303,13 +333,12 @@ impl<R: BufRead> BufRead for Content<'_, R> {
         }
     }
 
-    /// Hashes what was taken. A buffer that was filled is there still, so filling it again cannot fail.
+    /// Has hashed what was taken.
     fn consume(&mut self, count: usize) {
         let Some(extent) = self.extents.first().filter(|_| count > 0) else {
             return;
         };
-        let Ok(ready) = self.input.fill_buf() else { return };
-        self.hasher.update(&ready[..count]);
+        self.digests.add(self.id, self.input.slice(count));
         self.input.consume(count);
         self.within += count as u64;
         self.reached += count as u64;

@@ -1,6 +1,5 @@
 //! Which entries of a bundle are wanted.
 
-use globset::Glob;
 use globset::GlobBuilder;
 use globset::GlobMatcher;
 
@@ -26,7 +25,9 @@ pub struct Selection {
 #[derive(Debug)]
 struct Pattern {
     text: String,
-    matcher: GlobMatcher,
+    /// As `ls` shows it.
+    shown: Option<RawBytes>,
+    matcher: Option<GlobMatcher>,
     /// When there are any, the pattern stands for these alone.
     paths: Vec<RawBytes>,
     found: bool,
@@ -173,14 +174,21 @@ impl Pattern {
         if trimmed.is_empty() {
             return Err(Error::Empty);
         }
-        let glob: Glob = GlobBuilder::new(trimmed)
+        let shown = RawBytes::from_shown(trimmed).filter(|raw| raw.0 != trimmed.as_bytes());
+        let glob = GlobBuilder::new(trimmed)
             .literal_separator(true)
             .backslash_escape(true)
-            .build()
-            .map_err(bad)?;
+            .build();
+        let matcher = match glob {
+            Ok(glob) => Some(glob.compile_matcher()),
+            // A name with escapes is no slip in a glob.
+            Err(_) if shown.is_some() => None,
+            Err(error) => return Err(bad(error)),
+        };
         Ok(Self {
             text: text.to_owned(),
-            matcher: glob.compile_matcher(),
+            shown,
+            matcher,
             paths: Vec::new(),
             found: false,
         })
@@ -192,9 +200,12 @@ impl Pattern {
             return self.paths.iter().any(|own| path.as_bytes() == own.0);
         }
         let literal = std::path::Path::new(self.text.trim_end_matches('/'));
-        path.as_path()
-            .ancestors()
-            .any(|ancestor| ancestor == literal || self.matcher.is_match(ancestor))
+        let shown = self.shown.as_ref().map(|raw| std::path::Path::new(raw.as_os_str()));
+        path.as_path().ancestors().any(|ancestor| {
+            ancestor == literal
+                || Some(ancestor) == shown
+                || self.matcher.as_ref().is_some_and(|glob| glob.is_match(ancestor))
+        })
     }
 }
 
@@ -220,6 +231,10 @@ mod tests {
         assert!(
             wanted(&["hub/[x]"], "hub/[x]/a"),
             "a name that looks like a glob can be given as it is"
+        );
+        assert!(
+            wanted(&[r"hub/\x1b[31m\n"], "hub/\x1b[31m\n/a"),
+            "a name can be given as it is shown"
         );
     }
 

@@ -37,8 +37,8 @@ impl Sink for Discard {
         Ok(())
     }
 
-    fn commit(self: Box<Self>) -> Result<(), Error> {
-        Ok(())
+    fn commit(self: Box<Self>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 }
 

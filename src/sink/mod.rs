@@ -3,9 +3,11 @@
 pub mod discard;
 pub mod files;
 pub mod mysql;
+mod notes;
 pub mod pipe;
 pub mod postgres;
 pub mod router;
+pub mod row_check;
 pub mod sqlite;
 
 use std::io;
@@ -51,16 +53,12 @@ pub trait Sink: Send {
     /// As for `entry`; and `Check` when the data is there but a check on it failed. Nothing is visible then.
     fn prepare(&mut self) -> Result<(), Error>;
 
-    /// What the operator should know about what was restored, and that made nothing fail. Each note is given once.
-    fn notes(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Makes the staged data last, and gives it its final name; prepares it first if nobody has.
+    /// Makes the staged data last, and gives it its final name; prepares it first if nobody has. Gives what the operator should know
+    /// about what was restored, and that made nothing fail.
     ///
     /// # Errors
     /// As for `prepare`. Nothing is visible then.
-    fn commit(self: Box<Self>) -> Result<(), Error>;
+    fn commit(self: Box<Self>) -> Result<Vec<String>, Error>;
 }
 
 /// Why a restore could not land.
@@ -79,6 +77,16 @@ pub enum Error {
     Refused {
         /// The entry.
         path: EntryPath,
+        /// Why not.
+        reason: String,
+    },
+    /// The target does not take an extended attribute.
+    #[error("will not restore {path}: the target does not take its extended attribute {name}: {reason}")]
+    Xattr {
+        /// The entry.
+        path: EntryPath,
+        /// The attribute.
+        name: String,
         /// Why not.
         reason: String,
     },
@@ -124,9 +132,11 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Target { .. } => Kind::TargetRefused,
-            Self::Refused { .. } | Self::Write { .. } | Self::Database { .. } | Self::Content { .. } => {
-                Kind::RestoreFailed
-            }
+            Self::Refused { .. }
+            | Self::Xattr { .. }
+            | Self::Write { .. }
+            | Self::Database { .. }
+            | Self::Content { .. } => Kind::RestoreFailed,
             Self::Check { .. } => Kind::AssertionFailed,
         }
     }
@@ -137,6 +147,9 @@ impl Fault for Error {
             Self::Write { .. } => {
                 Some("Nothing was left at the target. Make room or correct the permissions, and restore again.".into())
             }
+            Self::Xattr { .. } => Some(
+                "Restore to a file system that takes it, or do without: --allow-missing-xattrs counts what is left away.".into(),
+            ),
             Self::Check { .. } => Some(
                 "Nothing was left at the target. The bundle holds the database as it was: try an older bundle, or restore it with \
                  `--sqlite-check none` and salvage it with the .recover command of sqlite3."

@@ -71,10 +71,11 @@ impl Sink for Pipe<'_> {
         Ok(())
     }
 
-    fn commit(self: Box<Self>) -> Result<(), Error> {
+    fn commit(self: Box<Self>) -> Result<Vec<String>, Error> {
         self.out.flush().map_err(|source| Error::Write {
             path: "the output".into(),
             source,
-        })
+        })?;
+        Ok(Vec::new())
     }
 }

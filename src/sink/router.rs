@@ -117,7 +117,7 @@ impl Target {
         }
     }
 
-    fn commit(self) -> Result<(), Error> {
+    fn commit(self) -> Result<Vec<String>, Error> {
         match self {
             Self::Folder(folder) => folder.commit(),
             Self::Other(sink) => sink.commit(),
@@ -149,7 +149,7 @@ impl Folder {
         Ok(())
     }
 
-    fn commit(self) -> Result<(), Error> {
+    fn commit(self) -> Result<Vec<String>, Error> {
         (self.sink as Box<dyn Sink>).commit()
     }
 }
@@ -182,17 +182,13 @@ impl Sink for Router {
         self.rest.as_mut().map_or(Ok(()), |rest| rest.prepare(self.check))
     }
 
-    fn notes(&mut self) -> Vec<String> {
-        let own = self.own.iter_mut();
-        own.flat_map(|(_, target)| target.sink().notes()).collect()
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.prepare()?;
         let Self { own, rest, .. } = *self;
-        if let Some(rest) = rest {
-            rest.commit()?;
+        let mut notes = rest.map_or(Ok(Vec::new()), Folder::commit)?;
+        for (_, target) in own {
+            notes.extend(target.commit()?);
         }
-        own.into_iter().try_for_each(|(_, target)| target.commit())
+        Ok(notes)
     }
 }

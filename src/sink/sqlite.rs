@@ -6,6 +6,7 @@ use std::fs::Permissions;
 use std::io;
 use std::io::BufRead;
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -21,6 +22,10 @@ use rustix::fs::UTIME_OMIT;
 
 use super::Error;
 use super::Sink;
+use super::notes;
+use super::notes::Notes;
+use crate::base::claim;
+use crate::base::claim::Claim;
 use crate::base::durable;
 use crate::base::durable::NewFile;
 use crate::base::sqlite_uri;
@@ -148,10 +153,16 @@ pub struct SqliteSink {
     staged: Option<Staged>,
     /// Whether what is staged was checked.
     prepared: bool,
+    swept: u64,
+    same_owner: bool,
+    notes: Notes,
 }
 
 struct Staged {
+    // Dropped in this order: the file is removed before the claim to its name is.
     file: NewFile,
+    claim: Claim,
+    path: EntryPath,
     attributes: Attributes,
 }
 
@@ -161,36 +172,35 @@ impl SqliteSink {
     /// # Errors
     /// `Target` when it is not: SQLite would apply a left `-wal` or `-journal` to the restored file and destroy it.
     pub fn new(target: PathBuf, check: Check) -> Result<Self, Error> {
+        let remove_folder = |_: &Path| Err(io::ErrorKind::IsADirectory.into());
+        let name = target.file_name().unwrap_or_default();
+        let swept = claim::sweep(durable::parent(&target), name, remove_folder);
         let sink = Self {
             target,
             check,
             staged: None,
             prepared: false,
+            swept,
+            same_owner: rustix::process::geteuid().is_root(),
+            notes: Notes::default(),
         };
-        sink.refuse_taken()?;
+        refuse_taken(&sink.target)?;
         Ok(sink)
     }
 
-    fn refuse_taken(&self) -> Result<(), Error> {
-        let refuse = |reason: String| Error::Target {
-            target: self.target.clone(),
-            reason,
-        };
-        if self.target.file_name().is_none() {
-            return Err(refuse("it names no file".to_owned()));
-        }
-        if !durable::parent(&self.target).is_dir() {
-            return Err(refuse("its folder does not exist".to_owned()));
-        }
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut name = self.target.clone().into_os_string();
-            name.push(suffix);
-            if fs::symlink_metadata(&name).is_ok() {
-                let what = if suffix.is_empty() { "it" } else { suffix };
-                return Err(refuse(format!("{what} exists already")));
-            }
-        }
-        Ok(())
+    /// Whether the database gets the owner of its entry; by default for root alone.
+    #[must_use]
+    pub fn same_owner(mut self, same_owner: bool) -> Self {
+        self.same_owner = same_owner;
+        self
+    }
+
+    /// Checks a target as [`new`](Self::new) does, and makes and removes nothing.
+    ///
+    /// # Errors
+    /// `Target`.
+    pub fn check(target: &Path) -> Result<(), Error> {
+        refuse_taken(target)
     }
 
     fn write_error(&self, source: io::Error) -> Error {
@@ -206,9 +216,8 @@ impl SqliteSink {
         size: u64,
         extents: &[Extent],
         content: &mut dyn BufRead,
-    ) -> Result<NewFile, Error> {
-        let mut file =
-            NewFile::create(durable::parent(&self.target), 0o600).map_err(|error| self.write_error(error))?;
+    ) -> Result<(NewFile, Claim), Error> {
+        let (mut file, claim) = self.create().map_err(|error| self.write_error(error))?;
         self.reserve(&mut file, size)?;
         for extent in extents {
             let mut offset = extent.offset;
@@ -231,7 +240,15 @@ impl SqliteSink {
             }
         }
         self.refuse_other_content(path, &mut file, size)?;
-        Ok(file)
+        Ok((file, claim))
+    }
+
+    fn create(&self) -> io::Result<(NewFile, Claim)> {
+        let name = self.target.file_name().unwrap_or_default();
+        let mut claim = Claim::new(durable::parent(&self.target), name)?;
+        let mut file = NewFile::create_at(claim.temporary().to_owned(), 0o600)?;
+        claim.note(&file.file().metadata()?)?;
+        Ok((file, claim))
     }
 
     /// Takes the room at once: a full disk shows before the content is read, and the file lies in one piece.
@@ -267,13 +284,28 @@ impl SqliteSink {
 
     fn apply(&self, staged: &mut Staged) -> Result<(), Error> {
         let Attributes {
-            mode, uid, gid, mtime, ..
+            mode,
+            uid,
+            gid,
+            mtime,
+            ref xattrs,
         } = staged.attributes;
         let file = staged.file.file();
-        if rustix::process::geteuid().is_root() {
-            std::os::unix::fs::fchown(&*file, Some(uid), Some(gid)).map_err(|error| self.write_error(error))?;
+        let metadata = file.metadata().map_err(|error| self.write_error(error))?;
+        if (metadata.uid(), metadata.gid()) != (uid, gid) {
+            if self.same_owner {
+                std::os::unix::fs::fchown(&*file, Some(uid), Some(gid)).map_err(|error| self.write_error(error))?;
+            } else {
+                self.notes.owner_left(&staged.path);
+            }
+        }
+        if !xattrs.is_empty() {
+            self.notes.xattr_missing(&staged.path);
         }
         // No database needs the bits above these, and set-user-id on one would only be a trap.
+        if mode & 0o7000 != 0 {
+            self.notes.privilege_dropped(&staged.path);
+        }
         file.set_permissions(Permissions::from_mode(mode & 0o777))
             .map_err(|error| self.write_error(error))?;
         let times = Timestamps {
@@ -290,6 +322,28 @@ impl SqliteSink {
     }
 }
 
+fn refuse_taken(target: &Path) -> Result<(), Error> {
+    let refuse = |reason: String| Error::Target {
+        target: target.to_owned(),
+        reason,
+    };
+    if target.file_name().is_none() {
+        return Err(refuse("it names no file".to_owned()));
+    }
+    if !durable::parent(target).is_dir() {
+        return Err(refuse("its folder does not exist".to_owned()));
+    }
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = target.to_owned().into_os_string();
+        name.push(suffix);
+        if fs::symlink_metadata(&name).is_ok() {
+            let what = if suffix.is_empty() { "it" } else { suffix };
+            return Err(refuse(format!("{what} exists already")));
+        }
+    }
+    Ok(())
+}
+
 impl Sink for SqliteSink {
     fn entry(&mut self, entry: &Entry, content: &mut dyn BufRead) -> Result<(), Error> {
         let refuse = |reason: &str| Error::Refused {
@@ -304,14 +358,16 @@ impl Sink for SqliteSink {
                 "one database is restored to one path, and this is a second entry",
             ));
         }
-        self.refuse_taken()?;
+        refuse_taken(&self.target)?;
         let whole = [Extent {
             offset: 0,
             length: *size,
         }];
-        let file = self.stage(&entry.path, *size, extents.as_deref().unwrap_or(&whole), content)?;
+        let (file, claim) = self.stage(&entry.path, *size, extents.as_deref().unwrap_or(&whole), content)?;
         self.staged = Some(Staged {
             file,
+            claim,
+            path: entry.path.clone(),
             attributes: entry.attributes.clone(),
         });
         Ok(())
@@ -339,19 +395,21 @@ impl Sink for SqliteSink {
             let _findings = check(staged.file.temporary(), self.check).map_err(|error| self.named(error))?;
             self.prepared = true;
         }
-        self.refuse_taken()
+        refuse_taken(&self.target)
     }
 
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.prepare()?;
         let Some(mut staged) = self.staged.take() else {
             return Err(self.missing());
         };
         self.apply(&mut staged)?;
-        staged
-            .file
-            .publish_or_withdraw(&self.target)
-            .map_err(|error| self.write_error(error))
+        let Staged { file, claim, .. } = staged;
+        let published = file.publish_or_withdraw(&self.target);
+        drop(claim);
+        published.map_err(|error| self.write_error(error))?;
+        let swept = notes::swept(self.swept, &self.target);
+        Ok(swept.into_iter().chain(self.notes.list()).collect())
     }
 }
 
@@ -373,6 +431,7 @@ impl SqliteSink {
             },
             other @ (Error::Target { .. }
             | Error::Refused { .. }
+            | Error::Xattr { .. }
             | Error::Write { .. }
             | Error::Database { .. }
             | Error::Content { .. }) => other,

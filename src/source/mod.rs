@@ -35,10 +35,11 @@ pub trait Source: Send {
     fn kind(&self) -> &'static str;
 
     /// Checks that the source is there and readable, without reading it whole: called for every source before anything is stored.
+    /// One that waits, for a server or a program, asks `cancel` meanwhile.
     ///
     /// # Errors
     /// What would make `collect` fail, as far as it can be known beforehand.
-    fn check(&mut self) -> Result<(), Error>;
+    fn check(&mut self, cancel: &Cancel) -> Result<(), Error>;
 
     /// About how many bytes it will give, where that is known without reading it: for the progress bar alone.
     fn size_hint(&self) -> Option<u64> {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use hub_backup::base::cancel::Cancel;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::sink;
@@ -117,8 +118,12 @@ fn child_without_xattrs() {
         file("x/b", b"!"),
     ];
     let error = restore(&bundle, Path::new("bare/to"), stripped()).expect_err("no attributes there");
-    assert!(matches!(error, sink::Error::Refused { .. }), "{error}");
+    assert!(matches!(error, sink::Error::Xattr { .. }), "{error}");
     assert!(error.to_string().contains("user.comment"), "{error}");
+    assert!(
+        error.hint().expect("a hint").contains("--allow-missing-xattrs"),
+        "{error}"
+    );
     let options = FilesSinkOptions {
         allow_missing_xattrs: true,
         ..stripped()
@@ -161,7 +166,7 @@ fn child_permissions() {
             assert_eq!(error.kind(), Kind::Incomplete);
         }
     }
-    let error = source(Path::new("unreadable-folder/secret"), FilesOptions::default()).check();
+    let error = source(Path::new("unreadable-folder/secret"), FilesOptions::default()).check(&Cancel::new());
     assert!(matches!(error, Err(source::Error::Unsupported { .. })));
     // Files of others are read although the time of access cannot be left alone.
     drop(collect_into(&mut Memory::default(), Path::new("readable"), FilesOptions::default()).expect("readable"));

@@ -265,7 +265,7 @@ fn pour(target: &Path, pieces: &[Piece]) -> Result<(), Error> {
             }
         }
     }
-    Box::new(sink).commit()
+    Box::new(sink).commit().map(drop)
 }
 
 #[test]

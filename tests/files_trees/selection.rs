@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use hub_backup::base::cancel::Cancel;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::source::Error;
@@ -109,15 +110,17 @@ fn a_root_may_be_a_link_to_a_folder_but_links_below_stay_links() {
 fn a_root_that_is_not_there_is_told_before_anything_is_stored() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing");
-    let error = source(&missing, FilesOptions::default()).check().expect_err("missing");
+    let error = source(&missing, FilesOptions::default())
+        .check(&Cancel::new())
+        .expect_err("missing");
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains(&missing.display().to_string()));
     let error = source(Path::new("/dev/null"), FilesOptions::default())
-        .check()
+        .check(&Cancel::new())
         .expect_err("a device");
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     source(folder.path(), FilesOptions::default())
-        .check()
+        .check(&Cancel::new())
         .expect("a folder");
 }
 

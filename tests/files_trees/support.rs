@@ -189,9 +189,7 @@ pub(crate) fn restore(
     for (entry, content) in entries {
         sink.entry(entry, &mut &content[..])?;
     }
-    let notes = sink.notes();
-    Box::new(sink).commit()?;
-    Ok(notes.list())
+    Box::new(sink).commit()
 }
 
 /// An entry as a bundle of anybody's making may hold it.

@@ -16,6 +16,7 @@ use hub_backup::audit::AuditRecord;
 use hub_backup::base::cancel::Cancel;
 use hub_backup::base::clock::Timestamp;
 use hub_backup::base::progress::Silent;
+use hub_backup::base::shared::BlockCursor;
 use hub_backup::bundle::entry::Node;
 use hub_backup::bundle::header::Header;
 use hub_backup::bundle::index::Record;
@@ -97,7 +98,9 @@ pub(crate) fn outer(bytes: &[u8]) -> bool {
 pub(crate) fn inner(bytes: &[u8]) -> bool {
     let at = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
     let (lines, tar) = (&bytes[..at], bytes.get(at + 2..).unwrap_or_default());
-    let mut unpacker = Unpacker::new(tar, SECONDS);
+    let Ok(mut unpacker) = Unpacker::new(BlockCursor::from(tar.to_vec()), SECONDS) else {
+        return false;
+    };
     for line in lines.split(|byte| *byte == b'\n') {
         let result = match Record::parse(line) {
             Ok(Record::Entry(entry)) if matches!(entry.node, Node::File { size, .. } if size > CONTENT_MAX) => {
@@ -113,7 +116,7 @@ pub(crate) fn inner(bytes: &[u8]) -> bool {
             return false;
         }
     }
-    unpacker.finish().is_ok()
+    unpacker.finish().is_ok() && unpacker.settle().is_ok()
 }
 
 fn drain(content: &mut dyn BufRead) -> io::Result<()> {

@@ -137,7 +137,7 @@ impl Source for Everything {
         "files"
     }
 
-    fn check(&mut self) -> Result<(), Error> {
+    fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {
         Ok(())
     }
 

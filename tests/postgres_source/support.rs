@@ -52,7 +52,7 @@ pub(crate) fn known(uri: &str) -> PostgresSource {
 pub(crate) fn collect(mut source: PostgresSource) -> (Collected, Learnt) {
     let mut collected = Collected::default();
     source
-        .check()
+        .check(&Cancel::new())
         .unwrap_or_else(|error| panic!("{error}; {:?}", error.hint()));
     let learnt = source.collect(&mut collected, &Cancel::new());
     let learnt = learnt.unwrap_or_else(|error| panic!("{error}; {:?}", error.hint()));
@@ -62,7 +62,7 @@ pub(crate) fn collect(mut source: PostgresSource) -> (Collected, Learnt) {
 /// The error of a check: kind, message and hint. None of them holds a password.
 #[track_caller]
 pub(crate) fn refused(mut source: PostgresSource) -> (Kind, String) {
-    let error = source.check().expect_err("refused");
+    let error = source.check(&Cancel::new()).expect_err("refused");
     told(&error)
 }
 

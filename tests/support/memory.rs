@@ -108,7 +108,7 @@ impl Sink for Memory {
         Ok(())
     }
 
-    fn commit(self: Box<Self>) -> Result<(), Error> {
-        Ok(())
+    fn commit(self: Box<Self>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 }

@@ -211,7 +211,7 @@ impl Source for Tiny {
         "files"
     }
 
-    fn check(&mut self) -> Result<(), source::Error> {
+    fn check(&mut self, _cancel: &Cancel) -> Result<(), source::Error> {
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
+use std::process::Output;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -290,10 +291,6 @@ impl Server {
             .arg(format!("--defaults-file={}/client.cnf", inside.display()))
             .arg(format!("--socket={}/s.sock", inside.display()))
             .args(["--user=root", "--default-character-set=utf8mb4"]);
-        if self.root.is_some() {
-            // Newer clients of MySQL know no `source` without it.
-            command.arg("--commands");
-        }
         if !database.is_empty() {
             command.arg(database);
         }
@@ -314,6 +311,21 @@ impl Server {
         command.arg(root).args(["env", "-C"]).arg(inside);
         command.args(client.get_args().skip(1));
         command
+    }
+
+    /// Does in `folder` what the head of its `restore.sql` says, with the client of this server.
+    pub(crate) fn follow_restore_sql(&self, folder: &Path) -> Output {
+        let text = fs::read_to_string(folder.join("restore.sql")).expect("restore.sql");
+        let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("--   ")).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        let client = self.stock_in(folder);
+        let words = std::iter::once(client.get_program()).chain(client.get_args());
+        let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
+        let script = format!("client() {{ {} \"$@\"; }}\n{}", words.join(" "), lines.join("\n"));
+        let script = script.replace("| mariadb --", "| client --");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).current_dir(folder).stdout(Stdio::null());
+        shell.output().expect("sh")
     }
 
     fn signal(&self, name: &str) {

@@ -100,7 +100,7 @@ impl Found {
 
     fn add(&mut self, used_as: &'static str, paths: &[PathBuf]) -> Result<(), CliError> {
         for path in paths {
-            for file in keyfiles::files(path)? {
+            for file in setup::key_files(path)? {
                 match keyfiles::read(&file)? {
                     Content::Secret(key) => {
                         let public = Box::new(key.strip_secret_key_material());

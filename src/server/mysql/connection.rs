@@ -1,30 +1,42 @@
-//! One connection: statements in, rows out.
+//! One connection: statements in, rows out. `mysql_async` in its text protocol, behind a blocking face.
 
-use std::net::TcpStream;
-use std::net::ToSocketAddrs as _;
-use std::os::unix::net::UnixStream;
+use std::cell::Cell;
+use std::future::Future as _;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
-use std::time::Instant;
 
-use rustix::net::sockopt;
+use futures_util::StreamExt as _;
+use futures_util::future::Either;
+use futures_util::future::select;
+use futures_util::stream;
+use mysql_async::Conn;
+use mysql_async::Value;
+use mysql_async::prelude::Queryable as _;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::handshake;
-use super::handshake::error_packet;
 use super::layout::Product;
+use super::login;
 use super::options::Options;
-use super::options::Place;
 use super::sql;
-use super::wire::Stream;
-use super::wire::TICK;
-use super::wire::Wire;
+use super::waiting::Waiting;
 use crate::base::cancel::Cancel;
 
-const COM_QUIT: u8 = 1;
-const COM_QUERY: u8 = 3;
+/// The buffer that the library reads into begins at 8 KiB, and stays as large as the largest packet made it: with room for many
+/// rows, each read of the system brings more of them.
+const ROOMY: &str = "SELECT REPEAT('x', 131072)";
+/// What goes to the library at once.
+const PIECE_BYTES: usize = 64 << 10;
 
-/// After how long a silence the system asks whether the peer lives, how often, and how many times: a dead one is noticed within two minutes.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
+const NOT_ASKED: &str = "the server does not ask for the rows";
+const EARLY: &str = "the rows are answered before their end";
+
+/// How long the last words to a server may take.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Which server it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +51,6 @@ pub struct Version {
 
 impl Version {
     fn parse(text: &str) -> Self {
-        // MariaDB's greeting has "5.5.5-" before the version, for old replicas.
-        let text = text.strip_prefix("5.5.5-").unwrap_or(text);
         let product = if text.to_ascii_lowercase().contains("mariadb") {
             Product::Mariadb
         } else {
@@ -64,14 +74,16 @@ impl Version {
 
 /// A session on a server, with the settings of [`sql::SESSION`].
 pub struct Connection {
-    wire: Wire,
+    /// Taken at the end only.
+    conn: Option<Conn>,
+    waiting: Waiting,
     version: Version,
-    id: u32,
+    is_tls: bool,
     /// A result was left unread, or the connection broke: nothing more can be asked.
     spent: bool,
 }
 
-/// What a statement without rows did.
+/// What a statement did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Rows that it changed.
@@ -80,40 +92,69 @@ pub struct Done {
     pub warnings: u16,
 }
 
+impl Done {
+    fn of(conn: &Conn) -> Self {
+        Self {
+            affected: conn.affected_rows(),
+            warnings: conn.get_warnings(),
+        }
+    }
+}
+
+/// One row of the text protocol: what the server prints of each value.
+pub struct Row<'r>(&'r mysql_async::Row);
+
+impl<'r> Row<'r> {
+    /// The cell of a column, counted from 0; none for NULL.
+    ///
+    /// # Errors
+    /// When the row has no such cell.
+    pub fn cell(&self, number: usize) -> Result<Option<&'r [u8]>, Error> {
+        match self.0.as_ref(number) {
+            Some(Value::Bytes(octets)) => Ok(Some(octets)),
+            Some(Value::NULL) => Ok(None),
+            Some(_) => Err(Error::Protocol("a cell is not text")),
+            None => Err(Error::Protocol("a row has too few cells")),
+        }
+    }
+
+    /// How many cells it has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Connection {
     /// Connects, logs in and makes the settings of [`sql::SESSION`]. While it waits, then and later, `cancel` is asked.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses.
     pub fn open(options: &Options, cancel: &Cancel) -> Result<Self, Error> {
-        let deadline = Instant::now() + options.connect_timeout;
-        let (stream, host) = connect(options, deadline)?;
-        let mut wire = Wire::new(stream, cancel.clone(), Some(deadline));
-        let greeting = match handshake::login(&mut wire, options, host.as_deref()) {
-            Err(Error::Lost(error)) => {
-                return Err(Error::Connect {
-                    server: options.server(),
-                    reason: format!("the login broke off: {error}"),
-                });
-            }
-            greeting => greeting?,
-        };
-        wire.deadline = None;
+        let waiting = Waiting::new(cancel).map_err(|error| Error::Connect {
+            server: options.server(),
+            reason: error.to_string(),
+        })?;
+        let login::Login { conn, is_tls } = waiting.until(login::login(options))?;
         let mut connection = Self {
-            wire,
-            version: Version::parse(&greeting.version),
-            id: greeting.connection,
+            conn: Some(conn),
+            waiting,
+            version: Version::parse(""),
+            is_tls,
             spent: false,
         };
         for statement in sql::SESSION {
             let _done = connection.run(statement)?;
         }
+        let version = connection.value("SELECT VERSION()")?.unwrap_or_default();
+        connection.version = Version::parse(&version);
         let unlimited = if connection.version.is_mariadb() {
             "SET SESSION max_statement_time = 0"
         } else {
             "SET SESSION max_execution_time = 0"
         };
         let _done = connection.run(unlimited)?;
+        let _done = connection.run(ROOMY)?;
         Ok(connection)
     }
 
@@ -126,18 +167,18 @@ impl Connection {
     /// What KILL calls this connection.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.id
+        self.conn.as_ref().map_or(0, Conn::id)
     }
 
     /// Whether what is said on it is encrypted by TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        matches!(self.wire.stream, Stream::Tls(_))
+        self.is_tls
     }
 
     /// Gives a second reason to stop waiting: the work that the connection belongs to has ended.
     pub fn stop_when(&mut self, ended: Cancel) {
-        self.wire.ended = Some(ended);
+        self.waiting.stop_when(ended);
     }
 
     /// Runs one statement whose rows, if any, are of no interest. Any octets: a statement need not be UTF-8.
@@ -145,49 +186,49 @@ impl Connection {
     /// # Errors
     /// What the server reports.
     pub fn run(&mut self, statement: impl AsRef<[u8]>) -> Result<Done, Error> {
-        let mut rows = self.query(statement)?;
-        while rows.next()?.is_some() {}
-        Ok(rows.done)
+        self.each(statement, |_| Ok(()))
     }
 
-    /// Asks for rows, which come as they are read.
+    /// Asks for rows, and gives them to `take` one by one, as they come.
+    ///
+    /// When `take` fails, the connection is broken off: nobody reads the other rows.
     ///
     /// # Errors
-    /// What the server reports.
-    pub fn query(&mut self, statement: impl AsRef<[u8]>) -> Result<Rows<'_>, Error> {
-        if self.spent {
-            return Err(Error::Protocol("the connection is spent"));
-        }
-        self.spent = true;
-        self.wire.begin();
-        self.wire.send(&[COM_QUERY], statement.as_ref())?;
-        let mut done = Done::default();
-        let columns = match self.wire.packet()? {
-            packet @ [0xff, ..] => {
-                let error = error_packet(packet);
-                self.spent = false;
-                return Err(error);
-            }
-            [0x00, rest @ ..] => {
-                done = parse_done(rest)?;
-                self.spent = false;
-                0
-            }
-            // A server that asks for one of our files gets none.
-            [0xfb, ..] => return Err(Error::Protocol("the server asks for a local file")),
-            mut packet => usize::try_from(length(&mut packet)?.unwrap_or(0)).unwrap_or(0),
+    /// What the server reports, and what `take` reports.
+    pub fn each<E: From<Error>>(
+        &mut self,
+        statement: impl AsRef<[u8]>,
+        mut take: impl FnMut(Row<'_>) -> Result<(), E>,
+    ) -> Result<Done, E> {
+        let (conn, waiting) = begin(&mut self.conn, &self.waiting, &mut self.spent)?;
+        let (failure, has_failed) = (Cell::new(None), Cell::new(false));
+        let read = async {
+            let mut result = conn.query_iter(statement.as_ref()).await?;
+            let each = |row: mysql_async::Row| {
+                if !has_failed.get()
+                    && let Err(error) = take(Row(&row))
+                {
+                    has_failed.set(true);
+                    failure.set(Some(error));
+                }
+            };
+            result.for_each(each).await?;
+            result.drop_result().await
         };
-        if columns > 0 {
-            // One description a column, and the end of the descriptions.
-            for _ in 0..=columns {
-                let _description = self.wire.packet()?;
-            }
+        let outcome = waiting.until(async {
+            let mut read = pin!(read);
+            // Once the taker has failed, the rest of the rows is left where it is.
+            poll_fn(|context| match read.as_mut().poll(context) {
+                Poll::Pending if has_failed.get() => Poll::Ready(Ok(())),
+                answer @ (Poll::Ready(_) | Poll::Pending) => answer,
+            })
+            .await
+            .map_err(Error::from)
+        });
+        if let Some(error) = failure.take() {
+            return Err(error);
         }
-        Ok(Rows {
-            connection: self,
-            columns,
-            done,
-        })
+        self.settle(outcome).map_err(E::from)
     }
 
     /// Runs `LOAD DATA LOCAL`, whose file is what `content` gives, piece by piece, until it gives none.
@@ -201,41 +242,54 @@ impl Connection {
         statement: impl AsRef<[u8]>,
         content: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), E>,
     ) -> Result<Done, E> {
-        if self.spent {
-            return Err(Error::Protocol("the connection is spent").into());
+        let (conn, waiting) = begin(&mut self.conn, &self.waiting, &mut self.spent)?;
+        let (give, pieces) = mpsc::channel::<Vec<u8>>(1);
+        let (asks, is_asked) = oneshot::channel();
+        conn.set_infile_handler(async move {
+            let _nobody_listens = asks.send(());
+            let next = |mut pieces: mpsc::Receiver<Vec<u8>>| async {
+                let piece = pieces.recv().await?;
+                Some((io::Result::Ok(piece.into()), pieces))
+            };
+            Ok(stream::unfold(pieces, next).boxed())
+        });
+        let mut query = conn.query_drop(statement.as_ref());
+        let asked = waiting.until(async {
+            Ok::<_, Error>(match select(query.as_mut(), is_asked).await {
+                Either::Left((done, _)) => Some(done),
+                Either::Right(_) => None,
+            })
+        });
+        let asked = asked?;
+        if let Some(answer) = asked {
+            drop(query);
+            let answer = answer.map_err(Error::from);
+            return Err(self.settle(answer).err().unwrap_or(Error::Protocol(NOT_ASKED)).into());
         }
-        self.spent = true;
-        self.wire.begin();
-        self.wire.send(&[COM_QUERY], statement.as_ref())?;
-        match self.wire.packet()? {
-            packet @ [0xff, ..] => {
-                let error = error_packet(packet);
-                self.spent = false;
-                return Err(error.into());
+        content(&mut |bytes| {
+            for piece in bytes.chunks(PIECE_BYTES) {
+                let sent = waiting.until(async {
+                    let send = pin!(give.send(piece.to_vec()));
+                    Ok::<_, Error>(match select(query.as_mut(), send).await {
+                        Either::Left((answer, _)) => Some(answer),
+                        Either::Right(_) => None,
+                    })
+                })?;
+                if let Some(answer) = sent {
+                    return Err(answer.err().map_or(Error::Protocol(EARLY), Error::from));
+                }
             }
-            [0xfb, ..] => {}
-            _ => return Err(Error::Protocol("the server does not ask for the rows").into()),
-        }
-        let wire = &mut self.wire;
-        content(&mut |piece| match piece {
-            // An empty packet would end the file.
-            [] => Ok(()),
-            piece => wire.send(&[], piece),
+            Ok(())
         })?;
-        self.wire.send(&[], &[])?;
-        match self.wire.packet()? {
-            packet @ [0xff, ..] => {
-                let error = error_packet(packet);
-                self.spent = false;
-                Err(error.into())
-            }
-            [0x00, rest @ ..] => {
-                let done = parse_done(rest)?;
-                self.spent = false;
-                Ok(done)
-            }
-            _ => Err(Error::Protocol("the rows are not answered").into()),
-        }
+        drop(give);
+        let outcome = waiting.until(async { query.await.map_err(Error::from) });
+        self.settle(outcome).map_err(E::from)
+    }
+
+    /// Whether the connection can be used on, after what became of a statement.
+    fn settle(&mut self, outcome: Result<(), Error>) -> Result<Done, Error> {
+        self.spent = !matches!(outcome, Ok(()) | Err(Error::Server { .. }));
+        outcome.map(|()| self.conn.as_ref().map(Done::of).unwrap_or_default())
     }
 
     /// All rows of a query that gives few.
@@ -243,16 +297,15 @@ impl Connection {
     /// # Errors
     /// What the server reports; and text that is not UTF-8.
     pub fn table(&mut self, statement: impl AsRef<[u8]>) -> Result<Vec<Vec<Option<String>>>, Error> {
-        let mut rows = self.query(statement)?;
         let mut table = Vec::new();
-        while let Some(mut row) = rows.next()? {
-            let mut cells = Vec::new();
-            while let Some(cell) = row.cell()? {
-                let text = cell.map(|octets| String::from_utf8(octets.to_vec())).transpose();
-                cells.push(text.map_err(|_| Error::Protocol("text is not UTF-8"))?);
-            }
-            table.push(cells);
-        }
+        let _done = self.each(statement, |row| {
+            let cells = (0..row.width()).map(|number| {
+                let text = row.cell(number)?.map(|octets| String::from_utf8(octets.to_vec()));
+                text.transpose().map_err(|_| Error::Protocol("text is not UTF-8"))
+            });
+            table.push(cells.collect::<Result<Vec<_>, Error>>()?);
+            Ok::<_, Error>(())
+        })?;
         Ok(table)
     }
 
@@ -266,200 +319,44 @@ impl Connection {
     }
 }
 
+/// Begins a statement: until it is settled, the connection is spent.
+fn begin<'c>(
+    conn: &'c mut Option<Conn>,
+    waiting: &'c Waiting,
+    spent: &mut bool,
+) -> Result<(&'c mut Conn, &'c Waiting), Error> {
+    match conn {
+        Some(conn) if !*spent => {
+            *spent = true;
+            Ok((conn, waiting))
+        }
+        Some(_) | None => Err(Error::Protocol("the connection is spent")),
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.spent {
-            self.wire.begin();
-            // Politeness: without it the server counts an aborted client.
-            let _gone_already = self.wire.send(&[COM_QUIT], &[]);
+        // Politeness: without it the server counts an aborted client.
+        if let Some(conn) = self.conn.take()
+            && !self.spent
+        {
+            self.waiting.at_most(FAREWELL, async {
+                let _gone_already = conn.disconnect().await;
+            });
         }
     }
-}
-
-/// The rows of one query. Dropped before their end, they take the connection with them.
-pub struct Rows<'c> {
-    connection: &'c mut Connection,
-    columns: usize,
-    done: Done,
-}
-
-impl Rows<'_> {
-    /// How many warnings the server has, known after the last row.
-    #[must_use]
-    pub fn warnings(&self) -> u16 {
-        self.done.warnings
-    }
-
-    /// The next row; none at the end.
-    ///
-    /// # Errors
-    /// What the server reports.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "a row borrows the buffer, which an Iterator cannot say"
-    )]
-    pub fn next(&mut self) -> Result<Option<Row<'_>>, Error> {
-        if self.columns == 0 {
-            return Ok(None);
-        }
-        // Asked by length first: a row may begin with 0xFE too, and is longer then.
-        match self.connection.wire.packet()? {
-            [0xfe, rest @ ..] if rest.len() < 8 => {
-                if let [low, high, ..] = rest {
-                    self.done.warnings = u16::from_le_bytes([*low, *high]);
-                }
-                self.columns = 0;
-                self.connection.spent = false;
-                Ok(None)
-            }
-            packet @ [0xff, ..] => {
-                let error = error_packet(packet);
-                self.columns = 0;
-                self.connection.spent = false;
-                Err(error)
-            }
-            packet => Ok(Some(Row(packet))),
-        }
-    }
-}
-
-/// One row, its cells one after the other.
-pub struct Row<'r>(&'r [u8]);
-
-impl<'r> Row<'r> {
-    /// The next cell: outer none past the last, inner none for NULL.
-    ///
-    /// # Errors
-    /// When the packet is malformed.
-    pub fn cell(&mut self) -> Result<Option<Option<&'r [u8]>>, Error> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let Some(count) = length(&mut self.0)? else {
-            return Ok(Some(None));
-        };
-        let count = usize::try_from(count).map_err(|_| Error::Protocol("a cell is too long"))?;
-        if count > self.0.len() {
-            return Err(Error::Protocol("a cell is longer than its row"));
-        }
-        let (cell, rest) = self.0.split_at(count);
-        self.0 = rest;
-        Ok(Some(Some(cell)))
-    }
-}
-
-/// A length-encoded number; none for NULL.
-fn length(bytes: &mut &[u8]) -> Result<Option<u64>, Error> {
-    let short = || Error::Protocol("a number is cut off");
-    let (first, rest) = bytes.split_first().ok_or_else(short)?;
-    let count = match first {
-        0xfb => {
-            *bytes = rest;
-            return Ok(None);
-        }
-        0xfc => 2,
-        0xfd => 3,
-        0xfe => 8,
-        0xff => return Err(Error::Protocol("a number begins with 0xFF")),
-        number => {
-            *bytes = rest;
-            return Ok(Some(u64::from(*number)));
-        }
-    };
-    if rest.len() < count {
-        return Err(short());
-    }
-    let mut octets = [0; 8];
-    octets[..count].copy_from_slice(&rest[..count]);
-    *bytes = &rest[count..];
-    Ok(Some(u64::from_le_bytes(octets)))
-}
-
-/// What an OK packet says, behind its first octet.
-fn parse_done(mut rest: &[u8]) -> Result<Done, Error> {
-    let affected = length(&mut rest)?.unwrap_or(0);
-    let _last_id = length(&mut rest)?;
-    let warnings = match rest {
-        [_, _, low, high, ..] => u16::from_le_bytes([*low, *high]),
-        _ => 0,
-    };
-    Ok(Done { affected, warnings })
-}
-
-/// The stream, and the name that its certificate must have, for TCP.
-fn connect(options: &Options, deadline: Instant) -> Result<(Stream, Option<String>), Error> {
-    let failed = |reason: String| Error::Connect {
-        server: options.server(),
-        reason,
-    };
-    match options.place() {
-        Place::Socket(path) => {
-            let stream = UnixStream::connect(path).map_err(|error| failed(error.to_string()))?;
-            stream
-                .set_read_timeout(Some(TICK))
-                .and_then(|()| stream.set_write_timeout(Some(TICK)))
-                .map_err(|error| failed(error.to_string()))?;
-            Ok((Stream::Unix(stream), None))
-        }
-        Place::Tcp(host, port) => {
-            let addresses = (host, port)
-                .to_socket_addrs()
-                .map_err(|error| failed(error.to_string()))?;
-            let mut reason = "the name of the host has no address".to_owned();
-            for address in addresses {
-                let left = deadline
-                    .saturating_duration_since(Instant::now())
-                    .max(Duration::from_millis(1));
-                match TcpStream::connect_timeout(&address, left) {
-                    Ok(stream) => {
-                        tune(&stream).map_err(|error| failed(error.to_string()))?;
-                        return Ok((Stream::Tcp(stream), Some(host.to_owned())));
-                    }
-                    Err(error) => reason = error.to_string(),
-                }
-            }
-            Err(failed(reason))
-        }
-    }
-}
-
-fn tune(stream: &TcpStream) -> std::io::Result<()> {
-    let (idle, interval, count) = KEEPALIVE;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(TICK))?;
-    stream.set_write_timeout(Some(TICK))?;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, idle)?;
-    sockopt::set_tcp_keepintvl(stream, interval)?;
-    sockopt::set_tcp_keepcnt(stream, count)?;
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::layout::Product;
-    use super::Row;
     use super::Version;
-    use super::length;
 
     #[test]
     fn versions_are_read() {
-        let maria = Version::parse("5.5.5-10.11.19-MariaDB-0+deb12u1-log");
+        let maria = Version::parse("10.11.19-MariaDB-0+deb12u1-log");
         assert_eq!((maria.product, maria.numbers), (Product::Mariadb, (10, 11, 19)));
         let mysql = Version::parse("9.7.4-0ubuntu1");
         assert_eq!((mysql.product, mysql.numbers), (Product::Mysql, (9, 7, 4)));
-    }
-
-    #[test]
-    fn lengths_and_cells_are_read_and_cut_ones_refused() {
-        assert_eq!(length(&mut &[0xfa][..]).expect("one octet"), Some(250));
-        assert_eq!(length(&mut &[0xfc, 1, 2][..]).expect("two octets"), Some(0x201));
-        assert!(length(&mut &[0xfd, 1, 2][..]).is_err());
-        let mut row = Row(&[2, b'a', b'b', 0xfb, 0]);
-        assert_eq!(row.cell().expect("a cell"), Some(Some(&b"ab"[..])));
-        assert_eq!(row.cell().expect("a cell"), Some(None));
-        assert_eq!(row.cell().expect("a cell"), Some(Some(&b""[..])));
-        assert_eq!(row.cell().expect("the end"), None);
-        assert!(Row(&[5, b'a']).cell().is_err());
     }
 }

@@ -3,6 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use mysql_async::DriverError;
+use mysql_async::IoError;
+use mysql_async::LocalInfileError;
+use mysql_async::ServerError;
+
 use crate::base::cancel::Interrupted;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
@@ -50,6 +55,12 @@ pub enum Error {
         /// The next thing to do.
         hint: String,
     },
+    /// TLS was wanted, and the server has none.
+    #[error("no TLS with {server}: the server has TLS switched off")]
+    NoTls {
+        /// The server.
+        server: String,
+    },
     /// The account proves itself in a way that this program does not have, or that would give the password away.
     #[error("cannot log in to {server}: {reason}")]
     Login {
@@ -91,6 +102,7 @@ impl Error {
             | Self::File { .. }
             | Self::Connect { .. }
             | Self::Tls { .. }
+            | Self::NoTls { .. }
             | Self::Login { .. }
             | Self::Lost(_)
             | Self::Protocol(_)
@@ -107,11 +119,41 @@ impl Error {
     }
 }
 
+impl From<mysql_async::Error> for Error {
+    fn from(error: mysql_async::Error) -> Self {
+        match error {
+            mysql_async::Error::Server(ServerError { code, message, state }) => Self::Server { code, state, message },
+            mysql_async::Error::Io(IoError::Io(error)) => Self::Lost(error),
+            mysql_async::Error::Io(IoError::Tls(error)) => Self::Lost(io::Error::other(error)),
+            mysql_async::Error::Driver(error) => of_driver(&error),
+            mysql_async::Error::Other(_) | mysql_async::Error::Url(_) => Self::Protocol("the library gave up"),
+        }
+    }
+}
+
+/// The text of the library is not used: it may hold what the server sent.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most of them are of parts of the library that are not used"
+)]
+fn of_driver(error: &DriverError) -> Error {
+    match error {
+        DriverError::ConnectionClosed => Error::Lost(io::ErrorKind::UnexpectedEof.into()),
+        DriverError::PacketOutOfOrder => Error::Protocol("a packet is out of order"),
+        DriverError::PacketTooLarge => Error::Protocol("a packet is too large"),
+        DriverError::UnexpectedPacket { .. } => Error::Protocol("a packet is not expected"),
+        DriverError::LocalInfile(LocalInfileError::NoHandler) => Error::Protocol("the server asks for a local file"),
+        _ => Error::Protocol("what it said cannot be understood"),
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Options { .. } | Self::File { .. } => Kind::Usage,
-            Self::Connect { .. } | Self::Tls { .. } | Self::Lost(_) | Self::Protocol(_) => Kind::SourceUnreachable,
+            Self::Connect { .. } | Self::Tls { .. } | Self::NoTls { .. } | Self::Lost(_) | Self::Protocol(_) => {
+                Kind::SourceUnreachable
+            }
             Self::Login { .. } => Kind::SourceUnsupported,
             Self::Server { code, .. } if ACCESS_DENIED.contains(code) => Kind::SourceUnsupported,
             Self::Server { .. } => Kind::Failed,
@@ -122,6 +164,7 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Options { hint, .. } | Self::Tls { hint, .. } | Self::Login { hint, .. } => Some(hint.clone()),
+            Self::NoTls { .. } => Some("Switch TLS on at the server, or reach it over its Unix socket.".into()),
             Self::Connect { .. } => Some("See that the server runs, and that host, port or socket are right.".into()),
             Self::Server { code, .. } if ACCESS_DENIED.contains(code) => Some(
                 "Check user and password: in the URI, an option file ([client] or [hub-backup]), or MYSQL_PWD.".into(),

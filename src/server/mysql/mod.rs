@@ -1,13 +1,12 @@
 //! MySQL and MariaDB: how a server is named and reached, and how its dump is laid out in a bundle.
 //!
-//! The client is small and blocking: one statement at a time in the text protocol, rows handed out where they lie in the buffer they were
-//! read into. A dump is rows by the hundred million, and a value of its own for every cell costs as much as compressing it.
+//! The client is `mysql_async`, behind a blocking face: one statement at a time in the text protocol, rows handed out one by one.
 
 pub mod columns;
 pub mod connection;
 pub mod error;
-mod handshake;
 pub mod layout;
+mod login;
 pub mod option_files;
 pub mod options;
 pub mod parameters;
@@ -15,4 +14,4 @@ pub mod rows;
 pub mod script;
 pub mod sql;
 mod tls;
-mod wire;
+mod waiting;

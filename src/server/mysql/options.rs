@@ -88,6 +88,8 @@ pub struct Options {
     pub database: Option<String>,
     /// TLS over TCP.
     pub tls: Tls,
+    /// Whether a password may go out under a public key that the server sends along, over TCP without TLS.
+    pub get_server_public_key: bool,
     /// How long a connection may take, login included.
     pub connect_timeout: Duration,
 }
@@ -160,6 +162,7 @@ impl Options {
                 certificate: path("ssl-cert"),
                 key: path("ssl-key"),
             },
+            get_server_public_key: all.is_on("get-server-public-key"),
             connect_timeout: parse_timeout(all.get("connect-timeout"))?,
         })
     }

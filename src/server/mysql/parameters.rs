@@ -15,7 +15,7 @@ use super::error::Error;
 use crate::base::secret::SecretText;
 
 /// The parameters that say how to reach a server; also read from option files.
-pub(super) const REACH: [&str; 12] = [
+pub(super) const REACH: [&str; 13] = [
     "host",
     "port",
     "socket",
@@ -27,6 +27,7 @@ pub(super) const REACH: [&str; 12] = [
     "ssl-ca",
     "ssl-cert",
     "ssl-key",
+    "get-server-public-key",
     "connect-timeout",
 ];
 

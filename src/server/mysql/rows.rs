@@ -9,14 +9,13 @@ use super::sql;
 ///
 /// # Errors
 /// When the row has fewer cells.
-pub fn tuple(mut row: Row<'_>, forms: &[Form], out: &mut Vec<u8>) -> Result<(), Error> {
+pub fn tuple(row: &Row<'_>, forms: &[Form], out: &mut Vec<u8>) -> Result<(), Error> {
     out.push(b'(');
     for (number, form) in forms.iter().enumerate() {
         if number > 0 {
             out.push(b',');
         }
-        let cell = row.cell()?.ok_or(Error::Protocol("a row has too few cells"))?;
-        value(cell, *form, out);
+        value(row.cell(number)?, *form, out);
     }
     out.push(b')');
     Ok(())

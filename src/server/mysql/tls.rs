@@ -1,61 +1,84 @@
-//! TLS as the modes of the stock clients define it.
+//! TLS as the modes of the stock clients define it, in the terms of the library.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::CertificateError;
-use rustls::ClientConfig;
-use rustls::ClientConnection;
-use rustls::DigitallySignedStruct;
+use mysql_async::ClientIdentity;
+use mysql_async::IoError;
+use mysql_async::SslOpts;
 use rustls::RootCertStore;
-use rustls::SignatureScheme;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring;
-use rustls::crypto::verify_tls12_signature;
-use rustls::crypto::verify_tls13_signature;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::options::Tls;
 use super::options::TlsMode;
 
-/// A client for one connection to `host`.
+/// To leave the name of a certificate out of account, the library looks for the first of these words in the text of the error, where
+/// rustls writes the name that was expected, and the word no more. So the expected name is made to hold it.
+const ANY_NAME: &str = "NotValidForName.invalid";
+
+/// What the library is told for a connection.
 ///
 /// # Errors
 /// When a file cannot be read or holds nothing usable.
-pub(super) fn client(tls: &Tls, host: &str, server: &str) -> Result<ClientConnection, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = verifier(tls, &provider, server)?;
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| bad(server, error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    let config = match (&tls.certificate, &tls.key) {
-        (Some(certificate), Some(key)) => config
-            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
-            .map_err(|error| bad(server, format!("the client certificate is not usable: {error}")))?,
-        (None, None) => config.with_no_client_auth(),
-        (Some(_), None) | (None, Some(_)) => {
-            return Err(Error::Options {
-                what: "ssl-cert and ssl-key belong together".into(),
-                hint: "Give both or neither.".into(),
-            });
+pub(super) fn options(tls: &Tls, server: &str) -> Result<SslOpts, Error> {
+    let options = SslOpts::default().with_client_identity(identity(tls)?);
+    match tls.mode {
+        TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required => {
+            Ok(options.with_danger_accept_invalid_certs(true))
         }
+        TlsMode::VerifyIdentity => trusting(options, tls, server),
+        TlsMode::VerifyCa => Ok(trusting(options, tls, server)?
+            .with_danger_skip_domain_validation(true)
+            .with_danger_tls_hostname_override(Some(ANY_NAME))),
+    }
+}
+
+/// Trusts the authorities that are named, or else those of the system, and no others.
+fn trusting(options: SslOpts, tls: &Tls, server: &str) -> Result<SslOpts, Error> {
+    let mut usable = RootCertStore::empty();
+    let roots = if let Some(path) = &tls.ca {
+        let roots = certificates(path)?;
+        for root in &roots {
+            usable
+                .add(root.clone())
+                .map_err(|error| bad(server, error.to_string()))?;
+        }
+        roots
+    } else {
+        let mut roots = rustls_native_certs::load_native_certs().certs;
+        roots.retain(|root| usable.add(root.clone()).is_ok());
+        roots
     };
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| bad(server, "the name of the host cannot stand in a certificate".into()))?;
-    ClientConnection::new(Arc::new(config), name).map_err(|error| bad(server, error.to_string()))
+    if usable.is_empty() {
+        return Err(bad(server, "the system names no authority".into()));
+    }
+    let roots = roots.into_iter().map(|root| root.to_vec().into()).collect();
+    Ok(options.with_disable_built_in_roots(true).with_root_certs(roots))
+}
+
+/// Our own certificate and its key, looked at here for the sake of the message.
+fn identity(tls: &Tls) -> Result<Option<ClientIdentity>, Error> {
+    match (&tls.certificate, &tls.key) {
+        (Some(certificate), Some(key)) => {
+            let _usable = certificates(certificate)?;
+            let octets = Zeroizing::new(read(key)?);
+            let _usable = PrivateKeyDer::from_pem_slice(&octets).map_err(|_| no_pem(key, "private key"))?;
+            Ok(Some(ClientIdentity::new(
+                certificate.clone().into(),
+                key.clone().into(),
+            )))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err(Error::Options {
+            what: "ssl-cert and ssl-key belong together".into(),
+            hint: "Give both or neither.".into(),
+        }),
+    }
 }
 
 /// Says that the handshake failed, and why.
@@ -67,31 +90,18 @@ pub(super) fn bad(server: &str, reason: String) -> Error {
     }
 }
 
-fn verifier(tls: &Tls, provider: &Arc<CryptoProvider>, server: &str) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    if !tls.mode.verifies() {
-        return Ok(Arc::new(Lenient {
-            chain: None,
-            provider: Arc::clone(provider),
-        }));
-    }
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &tls.ca {
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| bad(server, error.to_string()))?;
+/// Why TLS failed, where it is TLS that failed.
+pub(super) fn reason(error: &mysql_async::Error) -> Option<String> {
+    let mysql_async::Error::Io(error) = error else {
+        return None;
+    };
+    match error {
+        IoError::Tls(error) => Some(error.to_string()),
+        IoError::Io(error) => {
+            let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+            Some(inner.to_string())
         }
-    } else {
-        let (_added, _ignored) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map_err(|error| bad(server, error.to_string()))?;
-    if tls.mode == TlsMode::VerifyIdentity {
-        return Ok(chain);
-    }
-    Ok(Arc::new(Lenient {
-        chain: Some(chain),
-        provider: Arc::clone(provider),
-    }))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -114,71 +124,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     match list {
         Ok(list) if !list.is_empty() => Ok(list),
         Ok(_) | Err(_) => Err(no_pem(path, "certificate")),
-    }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let bytes = zeroize::Zeroizing::new(read(path)?);
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| no_pem(path, "private key"))
-}
-
-/// `REQUIRED` looks at no chain, `VERIFY_CA` at the chain but not at the name.
-#[derive(Debug)]
-struct Lenient {
-    chain: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(chain) = &self.chain else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        match chain.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
-            // The chain and its times are checked before the name is.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signed,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signed,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -20,8 +20,8 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use super::super::Error;
+use super::super::notes::Notes;
 use super::FilesSinkOptions;
-use super::notes::Notes;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Mtime;
 use crate::bundle::entry::Xattr;
@@ -125,7 +125,7 @@ impl Maker {
         mode_now: Option<u32>,
     ) -> Result<(), Error> {
         let write_error = |errno: Errno| self.write_error(path, errno);
-        if let Some((uid, gid)) = self.owner(attributes) {
+        if let Some((uid, gid)) = self.owner(path, attributes) {
             rustix::fs::fchown(file, Some(uid), Some(gid)).map_err(write_error)?;
         }
         for xattr in &attributes.xattrs {
@@ -151,7 +151,7 @@ impl Maker {
         }
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let finished = self
-            .owner(attributes)
+            .owner(path, attributes)
             .map_or(Ok(()), |(uid, gid)| {
                 rustix::fs::chownat(folder, name, Some(uid), Some(gid), flags)
             })
@@ -160,10 +160,16 @@ impl Maker {
     }
 
     /// The owner to set, where it is not the one that is there already.
-    fn owner(&self, attributes: &Attributes) -> Option<(Uid, Gid)> {
+    fn owner(&self, path: &EntryPath, attributes: &Attributes) -> Option<(Uid, Gid)> {
         let wanted = (attributes.uid, attributes.gid);
-        (self.options.same_owner && wanted != self.created_as)
-            .then(|| (Uid::from_raw(wanted.0), Gid::from_raw(wanted.1)))
+        if wanted == self.created_as {
+            return None;
+        }
+        if !self.options.same_owner {
+            self.notes.owner_left(path);
+            return None;
+        }
+        Some((Uid::from_raw(wanted.0), Gid::from_raw(wanted.1)))
     }
 
     /// Setuid and setgid speak of an owner: without that owner they would lend out the rights of whoever restores.
@@ -201,11 +207,11 @@ impl Maker {
             self.notes.xattr_missing(path);
             return Ok(());
         }
-        let name = &xattr.name;
-        Err(refused(
-            path,
-            &format!("the target does not take its extended attribute {name}: {why}"),
-        ))
+        Err(Error::Xattr {
+            path: path.clone(),
+            name: xattr.name.to_string(),
+            reason: why.to_owned(),
+        })
     }
 }
 

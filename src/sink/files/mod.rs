@@ -2,7 +2,7 @@
 //!
 //! Everything is made in a private folder beside the target and on its file system, with a name that begins with
 //! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, everything in it is made to last and one rename makes it
-//! the target.
+//! the target. What a killed restore left there is removed by the next one to the same target: [`claim`](crate::base::claim).
 //! The target must not exist, or be an empty folder, which is then replaced. Dropped without a commit, all is removed.
 //!
 //! Nothing is written through a link: every component on the way to an entry is opened as a folder, without following, in a
@@ -15,11 +15,11 @@
 //!
 //! Memory: the paths and attributes of the folders, which get their times last, and a few batches of small files.
 
+mod behind;
 mod fill;
 mod folders;
 mod last;
 mod maker;
-mod notes;
 mod remove;
 mod staging;
 mod streams;
@@ -36,18 +36,19 @@ use rustix::fs::AtFlags;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use self::behind::WriteBehind;
 use self::folders::Folders;
 use self::folders::Missing;
 use self::folders::split;
 use self::maker::Maker;
 use self::maker::refused;
-pub use self::notes::Notes;
 use self::staging::Staging;
 use self::streams::Streams;
 use self::writers::Task;
 use self::writers::Writers;
 use super::Error;
 use super::Sink;
+use super::notes;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Extent;
@@ -86,6 +87,7 @@ impl Default for FilesSinkOptions {
 pub struct FilesSink {
     // Dropped in this order: the writers end before the folder that they write to is removed.
     writers: Writers,
+    behind: WriteBehind,
     folders: Folders,
     streams: Streams,
     maker: Arc<Maker>,
@@ -109,12 +111,15 @@ impl FilesSink {
         let staging = Staging::create(target.as_ref())?;
         let target = staging.target().to_owned();
         let maker = Arc::new(Maker::new(staging.root().as_fd(), target, options)?);
-        let writers = Writers::start(options.jobs, &maker).map_err(|source| Error::Write {
+        let no_thread = |source| Error::Write {
             path: staging.target().to_owned(),
             source,
-        })?;
+        };
+        let writers = Writers::start(options.jobs, &maker).map_err(no_thread)?;
+        let behind = WriteBehind::start(Arc::clone(staging.root())).map_err(no_thread)?;
         Ok(Self {
             writers,
+            behind,
             folders: Folders::new(Arc::clone(staging.root())),
             streams: Streams::default(),
             maker,
@@ -147,12 +152,6 @@ impl FilesSink {
     /// That of any write since the last call.
     pub fn settle(&mut self) -> Result<(), Error> {
         self.guard(|sink| sink.writers.settle())
-    }
-
-    /// What is not given back although nothing fails; read it after the commit.
-    #[must_use]
-    pub fn notes(&self) -> Notes {
-        self.maker.notes().clone()
     }
 
     /// After an error nothing works any more: what is staged is not whole.
@@ -224,6 +223,7 @@ impl FilesSink {
         fill::check_extents(path, size, extents)?;
         let (folder, name) = self.place(path)?;
         let stored = entry.stored_bytes();
+        self.behind.wrote(stored);
         if stored <= writers::SMALL_BYTES {
             let task = Task {
                 folder,
@@ -277,6 +277,12 @@ impl FilesSink {
         self.writers.settle()?;
         self.streams.check_none()?;
         self.folders.finish(&self.maker)?;
+        self.behind.finish().map_err(|errno| Error::Write {
+            path: self.staging.target().to_owned(),
+            source: errno.into(),
+        })?;
+        self.staging.settle()?;
+        // Last of all, for the folder may become somebody else's: until then only this user has a way into it.
         let root = self.staging.root().as_fd();
         if let Some((path, attributes)) = &self.root {
             self.maker.finish(root, path, attributes, None)?;
@@ -300,6 +306,7 @@ impl Sink for FilesSink {
     fn part(&mut self, part: &Part, content: &mut dyn BufRead) -> Result<(), Error> {
         self.guard(|sink| {
             let (folder, name) = sink.place(&part.path)?;
+            sink.behind.wrote(part.size);
             sink.streams.append(part, folder.as_fd(), name, content, &sink.maker)
         })
     }
@@ -316,7 +323,9 @@ impl Sink for FilesSink {
         self.guard(|sink| sink.streams.check_none())
     }
 
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
-        self.guard(Self::land)
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
+        self.guard(Self::land)?;
+        let swept = notes::swept(self.staging.swept(), self.staging.target());
+        Ok(swept.into_iter().chain(self.maker.notes().list()).collect())
     }
 }

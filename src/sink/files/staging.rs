@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::fs::DirBuilder;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::fd::BorrowedFd;
@@ -25,16 +26,18 @@ use rustix::io::Errno;
 use super::super::Error;
 use super::last;
 use super::remove;
+use crate::base::claim;
+use crate::base::claim::Claim;
 use crate::base::durable;
-use crate::base::random;
 
 /// A private folder beside the target. Dropped before [`publish`](Self::publish), it is removed with all that is in it.
 #[derive(Debug)]
 pub(super) struct Staging {
     target: PathBuf,
-    path: PathBuf,
+    claim: Claim,
     root: Arc<OwnedFd>,
     replaced: Option<Replaced>,
+    swept: u64,
     published: bool,
 }
 
@@ -55,31 +58,39 @@ impl Staging {
     /// Checks the target and creates the folder.
     pub(super) fn create(target: &Path) -> Result<Self, Error> {
         let target = resolve(target)?;
+        let (parent, name) = (durable::parent(&target), target.file_name().unwrap_or_default());
+        let swept = claim::sweep(parent, name, remove::tree);
         let replaced = examine(&target)?;
         let write_error = |source: io::Error| Error::Write {
             path: target.clone(),
             source,
         };
-        let token: [u8; 8] = random::octets().map_err(|error| write_error(io::Error::other(error)))?;
-        let name = format!("{}{}", durable::TEMP_PREFIX, hex::encode(token));
-        let path = durable::parent(&target).join(name);
-        DirBuilder::new().mode(0o700).create(&path).map_err(write_error)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(CWD, &path, flags, Mode::empty()).and_then(|root| {
-            own(root.as_fd())?;
-            Ok(Arc::new(root))
+        let mut claim = Claim::new(parent, name).map_err(write_error)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(claim.temporary())
+            .map_err(write_error)?;
+        let root = open_own(claim.temporary()).and_then(|root| {
+            claim.note(&root.metadata()?)?;
+            Ok(Arc::new(OwnedFd::from(root)))
         });
         if root.is_err() {
             // It is empty; and the error that counts is the first one.
-            drop(fs::remove_dir(&path));
+            drop(fs::remove_dir(claim.temporary()));
         }
         Ok(Self {
-            root: root.map_err(|errno| write_error(errno.into()))?,
-            path,
+            root: root.map_err(write_error)?,
+            claim,
             replaced,
             target,
+            swept,
             published: false,
         })
+    }
+
+    /// How many leftovers of killed restores to the same target were removed.
+    pub(super) fn swept(&self) -> u64 {
+        self.swept
     }
 
     /// The folder, open.
@@ -89,7 +100,7 @@ impl Staging {
 
     /// Where the folder is for now.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.claim.temporary()
     }
 
     /// Where it will be.
@@ -111,31 +122,37 @@ impl Staging {
         })
     }
 
-    /// Makes everything in it last, and gives it the name of the target.
+    /// Makes everything in it last.
+    pub(super) fn settle(&self) -> Result<(), Error> {
+        last::make_last(self.root.as_fd()).map_err(|errno| self.write_error(errno.into()))
+    }
+
+    /// Makes the attributes of the folder itself last, which may belong to somebody else by now, and gives it the name of the target.
     pub(super) fn publish(&mut self) -> Result<(), Error> {
         let result = self.take_name();
         // Where the new name could neither be made to last nor be taken back, what has it is whole, and stays so.
-        self.published = result.is_ok() || fs::symlink_metadata(&self.path).is_err();
+        self.published = result.is_ok() || fs::symlink_metadata(self.path()).is_err();
         result
     }
 
     fn take_name(&self) -> Result<(), Error> {
-        let write_error = |source: io::Error| Error::Write {
-            path: self.target.clone(),
-            source,
-        };
-        last::make_last(self.root.as_fd()).map_err(|errno| write_error(errno.into()))?;
+        rustix::fs::fsync(&self.root).map_err(|errno| self.write_error(errno.into()))?;
         if let Some(replaced) = &self.replaced {
             fs::remove_dir(&self.target).map_err(|error| self.taken(error))?;
-            if let Err(error) = durable::rename_new(&self.path, &self.target) {
+            if let Err(error) = durable::rename_new(self.path(), &self.target) {
                 // The target shall be as it was. Where that fails too, an empty folder is missing, which is no data.
                 drop(DirBuilder::new().mode(replaced.mode).create(&self.target));
                 return Err(self.taken(error));
             }
         } else {
-            durable::rename_new(&self.path, &self.target).map_err(|error| self.taken(error))?;
+            durable::rename_new(self.path(), &self.target).map_err(|error| self.taken(error))?;
         }
         Ok(())
+    }
+
+    fn write_error(&self, source: io::Error) -> Error {
+        let path = self.target.clone();
+        Error::Write { path, source }
     }
 
     fn taken(&self, error: io::Error) -> Error {
@@ -143,10 +160,7 @@ impl Staging {
         if [io::ErrorKind::AlreadyExists, io::ErrorKind::DirectoryNotEmpty].contains(&kind) {
             refused(&self.target, "something was put there while the restore ran")
         } else {
-            Error::Write {
-                path: self.target.clone(),
-                source: error,
-            }
+            self.write_error(error)
         }
     }
 }
@@ -156,9 +170,17 @@ impl Drop for Staging {
         if !self.published {
             // What cannot be removed is told from restored data by its name; there is nobody to tell in a drop.
             let _: Result<(), Errno> = remove::content_of(self.root.as_fd());
-            drop(fs::remove_dir(&self.path));
+            drop(fs::remove_dir(self.path()));
         }
     }
+}
+
+/// Opens a new folder, and makes it nobody else's.
+fn open_own(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    own(root.as_fd())?;
+    Ok(File::from(root))
 }
 
 /// Takes away what the folder inherited from the one that it stands in, and what its own folders and files would inherit from it.

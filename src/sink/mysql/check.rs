@@ -11,10 +11,11 @@ use std::thread;
 use super::door::Door;
 use super::error::Error;
 use super::error::doing;
-use super::load::Filling;
+use super::filling::Filling;
 use crate::bundle::entry::Rows;
 use crate::server::mysql::columns::Column;
 use crate::server::mysql::connection::Connection;
+use crate::server::mysql::error::Error as ServerError;
 use crate::server::mysql::layout;
 use crate::server::mysql::layout::Form;
 use crate::server::mysql::rows::tuple;
@@ -109,12 +110,13 @@ fn read(connection: &mut Connection, table: &Filling, columns: &[Column]) -> Res
         sql::qualified(&table.database, &table.table),
         table.history
     );
-    let mut rows = connection.query(&statement).map_err(doing(&statement))?;
     let (mut found, mut text) = (Rows::default(), Vec::new());
-    while let Some(row) = rows.next().map_err(doing(&statement))? {
+    let done = connection.each(&statement, |row| {
         text.clear();
-        tuple(row, &forms, &mut text).map_err(doing(&statement))?;
+        tuple(&row, &forms, &mut text)?;
         found.add(&text);
-    }
+        Ok::<_, ServerError>(())
+    });
+    let _done = done.map_err(doing(&statement))?;
     Ok(found)
 }

@@ -33,6 +33,16 @@ pub(super) enum Error {
         /// The next thing to do.
         hint: Option<String>,
     },
+    /// The server is of the other product, and does not understand all that the dump holds.
+    #[error("{target} does not understand this of {from}, or takes it in another sense: {}", obstacles.join("; "))]
+    Dialect {
+        /// The server.
+        target: String,
+        /// The server of the dump.
+        from: String,
+        /// What it is, with the place of each.
+        obstacles: Vec<String>,
+    },
     /// The dump is not what its plan says.
     #[error("{0}")]
     Dump(String),

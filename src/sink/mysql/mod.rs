@@ -7,17 +7,21 @@
 
 mod after;
 mod check;
+mod dialect;
 mod door;
 mod error;
+mod filling;
 mod lexer;
 mod load;
+mod octets;
 pub mod options;
 mod rows;
 mod schema;
+mod streaming;
 mod table;
 mod target;
+mod work;
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::io;
 use std::io::BufRead;
@@ -28,10 +32,12 @@ use std::sync::Arc;
 use self::door::Door;
 use self::error::Error as Inner;
 use self::error::doing;
-use self::load::Filling;
+use self::filling::Filling;
 use self::load::Loader;
 use self::options::MysqlSinkOptions;
-use self::target::Database;
+use self::work::Making;
+use self::work::Work;
+use self::work::move_in;
 use super::Error;
 use super::Sink;
 use crate::base::cancel::Cancel;
@@ -45,7 +51,7 @@ use crate::server::mysql::connection::Connection;
 use crate::server::mysql::layout;
 use crate::server::mysql::layout::Plan;
 use crate::server::mysql::options::Options;
-use crate::sink::postgres::options::RowCheck;
+use crate::sink::row_check::RowCheck;
 
 /// The longest member that is not rows.
 const TEXT_BYTES_MAX: usize = 256 << 20;
@@ -74,16 +80,6 @@ pub struct MysqlSink {
     work: Option<Work>,
     notes: Vec<String>,
     prepared: bool,
-}
-
-/// A restore whose plan is known.
-struct Work {
-    plan: Plan,
-    databases: Vec<Database>,
-    /// Which table a stream belongs to: numbers of the database and of the table in the plan.
-    streams: HashMap<String, (usize, usize)>,
-    tables: BTreeMap<(usize, usize), Arc<Filling>>,
-    loader: Loader,
 }
 
 impl MysqlSink {
@@ -133,6 +129,7 @@ impl MysqlSink {
     }
 
     fn rows(&mut self, below: &str, size: u64, content: &mut dyn BufRead) -> Result<(), Inner> {
+        self.make_held()?;
         let work = self.work.as_mut().ok_or_else(no_plan)?;
         match work.table(below, &self.options)? {
             Some(table) => work.loader.part(below, &table, size, content),
@@ -168,12 +165,6 @@ impl MysqlSink {
             .control
             .value("SELECT @@local_infile")
             .map_err(doing("SELECT @@local_infile"))?;
-        let mut streams = HashMap::new();
-        for (d, database) in plan.databases.iter().enumerate() {
-            for (t, table) in database.tables.iter().enumerate() {
-                streams.extend(table.streams.iter().map(|stream| (stream.clone(), (d, t))));
-            }
-        }
         let connections = usize::try_from(plan.connections).unwrap_or(1);
         let loader = Loader::new(
             &self.door,
@@ -181,26 +172,29 @@ impl MysqlSink {
             connections,
             self.options.jobs,
         );
-        let work = self.work.insert(Work {
-            plan,
-            databases,
-            streams,
-            tables: BTreeMap::new(),
-            loader,
-        });
+        let work = self.work.insert(Work::new(plan, databases, loader));
         target::stage(&mut self.control, &work.databases)
     }
 
     fn schema(&mut self, below: &str, text: &[u8]) -> Result<(), Inner> {
-        let work = self.work.as_mut().ok_or_else(no_plan)?;
-        schema::run(
-            &mut self.control,
-            &mut work.databases,
-            &self.options,
-            below,
-            text,
-            &mut self.notes,
-        )
+        let (work, mut making) = self.making()?;
+        work.schema(&mut making, below, text)
+    }
+
+    /// The work, and what is at hand for it.
+    fn making(&mut self) -> Result<(&mut Work, Making<'_>), Inner> {
+        let making = Making {
+            control: &mut self.control,
+            options: &self.options,
+            notes: &mut self.notes,
+        };
+        Ok((self.work.as_mut().ok_or_else(no_plan)?, making))
+    }
+
+    /// Makes what rows need, if it is not made yet.
+    fn make_held(&mut self) -> Result<(), Inner> {
+        let (work, mut making) = self.making()?;
+        work.make_held(&mut making)
     }
 
     /// Keeps what follows the rows until they are there.
@@ -213,6 +207,7 @@ impl MysqlSink {
     }
 
     fn end_rows(&mut self, below: &str, rows: Option<Rows>) -> Result<(), Inner> {
+        self.make_held()?;
         let work = self.work.as_mut().ok_or_else(no_plan)?;
         match work.table(below, &self.options)? {
             Some(table) => work.loader.end(below, &table, rows),
@@ -221,6 +216,7 @@ impl MysqlSink {
     }
 
     fn prepare_all(&mut self) -> Result<(), Inner> {
+        self.make_held()?;
         let work = self.work.as_mut().ok_or_else(no_plan)?;
         work.loader.finish()?;
         work.refuse_missing()?;
@@ -266,55 +262,6 @@ impl MysqlSink {
     }
 }
 
-/// Gives everything its final place. `made` counts the final databases that this restore has made so far.
-fn move_in(
-    control: &mut Connection,
-    databases: &[Database],
-    options: &MysqlSinkOptions,
-    made: &mut usize,
-) -> Result<(), Inner> {
-    for database in databases {
-        target::make(control, database)?;
-        *made += 1;
-    }
-    target::move_tables(control, databases)?;
-    after::point_to_sequences(control, databases)?;
-    after::make(control, databases, false, &options.definer).map(drop)
-}
-
-impl Work {
-    /// The table of a stream; none for one that is not wanted.
-    fn table(&mut self, below: &str, options: &MysqlSinkOptions) -> Result<Option<Arc<Filling>>, Inner> {
-        let unknown = || Inner::Dump(format!("{below} is not in its plan"));
-        let number = *self.streams.get(below).ok_or_else(unknown)?;
-        if let Some(table) = self.tables.get(&number) {
-            return Ok(Some(Arc::clone(table)));
-        }
-        let (database, table) = (
-            &self.databases[number.0],
-            &self.plan.databases[number.0].tables[number.1],
-        );
-        if !schema::wants(options, &database.source, &table.name) {
-            return Ok(None);
-        }
-        let made = database.tables.get(&table.name);
-        let made =
-            made.ok_or_else(|| Inner::Dump(format!("{below} has rows of a table that the schema does not make")))?;
-        let shown = format!("{}.{}", database.source, table.name);
-        let filling = Arc::new(Filling::new(&database.staged, shown, table, made, options.check));
-        let _new = self.tables.insert(number, Arc::clone(&filling));
-        Ok(Some(filling))
-    }
-
-    /// Refuses to go on when a stream of the plan did not come.
-    fn refuse_missing(&self) -> Result<(), Inner> {
-        if let Some(table) = self.tables.values().find(|table| !table.is_whole()) {
-            return Err(Inner::Dump(format!("rows of {} are missing", table.shown)));
-        }
-        Ok(())
-    }
-}
-
 fn no_plan() -> Inner {
     Inner::Dump(format!("{} is not its first member", layout::PLAN))
 }
@@ -354,6 +301,15 @@ fn outer(shown: &str, error: Inner) -> Error {
             target: shown.to_owned(),
             reason: format!("{what}: {reason}"),
             hint,
+        },
+        Inner::Dialect { .. } => Error::Database {
+            target: shown.to_owned(),
+            reason: error.to_string(),
+            hint: Some(
+                "Restore to a server of the product that the dump is of; or change these at the source and back it up again; or restore \
+                 other tables with --only. Nothing was made."
+                    .to_owned(),
+            ),
         },
         Inner::Dump(_) | Inner::Content(_) | Inner::Interrupted => Error::Database {
             target: shown.to_owned(),
@@ -396,15 +352,11 @@ impl Sink for MysqlSink {
         Ok(())
     }
 
-    fn notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.prepare()?;
         self.commit_all().map_err(|error| outer(&self.shown, error))?;
         self.work = None;
-        Ok(())
+        Ok(std::mem::take(&mut self.notes))
     }
 }
 

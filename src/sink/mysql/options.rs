@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::sink::postgres::options::RowCheck;
+use crate::sink::row_check::RowCheck;
 
 /// On whose behalf views, triggers, routines and events run after the restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

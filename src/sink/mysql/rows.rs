@@ -139,10 +139,7 @@ impl Statements {
 }
 
 fn next_line(bytes: &[u8], from: usize) -> usize {
-    let rest = &bytes[from..];
-    rest.iter()
-        .position(|octet| *octet == b'\n')
-        .map_or(bytes.len(), |at| from + at + 1)
+    memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |at| from + at + 1)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::after::Act;
 use super::after::act;
+use super::dialect::Demands;
 use super::door::run as run_one;
 use super::door::set_up;
 use super::error::Error;
@@ -13,6 +14,7 @@ use super::table::Table;
 use super::target;
 use super::target::Database;
 use crate::server::mysql::connection::Connection;
+use crate::server::mysql::layout::Product;
 use crate::server::mysql::script;
 use crate::server::mysql::sql;
 
@@ -64,6 +66,32 @@ pub(super) fn run(
         notes.push("only chosen tables were restored: without views, triggers, routines and events".to_owned());
     }
     set_up(control)
+}
+
+/// Adds what a schema script asks of a server that is not of the product that made it.
+pub(super) fn demand(
+    demands: &mut Demands,
+    from: Product,
+    options: &MysqlSinkOptions,
+    databases: &[Database],
+    below: &str,
+    text: &[u8],
+) -> Result<(), Error> {
+    let mut current = only(databases);
+    for sql in read(below, text)? {
+        let statement = Statement::new(sql);
+        let (act, at) = act(&statement);
+        if matches!(act, Act::Database | Act::Use) {
+            current = Some(find(databases, &statement, at, below)?);
+        }
+        let database = current.map_or("", |number| databases[number].source.as_str());
+        let unwanted =
+            act == Act::Table && Table::parse(sql).is_some_and(|table| !wants(options, database, &table.name));
+        if !unwanted {
+            demands.add(from, database, sql);
+        }
+    }
+    Ok(())
 }
 
 fn make_table(

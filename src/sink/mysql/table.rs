@@ -43,19 +43,9 @@ impl Table {
             return None;
         }
         let name = statement.name(2)?;
-        let (open, commas, close) = outline(&statement)?;
-        let mut borders = vec![open];
-        borders.extend(commas);
-        borders.push(close);
-        let items: Vec<&str> = borders
-            .windows(2)
-            .map(|pair| {
-                let (begin, end) = (statement.tokens[pair[0]].at.end, statement.tokens[pair[1]].at.start);
-                create[begin..end].trim()
-            })
-            .collect();
+        let (open, _, _) = outline(&statement)?;
+        let (items, tail) = items(create)?;
         let head = &create[..statement.tokens[open].at.end];
-        let tail = &create[statement.tokens[close].at.start..];
         Some(Self::divide(name, create, head, &items, tail))
     }
 
@@ -132,6 +122,20 @@ impl Table {
             .collect();
         format!("ALTER TABLE {} {}", sql::name(&self.name), added.join(", "))
     }
+}
+
+/// The definitions of columns and keys in a CREATE TABLE, and what stands behind them, from the closing parenthesis on.
+pub(super) fn items(create: &str) -> Option<(Vec<&str>, &str)> {
+    let statement = Statement::new(create);
+    let (open, commas, close) = outline(&statement)?;
+    let mut borders = vec![open];
+    borders.extend(commas);
+    borders.push(close);
+    let items = borders.windows(2).map(|pair| {
+        let (begin, end) = (statement.tokens[pair[0]].at.end, statement.tokens[pair[1]].at.start);
+        create[begin..end].trim()
+    });
+    Some((items.collect(), &create[statement.tokens[close].at.start..]))
 }
 
 /// The opening parenthesis, the commas between the definitions, and the closing parenthesis, as numbers of tokens.

@@ -20,13 +20,13 @@ use super::engine::Running;
 use super::error::Error;
 use super::link::Link;
 use super::link::Links;
-use super::options::RowCheck;
 use crate::base::parallel::Pool;
 use crate::bundle::entry::Rows;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::layout::Table;
 use crate::server::postgres::quote;
 use crate::server::postgres::rows::Framing;
+use crate::sink::row_check::RowCheck;
 
 /// Bytes on their way to the server at a time: large enough that messages do not count, small enough for a processor's cache.
 const CHUNK_BYTES: usize = 128 << 10;

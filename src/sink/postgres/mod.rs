@@ -457,15 +457,11 @@ impl Sink for PostgresSink {
         self.complete().map_err(|error| outer(&self.shown, error))
     }
 
-    fn notes(&mut self) -> Vec<String> {
-        let shown = &self.shown;
-        let notes = std::mem::take(&mut self.notes).into_iter();
-        notes.map(|note| format!("{shown}: {note}")).collect()
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<(), Error> {
+    fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.prepare()?;
-        self.publish().map_err(|error| outer(&self.shown, error))
+        self.publish().map_err(|error| outer(&self.shown, error))?;
+        let shown = &self.shown;
+        Ok(self.notes.iter().map(|note| format!("{shown}: {note}")).collect())
     }
 }
 

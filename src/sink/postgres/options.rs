@@ -1,47 +1,6 @@
 //! How a restore to PostgreSQL is to be done: plain values.
 
-use std::fmt;
-use std::str::FromStr;
-
-/// What is compared with the source once the rows are in the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RowCheck {
-    /// Nothing.
-    None,
-    /// How many rows the server took for each table.
-    Rows,
-    /// Also the fingerprint of the rows, read back from each table.
-    #[default]
-    Fingerprint,
-}
-
-/// The word names no comparison.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a comparison of rows: none, rows or fingerprint")]
-pub struct NotARowCheck(String);
-
-impl FromStr for RowCheck {
-    type Err = NotARowCheck;
-
-    fn from_str(text: &str) -> Result<Self, NotARowCheck> {
-        match text {
-            "none" => Ok(Self::None),
-            "rows" => Ok(Self::Rows),
-            "fingerprint" => Ok(Self::Fingerprint),
-            _ => Err(NotARowCheck(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for RowCheck {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::None => "none",
-            Self::Rows => "rows",
-            Self::Fingerprint => "fingerprint",
-        })
-    }
-}
+use crate::sink::row_check::RowCheck;
 
 /// Where the content lands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -224,7 +224,7 @@ impl Source for CommandSource {
         "command"
     }
 
-    fn check(&mut self) -> Result<(), Error> {
+    fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {
         self.check_workdir()?;
         self.find().map(drop)
     }

@@ -188,7 +188,7 @@ impl Source for ConfigSource {
         "config"
     }
 
-    fn check(&mut self) -> Result<(), Error> {
+    fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {
         self.open().map(drop)
     }
 

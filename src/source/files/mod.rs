@@ -190,7 +190,7 @@ impl Source for FilesSource {
         "files"
     }
 
-    fn check(&mut self) -> Result<(), Error> {
+    fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {
         self.open_root()?;
         self.refuse_store()
     }

@@ -9,13 +9,14 @@ use crate::server::mysql::layout::SCHEMA;
 use crate::server::mysql::sql;
 
 const HEAD: &str = "\
--- For the stock client, in the folder of this file:
+-- For the stock client, in the folder of this file. The databases must not exist yet. The first error ends it: drop what is there then, and begin again.
 --
 --   find . -name '*.part-00000000' | while read -r first; do path=${first%.part-*}; cat \"$path\".part-* > \"$path\"; done
---   mariadb --default-character-set=utf8mb4 < restore.sql        (MySQL: mysql, and from 8.4.6 on with --commands)
+--   while read -r line; do case $line in 'source '*) cat \"${line#source }\" || echo 'A FILE IS MISSING;';; *) echo \"$line\";; esac; done < restore.sql | mariadb --default-character-set=utf8mb4 --binary-mode
 --
--- The first line joins streams that were unpacked as parts; it does nothing when there are none. The databases must not exist yet.
--- (--binary-mode would know no `source`. Without it the client turns CR LF within the text of routines into LF; rows are not touched.)
+-- The first line joins streams that were unpacked as parts; it does nothing when there are none. The second gives all files to the client, in their order; for MySQL, write mysql in place of mariadb.
+-- MariaDB's client can also read the files itself: mariadb --default-character-set=utf8mb4 --abort-source-on-error < restore.sql. Without that option, and with MySQL's client, an error in a file is printed, the client goes on, and ends with 0.
+-- A client without --binary-mode turns CR LF within the text of routines into LF; rows are not touched.
 ";
 
 /// Rows are as they were: also those that break a constraint which came later, which only MariaDB knows to allow, and dates of no calendar.

@@ -147,6 +147,18 @@ pub(super) fn path(subject: &Subject, below: &str) -> Result<EntryPath, Error> {
 /// The one who collects has stopped; it knows why.
 struct Stopped;
 
+/// What breaks off a query.
+enum Broken {
+    Server(ServerError),
+    Stopped,
+}
+
+impl From<ServerError> for Broken {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
+    }
+}
+
 impl Reading<'_> {
     fn run(&self, worker: &mut Connection) {
         loop {
@@ -168,18 +180,21 @@ impl Reading<'_> {
         let mut formatter = Formatter::new(&task.table, &columns);
         let _done = worker.run("SAVEPOINT hub_backup")?;
         let mut out = self.buffer();
-        let mut rows = worker.query(&task.select)?;
-        while let Some(row) = rows.next()? {
-            formatter.row(row, &mut out)?;
-            if out.len() >= PIECE_BYTES {
-                let piece = std::mem::replace(&mut out, self.buffer());
-                if self.send.send(Message::Piece(number, piece)).is_err() {
-                    return Ok(Err(Stopped));
-                }
+        let done = worker.each(&task.select, |row| {
+            formatter.row(&row, &mut out)?;
+            if out.len() < PIECE_BYTES {
+                return Ok(());
             }
-        }
-        let warnings = rows.warnings();
-        if warnings > 0 {
+            let piece = std::mem::replace(&mut out, self.buffer());
+            let sent = self.send.send(Message::Piece(number, piece));
+            sent.map_err(|_| Broken::Stopped)
+        });
+        let done = match done {
+            Ok(done) => done,
+            Err(Broken::Stopped) => return Ok(Err(Stopped)),
+            Err(Broken::Server(error)) => return Err(error),
+        };
+        if done.warnings > 0 {
             return Err(first_warning(worker)?);
         }
         let count = formatter.finish(&mut out);

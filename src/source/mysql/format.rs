@@ -33,7 +33,7 @@ impl Formatter {
     }
 
     /// Appends one row, and before it the end of the row before.
-    pub(super) fn row(&mut self, row: Row<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         if self.statement_bytes >= STATEMENT_BYTES {
             out.extend_from_slice(b";\n");
             self.statement_bytes = 0;

@@ -252,8 +252,8 @@ impl Source for MysqlSource {
     }
 
     /// Connects, and asks for the version, the privileges, and tables that cannot be read consistently.
-    fn check(&mut self) -> Result<(), Error> {
-        let mut connection = self.connect(&Cancel::new())?;
+    fn check(&mut self, cancel: &Cancel) -> Result<(), Error> {
+        let mut connection = self.connect(cancel)?;
         let databases = self.check_on(&mut connection)?;
         let (mut bytes, mut without) = (0, Vec::new());
         for database in databases {

@@ -43,15 +43,17 @@ impl Subject {
     pub(super) fn reaching(&self, error: &ServerError) -> Error {
         match error {
             ServerError::Interrupted(_) => self.collect(Interrupted.into()),
-            ServerError::Connect { .. } | ServerError::Tls { .. } | ServerError::Lost(_) | ServerError::Protocol(_) => {
-                Error::Unreachable {
-                    label: self.label.clone(),
-                    what: self.server.clone(),
-                    reason: error
-                        .hint()
-                        .map_or_else(|| error.to_string(), |hint| format!("{error}. {hint}")),
-                }
-            }
+            ServerError::Connect { .. }
+            | ServerError::Tls { .. }
+            | ServerError::NoTls { .. }
+            | ServerError::Lost(_)
+            | ServerError::Protocol(_) => Error::Unreachable {
+                label: self.label.clone(),
+                what: self.server.clone(),
+                reason: error
+                    .hint()
+                    .map_or_else(|| error.to_string(), |hint| format!("{error}. {hint}")),
+            },
             ServerError::Options { .. }
             | ServerError::File { .. }
             | ServerError::Login { .. }

@@ -132,10 +132,9 @@ impl Source for PostgresSource {
         "postgres"
     }
 
-    fn check(&mut self) -> Result<(), Error> {
-        let cancel = Cancel::new();
+    fn check(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let conninfo = self.conninfo()?;
-        let leader = Leader::connect(&conninfo, &cancel).map_err(|error| self.server(error))?;
+        let leader = Leader::connect(&conninfo, cancel).map_err(|error| self.server(error))?;
         self.program(leader.version())?;
         let survey = leader.survey(&self.parameters).map_err(|error| self.server(error))?;
         self.refuse(&survey, leader.version())

@@ -163,7 +163,7 @@ impl Source for SqliteSource {
     }
 
     /// Begins a snapshot and ends it again: whatever refuses a snapshot shows here.
-    fn check(&mut self) -> Result<(), Error> {
+    fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {
         let place = Place::find(&self.subject)?;
         self.entry_path(&place)?;
         if place.is_empty() {

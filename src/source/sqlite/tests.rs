@@ -16,6 +16,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 use super::*;
+use crate::base::cancel::Cancel;
 use crate::base::clock::FixedClock;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault as _;
@@ -143,7 +144,7 @@ impl Scene {
     /// Both `check` and `collect` refuse, with this kind, and the file is as it was.
     fn refused(&self, kind: Kind, words: &str) {
         let before = self.bytes();
-        let error = self.source().check().expect_err(words);
+        let error = self.source().check(&Cancel::new()).expect_err(words);
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(words), "{error}");
         assert!(
@@ -168,7 +169,7 @@ fn source(path: &Path) -> SqliteSource {
 
 fn take(source: &mut SqliteSource) -> (Taken, Learnt) {
     let mut taken = Taken::default();
-    source.check().expect("readable");
+    source.check(&Cancel::new()).expect("readable");
     let learnt = source.collect(&mut taken, &Cancel::new()).expect("readable");
     (taken, learnt)
 }

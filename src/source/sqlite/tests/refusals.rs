@@ -17,12 +17,16 @@ fn empty_is_empty() {
 #[test]
 fn what_is_no_database_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let missing = source(&folder.path().join("missing.db")).check().expect_err("missing");
+    let missing = source(&folder.path().join("missing.db"))
+        .check(&Cancel::new())
+        .expect_err("missing");
     assert_eq!(missing.kind(), Kind::SourceUnreachable);
     std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).expect("free");
-    let dangling = source(&folder.path().join("dangling")).check().expect_err("dangling");
+    let dangling = source(&folder.path().join("dangling"))
+        .check(&Cancel::new())
+        .expect_err("dangling");
     assert_eq!(dangling.kind(), Kind::SourceUnreachable);
-    let error = source(folder.path()).check().expect_err("a folder");
+    let error = source(folder.path()).check(&Cancel::new()).expect_err("a folder");
     assert_eq!(error.kind(), Kind::SourceUnsupported);
     assert!(error.hint().expect("a next step").contains("Name the database file"));
 
@@ -32,7 +36,7 @@ fn what_is_no_database_is_refused() {
     for content in [&junk[..], b"short", b"SQLite format 3\0 but nothing else", &[0; 4096]] {
         let scene = Scene::new("");
         crate::base::durable::write_new(&scene.database, content, 0o600).expect("free");
-        let error = scene.source().check().expect_err("junk");
+        let error = scene.source().check(&Cancel::new()).expect_err("junk");
         assert!(
             matches!(error.kind(), Kind::SourceUnsupported | Kind::Incomplete),
             "{error}"
@@ -240,7 +244,9 @@ fn inside_read_only_media() {
     let (taken, _) = take(&mut source(Path::new("media/left.db")));
     assert!(taken.content != fs::read("media/left.db").expect("there"));
     // Without the -shm it cannot, and the -wal must not be forgotten.
-    let error = source(Path::new("media/lost.db")).check().expect_err("needs a -shm");
+    let error = source(Path::new("media/lost.db"))
+        .check(&Cancel::new())
+        .expect_err("needs a -shm");
     assert_eq!(error.kind(), Kind::SourceUnsupported, "{error}");
     assert!(
         error
@@ -276,13 +282,15 @@ fn without_permission() {
 #[test]
 #[ignore = "run by without_permission as a user without rights"]
 fn inside_without_permission() {
-    let error = source(Path::new("closed.db")).check().expect_err("closed");
+    let error = source(Path::new("closed.db"))
+        .check(&Cancel::new())
+        .expect_err("closed");
     assert_eq!(error.kind(), Kind::SourceUnsupported);
     assert!(error.to_string().contains("no permission"), "{error}");
     assert!(error.hint().is_some());
     if fs::metadata("wal.db").expect("there").uid() != rustix::process::geteuid().as_raw() {
         let error = source(Path::new("wal.db"))
-            .check()
+            .check(&Cancel::new())
             .expect_err("would lock out the owner");
         assert!(error.to_string().contains("keep its owner"), "{error}");
     }

@@ -1,17 +1,19 @@
-//! What a restore did not give back although nothing failed.
+//! What a restore did not give back although nothing failed, and what else it has to say.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::bundle::path::EntryPath;
 
-/// Notes of one restore; clones show the same. Read them after the commit.
+/// Notes of one restore; clones show the same.
 #[derive(Clone, Debug, Default)]
-pub struct Notes(Arc<Mutex<Seen>>);
+pub(super) struct Notes(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
+    owners: Tally,
     privileges: Tally,
     xattrs: Tally,
 }
@@ -35,17 +37,32 @@ impl Tally {
     }
 }
 
+/// A note that leftovers of killed restores were removed beside `target`, if any were.
+pub(super) fn swept(count: u64, target: &Path) -> Option<String> {
+    let target = target.display();
+    (count > 0).then(|| format!("leftovers of killed restores removed beside {target}: {count}"))
+}
+
 impl Notes {
     /// One line for each kind of note, with how often and the first path.
-    #[must_use]
-    pub fn list(&self) -> Vec<String> {
+    pub(super) fn list(&self) -> Vec<String> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let owners = "owners not restored, so that these belong to who restores";
         let privileges = "setuid and setgid bits and capabilities not restored, because owners are not";
         let xattrs = "extended attributes that the target does not take";
-        [seen.privileges.say(privileges), seen.xattrs.say(xattrs)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            seen.owners.say(owners),
+            seen.privileges.say(privileges),
+            seen.xattrs.say(xattrs),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    pub(super) fn owner_left(&self, path: &EntryPath) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.owners.add(path);
     }
 
     pub(super) fn privilege_dropped(&self, path: &EntryPath) {

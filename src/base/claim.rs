@@ -1,0 +1,288 @@
+//! A temporary name beside a target, and the claim to it: who was it for, and does its owner live?
+//!
+//! `.hub-tmp-TOKEN` is where a folder or file is prepared. `.hub-tmp-TOKEN.lock` is the claim: locked (`flock`) for as long as its
+//! owner lives, and removed last. In it stand the inode number of what is prepared and the name that it shall have, so that
+//! the next run for the same name can [`sweep`] what a killed one left. A claim that is locked is never touched: the kernel
+//! frees the lock with its owner, however that dies, and not before.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs;
+use std::fs::File;
+use std::fs::Metadata;
+use std::fs::OpenOptions;
+use std::fs::TryLockError;
+use std::io;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+
+use super::durable::TEMP_PREFIX;
+use super::random;
+
+/// How the name of a claim ends.
+const LOCK_SUFFIX: &str = ".lock";
+/// More than any claim holds: a number and a name.
+const CLAIM_BYTES_MAX: u64 = 8192;
+
+/// The right to a temporary name. Whatever was made there is removed before this is dropped, or has got its own name.
+#[derive(Debug)]
+pub struct Claim {
+    lock: File,
+    lock_path: PathBuf,
+    temporary: PathBuf,
+    name: OsString,
+}
+
+impl Claim {
+    /// Claims a temporary name in `folder` for what shall be called `name`. Nothing is made there yet.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn new(folder: &Path, name: &OsStr) -> io::Result<Self> {
+        loop {
+            let token: [u8; 8] = random::octets().map_err(io::Error::other)?;
+            let temporary = format!("{TEMP_PREFIX}{}", hex::encode(token));
+            let lock_path = folder.join(format!("{temporary}{LOCK_SUFFIX}"));
+            let lock = create(&lock_path)?;
+            match lock.try_lock() {
+                // Whoever sweeps may have been faster than the lock, and taken the name away.
+                Ok(()) if lock.metadata()?.nlink() > 0 => {
+                    return Ok(Self {
+                        lock,
+                        lock_path,
+                        temporary: folder.join(temporary),
+                        name: name.to_owned(),
+                    });
+                }
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    drop(fs::remove_file(&lock_path));
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The temporary name.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Notes what was made under the temporary name: only that is swept. Until then the name is swept if it is empty.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn note(&mut self, made: &Metadata) -> io::Result<()> {
+        let mut content = format!("{}\n", made.ino()).into_bytes();
+        content.extend(self.name.as_bytes());
+        self.lock.write_all(&content)?;
+        self.lock.sync_data()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // What stays is swept by the next run; there is nobody to tell in a drop.
+        drop(fs::remove_file(&self.lock_path));
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Removes from `folder` what dead owners left who prepared something to be called `name`; folders by `remove_folder`. Gives how many.
+/// What cannot be removed stays for another time: nothing depends on it.
+pub fn sweep(folder: &Path, name: &OsStr, remove_folder: impl Fn(&Path) -> io::Result<()>) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let locks = names.filter(|lock| is_claim(lock));
+    let swept = |lock: &OsString| sweep_one(&folder.join(lock), name, &remove_folder).unwrap_or(false);
+    // The listing ends before anything is removed from it.
+    let locks: Vec<OsString> = locks.collect();
+    locks.iter().filter(|lock| swept(lock)).count() as u64
+}
+
+fn is_claim(name: &OsStr) -> bool {
+    let text = name.to_str().unwrap_or_default();
+    text.starts_with(TEMP_PREFIX) && text.ends_with(LOCK_SUFFIX)
+}
+
+/// Whether the claim was a dead one for `name`, and is gone.
+fn sweep_one(lock_path: &Path, name: &OsStr, remove_folder: impl Fn(&Path) -> io::Result<()>) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let lock = options.read(true).custom_flags(flags).open(lock_path)?;
+    let metadata = lock.metadata()?;
+    // Locked: its owner lives. Without a name: its owner has just ended well.
+    if !metadata.is_file() || !is_own(&metadata) || lock.try_lock().is_err() || lock.metadata()?.nlink() == 0 {
+        return Ok(false);
+    }
+    let mut content = Vec::new();
+    let _length = (&lock).take(CLAIM_BYTES_MAX).read_to_end(&mut content)?;
+    let Some((inode, claimed)) = parse(&content) else {
+        return Ok(false);
+    };
+    if claimed.is_some_and(|claimed| claimed != name) {
+        return Ok(false);
+    }
+    let temporary = lock_path.with_extension("");
+    match fs::symlink_metadata(&temporary) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(left) => remove(&temporary, &left, inode, remove_folder)?,
+    }
+    fs::remove_file(lock_path)?;
+    Ok(true)
+}
+
+/// Removes what was noted; and what was not, when nothing is in it.
+fn remove(
+    temporary: &Path,
+    left: &Metadata,
+    inode: Option<u64>,
+    remove_folder: impl Fn(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let noted = inode == Some(left.ino());
+    if !is_own(left) || (inode.is_some() && !noted) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    if !left.is_dir() {
+        let is_plain = left.is_file() && (noted || left.len() == 0);
+        return if is_plain {
+            fs::remove_file(temporary)
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        };
+    }
+    if noted {
+        remove_folder(temporary)
+    } else {
+        fs::remove_dir(temporary)
+    }
+}
+
+/// Whether it belongs to this user: what others made is theirs to remove.
+fn is_own(metadata: &Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// The inode and the name in a claim; neither in one whose owner had noted nothing yet.
+fn parse(content: &[u8]) -> Option<(Option<u64>, Option<OsString>)> {
+    if content.is_empty() {
+        return Some((None, None));
+    }
+    let end = content.iter().position(|octet| *octet == b'\n')?;
+    let (inode, name) = content.split_at(end);
+    let inode = std::str::from_utf8(inode).ok()?.parse().ok()?;
+    Some((Some(inode), Some(OsString::from_vec(name[1..].to_vec()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::DirBuilderExt as _;
+
+    use super::*;
+
+    const NAME: &str = "target";
+
+    fn claimed(folder: &Path, name: &str) -> Claim {
+        Claim::new(folder, OsStr::new(name)).expect("a writable folder")
+    }
+
+    fn with_folder(folder: &Path, name: &str) -> Claim {
+        let mut claim = claimed(folder, name);
+        make_folder(claim.temporary());
+        claim
+            .note(&fs::metadata(claim.temporary()).expect("there"))
+            .expect("room");
+        claim
+    }
+
+    fn make_folder(path: &Path) {
+        fs::DirBuilder::new().mode(0o700).create(path).expect("new");
+        drop(create(&path.join("content")).expect("new"));
+    }
+
+    /// Its owner dies: the lock is free, and everything stays.
+    fn kill(claim: Claim) -> PathBuf {
+        let temporary = claim.temporary.clone();
+        claim.lock.unlock().expect("own lock");
+        std::mem::forget(claim);
+        temporary
+    }
+
+    fn swept(folder: &Path) -> u64 {
+        sweep(folder, OsStr::new(NAME), |path| fs::remove_dir_all(path))
+    }
+
+    fn count(folder: &Path) -> usize {
+        fs::read_dir(folder).expect("a folder").count()
+    }
+
+    #[test]
+    fn what_the_dead_left_is_swept_and_what_the_living_use_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let living = with_folder(folder.path(), NAME);
+        for _ in 0..2 {
+            drop(kill(with_folder(folder.path(), NAME)));
+        }
+        drop(kill(claimed(folder.path(), NAME)));
+        assert_eq!(swept(folder.path()), 3);
+        assert!(living.temporary().join("content").exists());
+        assert_eq!(swept(folder.path()), 0);
+        fs::remove_dir_all(living.temporary()).expect("own");
+        drop(living);
+        assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn what_is_for_another_name_or_of_unknown_origin_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let other = kill(with_folder(folder.path(), "other"));
+        let replaced = kill(with_folder(folder.path(), NAME));
+        fs::remove_dir_all(&replaced).expect("own");
+        // The inode that is noted must not be given to the next one.
+        make_folder(&folder.path().join("in between"));
+        make_folder(&replaced);
+        let not_noted = kill(claimed(folder.path(), NAME));
+        make_folder(&not_noted);
+        let alone = folder.path().join(format!("{TEMP_PREFIX}0123456789abcdef"));
+        make_folder(&alone);
+        assert_eq!(swept(folder.path()), 0);
+        for left in [other, replaced, not_noted, alone] {
+            assert!(left.join("content").exists(), "{}", left.display());
+        }
+    }
+
+    #[test]
+    fn an_empty_folder_that_was_not_noted_yet_is_swept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let early = kill(claimed(folder.path(), NAME));
+        fs::DirBuilder::new().create(early).expect("new");
+        assert_eq!(swept(folder.path()), 1);
+        assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        drop(create(&elsewhere.path().join("content")).expect("new"));
+        let left = kill(claimed(folder.path(), NAME));
+        std::os::unix::fs::symlink(elsewhere.path(), &left).expect("new");
+        assert_eq!(swept(folder.path()), 0);
+        assert_eq!(count(elsewhere.path()), 1);
+    }
+}
