@@ -632,8 +632,25 @@ fn everything_comes_back_on_mysql() {
     assert_same_text("by_file", &before, &again("by_file"));
     server.run(&["SET GLOBAL local_infile = 0"]);
     assert_same_text("by_statement", &before, &again("by_statement"));
-    // What one of them knows and the other does not is named before anything is made, and nothing stays.
     let maria = Server::mariadb("");
+    what_the_other_lacks_is_named(&server, &maria);
+    // And what both know goes from one to the other.
+    maria.script(PLAIN);
+    crosses(&self::dump(&maria, &["plain"]), &server);
+    drop_all(&maria);
+    crosses(&dump, &maria);
+}
+
+fn crosses(dump: &Dump, to: &Server) {
+    let _notes = dump
+        .restore(to, named("crossed"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let value = to.admin().value("SELECT v FROM crossed.w").expect("a view");
+    assert_eq!(value.as_deref(), Some("x\n'é😀),"));
+}
+
+/// What one product knows and the other does not is named before anything is made, and nothing stays.
+fn what_the_other_lacks_is_named(server: &Server, maria: &Server) {
     maria.run(&[
         "CREATE DATABASE own CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci",
         "CREATE SEQUENCE own.s",
@@ -658,8 +675,8 @@ fn everything_comes_back_on_mysql() {
         "own.t.c: a constraint that is not enforced",
         "collation utf8mb4_0900_as_cs",
     ];
-    for (from, to, words) in [(&maria, &server, &maria_says[..]), (&server, &maria, &mysql_says[..])] {
-        let (kind, text) = refusal(self::dump(from, &["own"]).restore(to, named("strange")));
+    for (from, to, words) in [(maria, server, &maria_says[..]), (server, maria, &mysql_says[..])] {
+        let (kind, text) = refusal(dump(from, &["own"]).restore(to, named("strange")));
         assert_eq!(kind, Kind::RestoreFailed, "{text}");
         for word in words {
             assert!(text.contains(word), "{word}: {text}");
@@ -671,29 +688,4 @@ fn everything_comes_back_on_mysql() {
             databases(to)
         );
     }
-    // And what both know goes from one to the other.
-    maria.script(PLAIN);
-    let _notes = self::dump(&maria, &["plain"])
-        .restore(&server, named("crossed"))
-        .unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(
-        server
-            .admin()
-            .value("SELECT v FROM crossed.w")
-            .expect("a view")
-            .as_deref(),
-        Some("x\n'é😀),")
-    );
-    drop_all(&maria);
-    let _notes = dump
-        .restore(&maria, named("crossed"))
-        .unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(
-        maria
-            .admin()
-            .value("SELECT v FROM crossed.w")
-            .expect("a view")
-            .as_deref(),
-        Some("x\n'é😀),")
-    );
 }
