@@ -11,6 +11,7 @@ mod postgres;
 mod proxy;
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
@@ -56,7 +57,8 @@ fn backup(server: &Server) -> World {
 /// The last thing that the audit log of the store knows.
 fn last_deed(world: &World) -> String {
     let files = world.files("store/audit");
-    let last = files.iter().rev().find(|(name, _)| name.ends_with(".json"));
+    let record = |name: &str| Path::new(name).extension().is_some_and(|end| end == "json");
+    let last = files.iter().rev().find(|(name, _)| record(name));
     String::from_utf8(last.expect("a record").1.clone()).expect("text")
 }
 

@@ -68,12 +68,12 @@ fn rows(server: &Server, database: &str) -> String {
     )
 }
 
-fn formats(world: &World) -> Vec<(String, String)> {
+fn formats_of(world: &World) -> Vec<(String, String)> {
     let plan: serde_json::Value = serde_json::from_slice(&world.read("out/db/plan.json")).expect("a plan");
     let tables = plan["tables"].as_array().expect("a list").iter();
-    let word = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
     let mut formats: Vec<(String, String)> = tables
-        .map(|table| (word(&table["name"]), word(&table["format"])))
+        .map(|table| (text(&table["name"]), text(&table["format"])))
         .collect();
     formats.sort();
     formats
@@ -109,7 +109,7 @@ fn binary_where_the_types_allow_it_and_text_elsewhere() {
         ("worded", "text"),
     ];
     let expected = expected.map(|(name, format)| (name.to_owned(), format.to_owned()));
-    assert_eq!(formats(&world), expected);
+    assert_eq!(formats_of(&world), expected);
 
     // By the program, which reads every row back; here and on a newer server.
     let newer = Server::start_with(Path::new(PROGRAMS_17), &[]);
@@ -131,7 +131,7 @@ fn binary_where_the_types_allow_it_and_text_elsewhere() {
     backup(&world, &server, "?copy_format=text");
     world.script("rm -r out");
     let _ran = run(&world, &["restore", "latest", "--set", "pg", "--to", "out"]).expect_code(0, "restore to files");
-    assert!(formats(&world).iter().all(|(_, format)| format == "text"));
+    assert!(formats_of(&world).iter().all(|(_, format)| format == "text"));
     let to = server.uri("postgres", "texts");
     let _ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &to]).expect_code(0, "restore");
     assert_eq!(rows(&server, "texts"), original);

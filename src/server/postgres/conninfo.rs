@@ -362,6 +362,8 @@ fn for_children(all: &Parameters) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn around(pairs: &[(&str, &str)]) -> Surroundings {
