@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::parameters::BadParameters;
+use super::bad_parameters::BadParameters;
 
 /// A value of the `key=value` form, up to its end: in quotation marks where it holds spaces.
 pub(super) fn read_value(

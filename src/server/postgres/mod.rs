@@ -4,6 +4,7 @@
 //! file, the environment and the password file say, [`connect()`] opens it. Everything comes in as values; nothing here looks at the
 //! environment of the process.
 
+pub mod bad_parameters;
 pub mod connect;
 pub mod conninfo;
 mod encoding;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::InconsistentKeys;
 use rustls::RootCertStore;
 use rustls::SupportedProtocolVersion;
 use rustls::client::WebPkiServerVerifier;
@@ -16,6 +17,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::CertifiedKey;
+use rustls::sign::SingleCertAndKey;
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
@@ -123,8 +126,7 @@ impl Tls {
         let mut config = match &self.certificate {
             Some((certificate, key)) => {
                 let (chain, key) = (certificates(certificate)?, private_key(key)?);
-                let with = builder.with_client_auth_cert(chain, key);
-                with.map_err(|error| tls(place, &error.to_string(), "sslkey must be the key of sslcert."))?
+                builder.with_client_cert_resolver(Arc::new(own_certificate(&provider, chain, key, place)?))
             }
             None => builder.with_no_client_auth(),
         };
@@ -278,6 +280,26 @@ fn unusable(path: &Path, what: String, hint: &str) -> Error {
         path: path.to_owned(),
         what,
         hint: hint.to_owned(),
+    }
+}
+
+/// What the client shows. rustls would refuse certificates of X.509 version 1 here, which many authorities of their own give and every server
+/// takes; whether the key fits such a certificate, the server says.
+fn own_certificate(
+    provider: &CryptoProvider,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    place: &str,
+) -> Result<SingleCertAndKey, Error> {
+    let unfit = |error: &rustls::Error| tls(place, &error.to_string(), "sslkey must be the key of sslcert.");
+    let key = provider
+        .key_provider
+        .load_private_key(key)
+        .map_err(|error| unfit(&error))?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(unfit(&error)),
+        Ok(()) | Err(_) => Ok(SingleCertAndKey::from(certified)),
     }
 }
 
