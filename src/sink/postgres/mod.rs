@@ -4,6 +4,7 @@
 //! in which members come is that of [`crate::server::postgres::layout`].
 
 mod build;
+mod compare;
 mod creation;
 mod engine;
 mod error;
@@ -371,8 +372,12 @@ impl PostgresSink {
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
         filling.loader.finish(&self.engine, self.options.selected.is_some())?;
         let groups = filling.post_data.take(all);
-        let building = build::build(filling.links.clone(), groups, self.options.jobs, self.filter.selected);
-        let account = self.engine.run(building)?;
+        let selected = self.filter.selected;
+        let indexes = build::indexes(filling.links.clone(), groups, self.options.jobs, selected);
+        let built = self.engine.run(indexes)?;
+        filling.loader.compare(&self.engine)?;
+        let rest = build::rest(filling.links.clone(), built, selected);
+        let account = self.engine.run(rest)?;
         account.settle(layout::POST_DATA)?;
         self.notes.extend(account.notes);
         Ok(())
