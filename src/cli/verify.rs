@@ -163,6 +163,8 @@ impl Report {
 struct AllReport {
     bundles: Vec<RowReport>,
     problems: Vec<String>,
+    /// Whether every bundle was looked at.
+    complete: bool,
 }
 
 #[derive(Serialize)]
@@ -202,13 +204,22 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         context.progress().as_ref(),
         &context.cancel()?,
         &mut each,
-    )?;
-    let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    );
+    let (problems, unfinished) = match findings {
+        Ok(findings) => (findings.iter().map(ToString::to_string).collect(), None),
+        Err(error) if rows.is_empty() => return Err(error.into()),
+        // What was found so far may have taken hours.
+        Err(error) => (Vec::new(), Some(error)),
+    };
     let report = AllReport {
         bundles: rows,
         problems,
+        complete: unfinished.is_none(),
     };
     context.printer.show("verify-all", &report, |out| report.write(out))?;
+    if let Some(error) = unfinished {
+        return Err(CliError::told(error));
+    }
     match (failure, report.problems.first()) {
         (Some(error), _) => Err(CliError::told(error)),
         (None, Some(problem)) => Err(CliError::told(Error::Chain {
@@ -234,9 +245,14 @@ impl AllReport {
         let bad = self.bundles.iter().filter(|row| row.exit_code != 0).count();
         writeln!(
             out,
-            "{} bundles, {bad} not proven, {} problems in the store",
+            "{} bundles, {bad} not proven, {} problems in the store{}",
             self.bundles.len(),
-            self.problems.len()
+            self.problems.len(),
+            if self.complete {
+                ""
+            } else {
+                "; the others were not looked at"
+            }
         )
     }
 }

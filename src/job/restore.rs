@@ -161,7 +161,9 @@ fn restore(
 
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
-    router.prepare()?;
+    let prepared = router.prepare();
+    cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
+    prepared?;
     let sink: Box<dyn Sink> = Box::new(router);
     let notes = sink.commit()?;
     Ok(Done {
@@ -209,7 +211,9 @@ pub fn plan(
     let verified = prove(job, found, progress, cancel)?;
     if !job.targets.is_empty() {
         let opened = Opened::open(&verified, job.identities)?;
-        Routes::plan(job.targets, verified.manifest())?.cover(&opened, selection)?;
+        let routes = Routes::plan(job.targets, verified.manifest())?;
+        routes.cover(&opened, selection)?;
+        let _tables = routes.choose_tables(&opened, selection, cancel)?;
     }
     let wanted = list(&verified, job.identities, selection)?;
     Ok((verified, wanted))
