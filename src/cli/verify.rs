@@ -248,7 +248,8 @@ struct RowReport {
     kind: &'static str,
     exit_code: u8,
     message: Option<String>,
-    result: Option<Report>,
+    result: Option<ProofReport>,
+    contents: Option<ContentsReport>,
 }
 
 fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, context: &Context) -> Result<(), CliError> {
@@ -261,13 +262,16 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
             Ok(_) => (None, None),
             Err(error) => (Some(error.kind()), Some(report::chain(error))),
         };
+        let report = row.result.as_ref().ok().map(Report::new);
+        let (result, contents) = report.map_or((None, None), |report| (Some(report.proof), report.contents));
         rows.push(RowReport {
             set: row.set.to_string(),
             bundle: row.bundle.to_string(),
             kind: kind.map_or("ok", Kind::name),
             exit_code: kind.map_or(0, Kind::exit_code),
             message,
-            result: row.result.as_ref().ok().map(Report::new),
+            result,
+            contents,
         });
         if let Ok(outcome) = &row.result {
             // The newest of a set comes first.
