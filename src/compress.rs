@@ -11,6 +11,7 @@ use zstd::bulk;
 use zstd::zstd_safe;
 use zstd::zstd_safe::CParameter;
 
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
@@ -42,7 +43,15 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Compress(_) => Kind::Internal,
-            Self::Damaged(_) | Self::Read(_) => Kind::DigestMismatch,
+            Self::Damaged(_) => Kind::DigestMismatch,
+            Self::Read(error) => fault::kind_of_read(error),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read(error) => Some(fault::hint_of_read(error)),
+            Self::Compress(_) | Self::Damaged(_) => None,
         }
     }
 }

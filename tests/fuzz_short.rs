@@ -1,6 +1,6 @@
 //! The fuzz targets for some seconds: good inputs, and some thousand alterations of each, the same ones every time.
 //!
-//! The long runs need nightly Rust; `docs/testing.md` says how. Here every target sees inputs that are nearly right: parts of
+//! `docs/testing.md` says how to run them for long, guided by coverage. Here every target sees inputs that are nearly right: parts of
 //! bundles made on the spot with bits turned, pieces cut, doubled and exchanged, and numbers replaced by awkward ones.
 
 mod support;
@@ -301,8 +301,38 @@ fn compressed(blocks: &[&[u8]]) -> Vec<u8> {
 /// Records of other kinds of entry than a tiny bundle has; good lines, without members.
 const LINES: &[u8] = br#"{"entry":{"path":"hub/sparse","node":{"file":{"size":1048576,"extents":[{"offset":0,"length":512},{"offset":8192,"length":1024}],"sha256":"af59b967131313f775691a30327775fc0e83a3acc66eb3419522c8c914c67a03"}},"attributes":{"mode":384,"uid":4294967294,"gid":0,"mtime":{"seconds":-86400,"nanos":123456789},"xattrs":[{"name":"user.comment","value":"gr\u00f6\u00dfer \\xff"}]},"at":{"block":0,"skip":1024}}}
 {"entry":{"path":"hub/same","node":{"hardlink":{"target":"hub/note"}},"attributes":{"mode":420,"uid":0,"gid":0,"mtime":{"seconds":9223372036854775807,"nanos":0}},"at":{"block":18446744073709551615,"skip":4294967295}}}
+{"part":{"path":"hub/rows","number":0,"size":3,"at":{"block":0,"skip":4096}}}
+{"stream":{"path":"hub/rows","mode":384,"parts":1,"size":3,"sha256":"af59b967131313f775691a30327775fc0e83a3acc66eb3419522c8c914c67a03","rows":{"count":2,"fingerprint":"000102030405060708090a0b0c0d0e0f"}}}
+{"facts":{"label":"hub","facts":{"pages":"3"}}}
 {"exception":{"path":"hub/socket","reason":"a socket is not backed up"}}
 "#;
+
+const CONFIGS: [&str; 6] = [
+    "app.json",
+    "app.toml",
+    "compose.yaml",
+    "app.env",
+    "pgpass",
+    "anchors.yaml",
+];
+
+const KEYS: [&str; 6] = [
+    "root.asc",
+    "signer-secret.asc",
+    "gnupg-operations.asc",
+    "operations-secret.asc",
+    "age-operations.txt",
+    "age-escrow-recipient.txt",
+];
+
+/// Files below `testdata`.
+fn testdata(folder: &str, names: &[&str]) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
+    names
+        .iter()
+        .map(|name| fs::read(folder.join(name)).expect(name))
+        .collect()
+}
 
 /// Every target: its name, how many alterations it gets, and its seeds.
 fn seeds_of(target: &str) -> Vec<Vec<u8>> {
@@ -347,6 +377,8 @@ fn seeds_of(target: &str) -> Vec<Vec<u8>> {
                 record::to_bytes(&checkpoint),
             ]
         }
+        "guard" => testdata("config", &CONFIGS),
+        "keys" => testdata("keys", &KEYS),
         other => panic!("no target {other}"),
     }
 }
@@ -354,7 +386,7 @@ fn seeds_of(target: &str) -> Vec<Vec<u8>> {
 type Body = fn(&[u8]) -> bool;
 
 /// Every target, and how many alterations it gets: about a second each.
-const TARGETS: [(&str, usize, Body); 12] = [
+const TARGETS: [(&str, usize, Body); 14] = [
     ("header", 20_000, bodies::header),
     ("manifest", 10_000, bodies::manifest),
     ("trailer", 20_000, bodies::trailer),
@@ -367,6 +399,8 @@ const TARGETS: [(&str, usize, Body); 12] = [
     ("zstd", 10_000, bodies::zstd),
     ("container", 4000, bodies::container),
     ("records", 10_000, bodies::records),
+    ("guard", 2000, bodies::guard),
+    ("keys", 2000, bodies::keys),
 ];
 
 #[test]

@@ -416,7 +416,7 @@ fn the_hub_goes_and_comes_back() {
         at: Location { block: 0, skip: 0 },
     };
     let restored = folder.path().join("restored.db");
-    let mut sink = Box::new(SqliteSink::new(restored.clone(), Check::Full).expect("free"));
+    let mut sink = Box::new(SqliteSink::new(restored.clone(), Check::Full, Cancel::new()).expect("free"));
     sink.entry(&entry, &mut &memory[..]).expect("room");
     let _notes = sink.commit().expect("sound");
     assert!(std::fs::read(&restored).expect("there") == std::fs::read(&database).expect("there"));

@@ -403,6 +403,13 @@ fn chosen_tables_alone() {
     server.sql("large", "CREATE SCHEMA s; CREATE TABLE s.\"My t\" (id int PRIMARY KEY, b text DEFAULT 's.My t'); INSERT INTO s.\"My t\" VALUES (1, 'x'); CREATE INDEX ON s.\"My t\" (b)");
     let world = backup(&server, "large");
 
+    let only = ["--only", "public.small", "--plan"];
+    let planned = restore(&world, &server, "chosen", &only).expect_code(0, "a plan");
+    let planned = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert!(
+        planned.contains("-public.small.copy") && !planned.contains("public.big"),
+        "{planned}"
+    );
     let ran = restore(&world, &server, "chosen", &["--only", "public.small"]).expect_code(0, "one table");
     assert!(ran.stderr.contains("foreign key"), "{}", ran.stderr);
     let counts = "SELECT (SELECT count(*) FROM big) || ' ' || (SELECT count(*) FROM small)";

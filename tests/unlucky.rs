@@ -21,6 +21,8 @@ use crate::cli::World;
 
 const SETS: &str = "[sets.hub]\nsources = [\"files:data\", \"sqlite:hub.db\"]";
 
+const SETS_OF_FILES: &str = "[sets.hub]\nsources = [\"files:data\"]";
+
 /// A world with one bundle of a folder and a database.
 fn backed_up() -> World {
     let world = World::new();
@@ -532,4 +534,34 @@ fn a_name_can_be_given_as_it_is_shown() {
     assert_eq!(world.good(&["cat", "latest", r"data/a\x1b"]).stdout, b"other");
     world.good(&["restore", "latest", "--only", name, "--to", "out"]);
     assert_eq!(world.files("out").len(), 1);
+}
+
+#[test]
+fn a_place_that_is_taken_shows_before_a_source_is_read() {
+    let world = backed_up();
+    for (taken, suffix) in [(&b"no manifest"[..], ""), (b"no signature", ".asc")] {
+        let name = format!("manifests/hub/0000000002.json{suffix}");
+        world.write(&format!("store/{name}"), taken);
+        let message = fails(
+            &world,
+            23,
+            &["backup", "hub", "--source", "command:mark=touch was-read"],
+        );
+        assert_eq!(message, format!("{name} exists and differs"));
+        assert!(!world.path("was-read").exists());
+        fs::remove_file(world.path(&format!("store/{name}"))).expect("there");
+    }
+    world.good(&["backup", "hub"]);
+}
+
+#[test]
+fn a_reader_of_a_file_that_goes_away_ends_it_quietly() {
+    let world = World::new();
+    world.write("data/long", &vec![b'x'; 4 << 20]);
+    world.settings(SETS_OF_FILES);
+    world.good(&["backup", "hub"]);
+    let script = format!("{PROGRAM} cat latest data/long 2>said | head -c 1; echo ${{PIPESTATUS[0]}}");
+    let output = world.command("bash").args(["-c", &script]).output().expect("bash");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "x141\n");
+    assert_eq!(String::from_utf8_lossy(&world.read("said")), "");
 }

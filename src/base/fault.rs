@@ -4,6 +4,7 @@
 //! `docs/exit-codes.md` is printed from [`Kind::ALL`] and compared by a test.
 
 use std::error::Error;
+use std::io;
 
 /// The class of a failure. One kind, one exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -185,9 +186,74 @@ pub trait Fault: Error {
     }
 }
 
+/// The class of a failure to read what is stored: `StoreUnavailable` when the system reports it (a bad sector, a mount that went away),
+/// `DigestMismatch` when what was read is to blame (it ends too early, it does not decrypt).
+#[must_use]
+pub fn kind_of_read(error: &io::Error) -> Kind {
+    if is_of_system(error) {
+        Kind::StoreUnavailable
+    } else {
+        Kind::DigestMismatch
+    }
+}
+
+/// What to do about a failure to read what is stored.
+#[must_use]
+pub fn hint_of_read(error: &io::Error) -> String {
+    if is_of_system(error) {
+        "See to the disk, the mount or the network that holds the bundle, and run this again; or take another copy."
+            .into()
+    } else {
+        "Fetch the bundle again or take another copy; `hub-backup verify --all` tells which bundles are whole.".into()
+    }
+}
+
+/// Whether the system has reported this, or what it was made of.
+fn is_of_system(error: &io::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(is_no_verdict) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Whether this is of another kind than those by which a reader speaks of what it has read.
+fn is_no_verdict(error: &io::Error) -> bool {
+    let verdicts = [
+        io::ErrorKind::InvalidData,
+        io::ErrorKind::InvalidInput,
+        io::ErrorKind::Other,
+        io::ErrorKind::UnexpectedEof,
+    ];
+    error.raw_os_error().is_some() || !verdicts.contains(&error.kind())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::Kind;
+    use super::kind_of_read;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read")]
+    struct Read(#[source] io::Error);
+
+    #[test]
+    fn a_disk_that_fails_is_no_damaged_bundle() {
+        let disk = || io::Error::from_raw_os_error(5);
+        assert_eq!(kind_of_read(&disk()), Kind::StoreUnavailable);
+        assert_eq!(kind_of_read(&io::ErrorKind::UnexpectedEof.into()), Kind::DigestMismatch);
+        assert_eq!(kind_of_read(&io::Error::other("no frame")), Kind::DigestMismatch);
+        assert_eq!(
+            kind_of_read(&io::ErrorKind::ConnectionReset.into()),
+            Kind::StoreUnavailable
+        );
+        assert_eq!(kind_of_read(&io::Error::other(Read(disk()))), Kind::StoreUnavailable);
+    }
 
     #[test]
     fn codes_rise_and_never_repeat() {

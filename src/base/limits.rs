@@ -34,7 +34,8 @@ pub const SIGNATURES_BYTES_MAX: u64 = 256 << 10;
 /// Largest `RECOVER.txt`.
 pub const RECOVER_BYTES_MAX: u64 = 64 << 10;
 
-/// Most segments in one container: digests of 32 bytes each are held while a bundle is read (4 MiB segments: 16 TiB and 128 MiB of digests).
+/// Most segments in one container: their names have eight digits, and 32 bytes for each 1024 of them are held while a bundle is read
+/// (4 MiB segments: 16 TiB and 128 KiB of digests).
 pub const SEGMENTS_MAX: u64 = 1 << 22;
 
 /// Largest `SHA256SUMS`: a line of less than 128 bytes for each segment of both containers.

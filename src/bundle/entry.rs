@@ -158,7 +158,7 @@ pub struct Stream {
     /// The digest of the joined parts.
     pub sha256: Digest,
     /// The rows in it, where it holds rows of a table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "not_null")]
     pub rows: Option<Rows>,
 }
 

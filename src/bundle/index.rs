@@ -220,4 +220,17 @@ mod tests {
             assert_eq!(error.to_string(), "a record of the index contradicts itself: size");
         }
     }
+
+    #[test]
+    fn rows_of_a_stream_are_there_or_not_and_never_null() {
+        let digest = crate::base::digest::Digest::of(b"");
+        let line = |rows: &str| {
+            format!(r#"{{"stream":{{"path":"hub/a","mode":384,"parts":1,"size":0,"sha256":"{digest}"{rows}}}}}"#)
+        };
+        let fingerprint = crate::base::fingerprint::Fingerprint::default();
+        let rows = format!(r#","rows":{{"count":0,"fingerprint":"{fingerprint}"}}"#);
+        assert!(Record::parse(line("").as_bytes()).is_ok());
+        assert!(Record::parse(line(&rows).as_bytes()).is_ok());
+        assert!(Record::parse(line(r#","rows":null"#).as_bytes()).is_err());
+    }
 }

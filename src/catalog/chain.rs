@@ -179,6 +179,23 @@ fn check_order(manifest: &Manifest, head: Option<&Link>) -> Result<(), Error> {
     })
 }
 
+/// Checks that nothing lies at the place behind the head: what lies there, and was not taken into the chain before this is asked, would
+/// stop the next manifest.
+///
+/// # Errors
+/// `Taken`; `Store`.
+pub fn check_free(store: &dyn Store, set: &SetName, sequence: u64) -> Result<(), Error> {
+    for name in [
+        names::manifest(set, sequence),
+        names::manifest_signatures(set, sequence),
+    ] {
+        if !store.list(name.as_str())?.is_empty() {
+            return Err(Error::Taken { name });
+        }
+    }
+    Ok(())
+}
+
 /// The bundles of a set that lie in the store, in order of their ids.
 ///
 /// # Errors
@@ -218,8 +235,9 @@ pub fn fresh_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, 
     }
     let next = head.as_ref().map_or(0, |head| head.sequence).saturating_add(1);
     let claim = names::manifest(set, next);
-    if let Some(bytes) = get_if_any(store, &claim, limits::MANIFEST_BYTES_MAX)? {
-        let bundle = parse(&claim, &bytes)?.bundle;
+    if let Some(bytes) = get_if_any(store, &claim, limits::MANIFEST_BYTES_MAX)?
+        && let Ok(Manifest { bundle, .. }) = Manifest::parse(&bytes)
+    {
         fresh.extend(present.contains(&bundle).then_some(bundle));
     }
     // Newer than the head's and linked all the same: the clock was set back since.

@@ -106,10 +106,11 @@ impl Fault for Error {
             Self::Store(error) => error.hint(),
             Self::Record { source, .. } => source.hint(),
             Self::Manifest { .. } | Self::Misplaced { .. } | Self::Order { .. } => {
-                Some("`hub-backup verify` lists every break of the chain.".into())
+                Some("`hub-backup verify --all` lists every break of the chain.".into())
             }
             Self::Taken { name } => Some(format!(
-                "An earlier run ended after it took {name}: verify its bundle and complete the link."
+                "It is no link of the chain: its bundle is not in the store, or does not verify, or it lacks its signatures. Find out who wrote it, \
+                 move {name} out of the store, and run the backup again."
             )),
             Self::NotAManifest(_) | Self::OtherSet { .. } | Self::Signatures { .. } | Self::Random(_) => None,
         }

@@ -9,7 +9,10 @@ use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::work::Proven;
 use crate::config::layer::Layer;
+use crate::flow;
+use crate::job;
 use crate::job::restore;
+use crate::sink;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -51,12 +54,16 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(layer)?;
     let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
     let mut out = std::io::stdout();
-    restore::cat(
+    let written = restore::cat(
         &opened.verified,
         &opened.identities,
         &args.path,
         &mut out,
         &context.cancel()?,
-    )?;
-    Ok(())
+    );
+    // As with every other command: whoever read stdout has gone away, as `head` does.
+    if let Err(job::error::Error::Restore(flow::restore::Error::Sink(sink::Error::Output(source)))) = written {
+        return Err(CliError::stdout(source));
+    }
+    Ok(written?)
 }

@@ -239,6 +239,8 @@ impl Report {
 struct AllReport {
     bundles: Vec<RowReport>,
     problems: Vec<String>,
+    /// Whether every bundle was looked at.
+    complete: bool,
 }
 
 #[derive(Serialize)]
@@ -290,17 +292,26 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         context.progress().as_ref(),
         &context.cancel()?,
         &mut each,
-    )?;
-    let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    );
+    let (problems, unfinished) = match findings {
+        Ok(findings) => (findings.iter().map(ToString::to_string).collect(), None),
+        Err(error) if rows.is_empty() => return Err(error.into()),
+        // What was found so far may have taken hours.
+        Err(error) => (Vec::new(), Some(error)),
+    };
     let report = AllReport {
         bundles: rows,
         problems,
+        complete: unfinished.is_none(),
     };
     let printer = &context.printer;
-    if failure.is_none() && report.problems.is_empty() {
+    if failure.is_none() && report.complete && report.problems.is_empty() {
         printer.done("verify-all", &report, |out| report.write(out))?;
     } else {
         printer.show("verify-all", &report, |out| report.write(out))?;
+    }
+    if let Some(error) = unfinished {
+        return Err(CliError::told(error));
     }
     match (failure, report.problems.first()) {
         (Some(error), _) => Err(CliError::told(error)),
@@ -331,9 +342,14 @@ impl AllReport {
         let bad = self.bundles.iter().filter(|row| row.exit_code != 0).count();
         writeln!(
             out,
-            "{}, {bad} not proven, {} in the store",
+            "{}, {bad} not proven, {} in the store{}",
             work::count(self.bundles.len() as u64, "bundles"),
-            work::count(self.problems.len() as u64, "problems")
+            work::count(self.problems.len() as u64, "problems"),
+            if self.complete {
+                ""
+            } else {
+                "; the others were not looked at"
+            }
         )
     }
 }

@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::base::digest::Digest;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::header::BadHeader;
@@ -75,8 +76,8 @@ impl Fault for Damage {
         match self {
             Self::NoSignature => Kind::SignatureMissing,
             Self::Interrupted(_) => Kind::Incomplete,
-            Self::Read(_)
-            | Self::Trailer(_)
+            Self::Read(error) => fault::kind_of_read(error),
+            Self::Trailer(_)
             | Self::Header(_)
             | Self::HeaderDiffers(_)
             | Self::Frame(_)
@@ -92,8 +93,8 @@ impl Fault for Damage {
             Self::Header(BadHeader::Version(_)) => {
                 Some("Use a version of hub-backup that reads it; docs/format.md lists them.".into())
             }
-            Self::Read(_)
-            | Self::Trailer(_)
+            Self::Read(error) => Some(fault::hint_of_read(error)),
+            Self::Trailer(_)
             | Self::Header(_)
             | Self::HeaderDiffers(_)
             | Self::Frame(_)

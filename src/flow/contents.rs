@@ -48,6 +48,7 @@ impl Fault for Error {
         match self {
             Self::Encrypt(error) => error.kind(),
             Self::Damage(error) => error.kind(),
+            Self::Index(index::Error::Compress(error)) => error.kind(),
             Self::Commitment | Self::Index(_) | Self::Misfit(_) => Kind::DigestMismatch,
         }
     }
@@ -59,6 +60,7 @@ impl Fault for Error {
                 "The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into(),
             ),
             Self::Damage(error) => error.hint(),
+            Self::Index(index::Error::Compress(error)) => error.hint(),
             Self::Index(_) | Self::Misfit(_) => None,
         }
     }
@@ -125,7 +127,7 @@ fn unwrapped(error: encrypt::Error) -> Error {
     if let encrypt::Error::Io(source) = error {
         return source
             .downcast::<Damage>()
-            .map_or_else(|source| encrypt::Error::Io(source).into(), Error::Damage);
+            .map_or_else(|source| Damage::Read(source).into(), Error::Damage);
     }
     error.into()
 }

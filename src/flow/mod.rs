@@ -10,5 +10,6 @@
 pub mod backup;
 pub mod contents;
 pub mod index;
+mod payload;
 pub mod restore;
 pub mod verify;

@@ -7,6 +7,7 @@ use crate::base::cancel::Cancel;
 use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::progress::Silent;
@@ -189,12 +190,14 @@ fn write(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Written, Error> {
+    // What would stop the end of the work shows before its beginning.
+    let head = trusted_head(job)?;
+    let (sequence, previous) = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
+    chain::check_free(job.store, &job.set, sequence)?;
     for source in &mut *sources {
         source.check(cancel)?;
     }
-    let head = trusted_head(job)?;
     let created = desk.clock.now();
-    let (sequence, previous) = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
     let plan = plan(job, created, sequence, previous)?;
     let name = names::bundle(&job.set, &plan.header.bundle);
 
@@ -279,13 +282,42 @@ fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Adoptio
                 chain::append(job.store, lease, &ends.manifest, &ends.signatures)?;
                 adoption.adopted.push(bundle);
             }
-            Err(error) => adoption.strays.push(Stray {
+            Err(error) if speaks_against_the_bundle(error.kind()) => adoption.strays.push(Stray {
                 bundle,
                 reason: error.to_string(),
             }),
+            Err(error) => return Err(error),
         }
     }
     Ok(adoption)
+}
+
+/// Whether the bundle was found wanting, and not the look at it: a store that does not answer, or a stop, says nothing about a bundle.
+fn speaks_against_the_bundle(kind: Kind) -> bool {
+    match kind {
+        Kind::SignatureMissing
+        | Kind::SignatureInvalid
+        | Kind::SignerUntrusted
+        | Kind::ChainBroken
+        | Kind::DigestMismatch
+        | Kind::KeyPolicy
+        | Kind::Failed
+        | Kind::Usage
+        | Kind::NotFound => true,
+        Kind::Incomplete
+        | Kind::Locked
+        | Kind::NoUsableKey
+        | Kind::SourceUnreachable
+        | Kind::SourceUnsupported
+        | Kind::TargetRefused
+        | Kind::RestoreFailed
+        | Kind::AssertionFailed
+        | Kind::StoreUnavailable
+        | Kind::StoreDenied
+        | Kind::LockNotEnforced
+        | Kind::TooOld
+        | Kind::Internal => false,
+    }
 }
 
 /// Verifies a bundle that is not in the chain, and that it would be the next one there.

@@ -11,6 +11,7 @@ use crate::base::read_at::FileAt;
 use crate::base::read_at::ReadAt;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
+use crate::catalog;
 use crate::catalog::chain;
 use crate::store;
 use crate::store::Store;
@@ -114,8 +115,15 @@ fn gone(store: &dyn Store, set: SetName, id: BundleId) -> Error {
 }
 
 fn is_linked(store: &dyn Store, set: &SetName, id: &BundleId) -> Result<bool, Error> {
-    let links = chain::links(store, set)?;
-    Ok(links.into_iter().flatten().any(|link| link.manifest.bundle == *id))
+    for link in chain::links(store, set)? {
+        match link {
+            Ok(link) if link.manifest.bundle == *id => return Ok(true),
+            Err(error @ catalog::Error::Store(_)) => return Err(error.into()),
+            // A manifest that cannot be read names no bundle.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(false)
 }
 
 /// The sets to look at: the given one, or all.

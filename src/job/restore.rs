@@ -166,7 +166,9 @@ fn restore(
 
     // Checks on what is staged, and then the final names.
     let databases_checked = router.databases();
-    router.prepare()?;
+    let prepared = router.prepare();
+    cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
+    prepared?;
     let compared = router.compared();
     let sink: Box<dyn Sink> = Box::new(router);
     let notes = sink.commit()?;
@@ -217,7 +219,9 @@ pub fn plan(
     if !job.targets.is_empty() {
         selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
         let opened = Opened::open(&verified, job.identities)?;
-        Routes::plan(job.targets, verified.manifest())?.cover(&opened, selection)?;
+        let routes = Routes::plan(job.targets, verified.manifest())?;
+        routes.cover(&opened, selection)?;
+        let _tables = routes.choose_tables(&opened, selection, cancel)?;
     }
     let wanted = list(&verified, job.identities, selection)?;
     Ok((verified, wanted))

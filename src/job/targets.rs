@@ -221,7 +221,7 @@ impl Routes {
     /// # Errors
     /// When a target will not do.
     pub fn router(&self, landing: &Landing<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
-        let mut router = Router::new(self.databases.clone(), landing.sqlite_check);
+        let mut router = Router::new(self.databases.clone(), landing.sqlite_check, cancel.clone());
         let options = |strip_label| FilesSinkOptions {
             strip_label,
             same_owner: landing.same_owner,
@@ -231,7 +231,7 @@ impl Routes {
         for (label, place) in &self.own {
             match place {
                 Place::Sqlite(path) => {
-                    let sink = SqliteSink::new(path.clone(), landing.sqlite_check)?;
+                    let sink = SqliteSink::new(path.clone(), landing.sqlite_check, cancel.clone())?;
                     router.add(label.clone(), Box::new(sink.same_owner(landing.same_owner)));
                 }
                 Place::Files(path) | Place::Folder(path) => {

@@ -17,6 +17,7 @@ use crate::catalog::checkpoint::Deviation;
 use crate::catalog::repository;
 use crate::catalog::walk::Problem;
 use crate::catalog::walk::walk;
+use crate::envelope::Damage;
 use crate::flow;
 use crate::flow::contents::Opened;
 use crate::flow::restore::Restored;
@@ -119,14 +120,11 @@ fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cance
         None => None,
         Some(identities) => {
             let opened = Opened::open(&verified, identities)?;
-            Some(flow::restore::restore(
-                &opened,
-                &mut Selection::all(),
-                job.jobs,
-                &mut Discard,
-                progress,
-                cancel,
-            )?)
+            let mut all = Selection::all();
+            let read = flow::restore::restore(&opened, &mut all, job.jobs, &mut Discard, progress, cancel);
+            // There is no target that could be as it was.
+            stop_asked(cancel)?;
+            Some(read?)
         }
     };
     Ok(Outcome { verified, contents })
@@ -235,13 +233,18 @@ fn every(
             problem,
         }));
         for link in chain::links(store, &set)? {
-            // What cannot be read is among the problems already.
-            let Ok(link) = link else { continue };
-            let bundle = link.manifest.bundle;
-            cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
+            let bundle = match link {
+                Ok(link) => link.manifest.bundle,
+                Err(error @ catalog::Error::Store(_)) => return Err(error.into()),
+                // What can be read and is no link is among the problems already.
+                Err(_) => continue,
+            };
+            stop_asked(cancel)?;
             bundles_seen += 1;
             let found = bundles::open_linked(store, set.clone(), bundle.clone());
             let result = found.and_then(|found| prove(job, found, progress, cancel));
+            // Half a look is no finding.
+            stop_asked(cancel)?;
             each(Row {
                 set: set.clone(),
                 bundle,
@@ -260,6 +263,11 @@ fn every(
             })
         }
     }
+}
+
+fn stop_asked(cancel: &Cancel) -> Result<(), Error> {
+    let stopped = cancel.check().map_err(Damage::Interrupted);
+    Ok(stopped.map_err(flow::verify::Error::Damage)?)
 }
 
 fn is_break(finding: &Finding) -> bool {

@@ -12,7 +12,6 @@ use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 
-use super::read::Error;
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
 use crate::base::shared::Slice;
@@ -24,6 +23,18 @@ const BATCH_BYTES: usize = 256 << 10;
 
 /// Zeros of a hole that are hashed before it is asked again whether to stop.
 const ZEROS: u64 = 64 << 20;
+
+/// A content differs from its digest in the index.
+#[derive(Debug, thiserror::Error)]
+#[error("the content of {path} has the digest {actual}, and the index says {expected}")]
+pub struct Mismatch {
+    /// The entry.
+    pub path: EntryPath,
+    /// What the index says.
+    pub expected: Digest,
+    /// What was read.
+    pub actual: Digest,
+}
 
 /// Names one content among those that are being hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +53,7 @@ pub(super) struct Digests {
     bytes: usize,
     queue: Option<Sender<Vec<Step>>>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<(), Error>>>,
+    thread: Option<JoinHandle<Result<(), Mismatch>>>,
 }
 
 impl Digests {
@@ -103,8 +114,8 @@ impl Digests {
     /// Waits until everything is hashed and compared. Nothing can be added any more.
     ///
     /// # Errors
-    /// `Digest` of the first content that is not what the index says.
-    pub(super) fn settle(&mut self) -> Result<(), Error> {
+    /// The first content that is not what the index says.
+    pub(super) fn settle(&mut self) -> Result<(), Mismatch> {
         self.flush();
         drop(self.queue.take());
         match self.thread.take().map(JoinHandle::join) {
@@ -144,7 +155,7 @@ impl Drop for Digests {
     }
 }
 
-fn work(batches: &Receiver<Vec<Step>>, stop: &AtomicBool) -> Result<(), Error> {
+fn work(batches: &Receiver<Vec<Step>>, stop: &AtomicBool) -> Result<(), Mismatch> {
     let mut contents: HashMap<ContentId, Hasher> = HashMap::new();
     for batch in batches {
         for step in batch {
@@ -154,7 +165,7 @@ fn work(batches: &Receiver<Vec<Step>>, stop: &AtomicBool) -> Result<(), Error> {
                 Step::Check(content, path, expected) => {
                     let actual = contents.remove(&content).unwrap_or_default().finish();
                     if actual != expected {
-                        return Err(Error::Digest { path, expected, actual });
+                        return Err(Mismatch { path, expected, actual });
                     }
                 }
             }

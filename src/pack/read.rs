@@ -8,9 +8,10 @@ use std::io::Read;
 use super::END_BYTES;
 use super::digests::ContentId;
 use super::digests::Digests;
+use super::digests::Mismatch;
 use super::header;
 use super::padding;
-use crate::base::digest::Digest;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::shared::BlockRead;
@@ -37,15 +38,8 @@ pub enum Error {
         what: &'static str,
     },
     /// The content differs from its digest in the index.
-    #[error("the content of {path} has the digest {actual}, and the index says {expected}")]
-    Digest {
-        /// The entry.
-        path: EntryPath,
-        /// What the index says.
-        expected: Digest,
-        /// What was read.
-        actual: Digest,
-    },
+    #[error(transparent)]
+    Digest(#[from] Mismatch),
     /// The taker of a content left some of it unread.
     #[error("the content of {0} was not read to its end")]
     Unread(EntryPath),
@@ -54,8 +48,16 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Read(_) | Self::Differs { .. } | Self::Digest { .. } => Kind::DigestMismatch,
+            Self::Read(error) => fault::kind_of_read(error),
+            Self::Differs { .. } | Self::Digest(_) => Kind::DigestMismatch,
             Self::Unread(_) => Kind::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read(error) => Some(fault::hint_of_read(error)),
+            Self::Differs { .. } | Self::Digest(_) | Self::Unread(_) => None,
         }
     }
 }
@@ -211,7 +213,7 @@ impl<R: BlockRead> Unpacker<R> {
     /// # Errors
     /// `Digest`.
     pub fn settle(&mut self) -> Result<(), Error> {
-        self.digests.settle()
+        Ok(self.digests.settle()?)
     }
 
     fn begin(&mut self) -> OpenStream {

@@ -14,6 +14,7 @@ use std::io;
 use std::io::BufRead;
 use std::path::PathBuf;
 
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::entry::Entry;
@@ -105,6 +106,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Whoever takes the output takes no more.
+    #[error("cannot write the output")]
+    Output(#[source] std::io::Error),
     /// A database server could not be reached or refused what was asked of it.
     #[error("cannot restore to {target}: {reason}")]
     Database {
@@ -138,11 +142,11 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Target { .. } => Kind::TargetRefused,
-            Self::Refused { .. }
-            | Self::Xattr { .. }
-            | Self::Write { .. }
-            | Self::Database { .. }
-            | Self::Content { .. } => Kind::RestoreFailed,
+            Self::Refused { .. } | Self::Xattr { .. } | Self::Write { .. } | Self::Database { .. } => {
+                Kind::RestoreFailed
+            }
+            Self::Output(_) => Kind::Failed,
+            Self::Content { source, .. } => fault::kind_of_read(source),
             Self::Check { .. } => Kind::AssertionFailed,
         }
     }
@@ -162,7 +166,8 @@ impl Fault for Error {
                     .into(),
             ),
             Self::Database { hint, .. } => hint.clone(),
-            Self::Refused { .. } | Self::Content { .. } => None,
+            Self::Content { source, .. } => Some(fault::hint_of_read(source)),
+            Self::Refused { .. } | Self::Output(_) => None,
         }
     }
 }

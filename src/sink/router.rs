@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 
+use crate::base::cancel::Cancel;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::entry::Part;
@@ -24,7 +25,10 @@ pub struct Router {
     /// Sources whose files are SQLite databases, and how those are checked before anything takes its name.
     databases: Vec<Label>,
     check: Check,
+    cancel: Cancel,
     checked: u64,
+    /// What the checks have found.
+    notes: Vec<String>,
 }
 
 enum Target {
@@ -42,13 +46,15 @@ struct Folder {
 impl Router {
     /// A router without targets; files of the sources `databases` are SQLite databases.
     #[must_use]
-    pub fn new(databases: Vec<Label>, check: Check) -> Self {
+    pub fn new(databases: Vec<Label>, check: Check, cancel: Cancel) -> Self {
         Self {
             own: Vec::new(),
             rest: None,
             databases,
             check,
+            cancel,
             checked: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -121,10 +127,11 @@ impl Target {
         }
     }
 
-    fn prepare(&mut self, check: Check) -> Result<(), Error> {
+    /// Gives what the checks have found.
+    fn prepare(&mut self, check: Check, cancel: &Cancel) -> Result<Vec<String>, Error> {
         match self {
-            Self::Folder(folder) => folder.prepare(check),
-            Self::Other(sink) => sink.prepare(),
+            Self::Folder(folder) => folder.prepare(check, cancel),
+            Self::Other(sink) => sink.prepare().map(|()| Vec::new()),
         }
     }
 
@@ -144,8 +151,9 @@ impl Folder {
         }
     }
 
-    fn prepare(&mut self, check: Check) -> Result<(), Error> {
+    fn prepare(&mut self, check: Check, cancel: &Cancel) -> Result<Vec<String>, Error> {
         self.sink.prepare()?;
+        let mut notes = Vec::new();
         for database in self.databases.drain(..) {
             // By its name in the bundle: where it is staged is gone when somebody reads the message.
             let named = |error| {
@@ -155,9 +163,10 @@ impl Folder {
                 let path = database.as_path().to_owned();
                 Error::Check { path, reason }
             };
-            let _findings = sqlite::check(&self.sink.staged(&database), check).map_err(named)?;
+            let findings = sqlite::check(&self.sink.staged(&database), check, cancel).map_err(named)?;
+            notes.extend(findings.note(database.as_path()));
         }
-        Ok(())
+        Ok(notes)
     }
 
     fn commit(self) -> Result<Vec<String>, Error> {
@@ -186,17 +195,21 @@ impl Sink for Router {
     }
 
     fn prepare(&mut self) -> Result<(), Error> {
-        let own = self.own.iter_mut().map(|(_, target)| target);
-        for target in own {
-            target.prepare(self.check)?;
+        for (_, target) in &mut self.own {
+            self.notes.extend(target.prepare(self.check, &self.cancel)?);
         }
-        self.rest.as_mut().map_or(Ok(()), |rest| rest.prepare(self.check))
+        if let Some(rest) = &mut self.rest {
+            self.notes.extend(rest.prepare(self.check, &self.cancel)?);
+        }
+        Ok(())
     }
 
     fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.prepare()?;
-        let Self { own, rest, .. } = *self;
-        let mut notes = rest.map_or(Ok(Vec::new()), Folder::commit)?;
+        let Self {
+            own, rest, mut notes, ..
+        } = *self;
+        notes.extend(rest.map_or(Ok(Vec::new()), Folder::commit)?);
         for (_, target) in own {
             notes.extend(target.commit()?);
         }

@@ -24,6 +24,7 @@ use super::Error;
 use super::Sink;
 use super::notes;
 use super::notes::Notes;
+use crate::base::cancel::Cancel;
 use crate::base::claim;
 use crate::base::claim::Claim;
 use crate::base::durable;
@@ -42,6 +43,9 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// How many lines of a report an error carries.
 const REPORT_LINES: usize = 5;
+
+/// Steps of SQLite's machine between two looks whether to stop: a few milliseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// How closely a restored database is looked at before it gets its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,13 +95,23 @@ pub struct Findings {
     pub foreign_key_violations: u64,
 }
 
+impl Findings {
+    /// What to say about `database`, if anything was found.
+    pub(super) fn note(&self, database: &Path) -> Option<String> {
+        let (database, count) = (database.display(), self.foreign_key_violations);
+        (count > 0)
+            .then(|| format!("rows of {database} that refer to a row that does not exist, as in the backup: {count}"))
+    }
+}
+
 /// Checks a database that nobody is using, strictly read-only and without leaving a `-wal` or `-shm` beside it.
 ///
 /// A `-wal` beside it is not looked at: this is for a file that was restored whole.
 ///
 /// # Errors
-/// `Check` with the first lines of the report, or with SQLite's error when the file cannot be read as a database.
-pub fn check(database: &Path, check: Check) -> Result<Findings, Error> {
+/// `Check` with the first lines of the report, or with SQLite's error when the file cannot be read as a database, and when `cancel` was
+/// set meanwhile.
+pub fn check(database: &Path, check: Check, cancel: &Cancel) -> Result<Findings, Error> {
     let pragma = match check {
         Check::None => return Ok(Findings::default()),
         Check::Quick => "quick_check",
@@ -107,7 +121,7 @@ pub fn check(database: &Path, check: Check) -> Result<Findings, Error> {
         path: database.to_owned(),
         reason,
     };
-    let connection = open(database).map_err(|error| failed(error.to_string()))?;
+    let connection = open(database, cancel).map_err(|error| failed(error.to_string()))?;
     let report = report(&connection, pragma).map_err(|error| failed(error.to_string()))?;
     if report != ["ok"] {
         return Err(failed(format!("{pragma} reports: {}", report.join("; "))));
@@ -123,10 +137,12 @@ pub fn check(database: &Path, check: Check) -> Result<Findings, Error> {
     Ok(findings)
 }
 
-fn open(database: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
+fn open(database: &Path, cancel: &Cancel) -> Result<Connection, Box<dyn std::error::Error>> {
     let uri = sqlite_uri::immutable(&fs::canonicalize(database)?);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(uri, flags)?;
+    let mut connection = Connection::open_with_flags(uri, flags)?;
+    let cancel = cancel.clone();
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.is_set()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // The check of indexes comes back to pages; 16 MiB keeps the inner pages of large trees.
@@ -150,9 +166,10 @@ fn report(connection: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>
 pub struct SqliteSink {
     target: PathBuf,
     check: Check,
+    cancel: Cancel,
     staged: Option<Staged>,
-    /// Whether what is staged was checked.
-    prepared: bool,
+    /// What the check of what is staged has found.
+    findings: Option<Findings>,
     swept: u64,
     same_owner: bool,
     notes: Notes,
@@ -171,15 +188,16 @@ impl SqliteSink {
     ///
     /// # Errors
     /// `Target` when it is not: SQLite would apply a left `-wal` or `-journal` to the restored file and destroy it.
-    pub fn new(target: PathBuf, check: Check) -> Result<Self, Error> {
+    pub fn new(target: PathBuf, check: Check, cancel: Cancel) -> Result<Self, Error> {
         let remove_folder = |_: &Path| Err(io::ErrorKind::IsADirectory.into());
         let name = target.file_name().unwrap_or_default();
         let swept = claim::sweep(durable::parent(&target), name, remove_folder);
         let sink = Self {
             target,
             check,
+            cancel,
             staged: None,
-            prepared: false,
+            findings: None,
             swept,
             same_owner: rustix::process::geteuid().is_root(),
             notes: Notes::default(),
@@ -391,9 +409,9 @@ impl Sink for SqliteSink {
         let Some(staged) = &self.staged else {
             return Err(self.missing());
         };
-        if !self.prepared {
-            let _findings = check(staged.file.temporary(), self.check).map_err(|error| self.named(error))?;
-            self.prepared = true;
+        if self.findings.is_none() {
+            let findings = check(staged.file.temporary(), self.check, &self.cancel);
+            self.findings = Some(findings.map_err(|error| self.named(error))?);
         }
         refuse_taken(&self.target)
     }
@@ -408,8 +426,9 @@ impl Sink for SqliteSink {
         let published = file.publish_or_withdraw(&self.target);
         drop(claim);
         published.map_err(|error| self.write_error(error))?;
+        let found = self.findings.as_ref().and_then(|findings| findings.note(&self.target));
         let swept = notes::swept(self.swept, &self.target);
-        Ok(swept.into_iter().chain(self.notes.list()).collect())
+        Ok(found.into_iter().chain(swept).chain(self.notes.list()).collect())
     }
 }
 
@@ -433,6 +452,7 @@ impl SqliteSink {
             | Error::Refused { .. }
             | Error::Xattr { .. }
             | Error::Write { .. }
+            | Error::Output(_)
             | Error::Database { .. }
             | Error::Content { .. }) => other,
         }

@@ -36,10 +36,17 @@ use hub_backup::encrypt::slots::Slot;
 use hub_backup::encrypt::slots::open_slots;
 use hub_backup::envelope::read;
 use hub_backup::flow::index::IndexReader;
+use hub_backup::keyring::Recipient;
+use hub_backup::keyring::describe;
+use hub_backup::keyring::identities::read_identity;
+use hub_backup::keyring::openpgp;
+use hub_backup::keyring::recipients::read_recipients;
 use hub_backup::keyring::trust::TrustStore;
 use hub_backup::pack::header as pack_header;
 use hub_backup::pack::read::Unpacker;
 use hub_backup::seal;
+use hub_backup::source::guard;
+use hub_backup::source::guard::Format;
 
 /// The smallest block size that a bundle may have.
 pub(crate) const BLOCK: u32 = 64 << 10;
@@ -208,24 +215,46 @@ pub(crate) fn zstd(mut bytes: &[u8]) -> bool {
 /// What [`container`] finds when it finds anything.
 pub(crate) const PLAINTEXT: &[u8] = b"nothing but the truth\n";
 
+/// The content key of a golden bundle: the same in every process, so that a corpus is good for the next run too.
 fn key(suite: Suite) -> &'static ContentKey {
     static KEYS: OnceLock<Vec<ContentKey>> = OnceLock::new();
     let keys = KEYS.get_or_init(|| {
-        Suite::ALL
-            .map(|suite| ContentKey::generate(suite).expect("random"))
-            .into()
+        vec![
+            key_of(
+                include_bytes!("../../testdata/bundles/v1/rfc9580.hub.tar"),
+                include_bytes!("../../testdata/keys/operations-secret.asc"),
+            ),
+            key_of(
+                include_bytes!("../../testdata/bundles/v1/gnupg.hub.tar"),
+                include_bytes!("../../testdata/keys/gnupg-operations-secret.asc"),
+            ),
+            key_of(
+                include_bytes!("../../testdata/bundles/v1/age.hub.tar"),
+                include_bytes!("../../testdata/keys/age-operations.txt"),
+            ),
+        ]
     });
     keys.iter().find(|key| key.suite() == suite).expect("one of each")
 }
 
-/// The container of [`PLAINTEXT`] under a key of this process.
+fn key_of(bundle: &[u8], identity: &[u8]) -> ContentKey {
+    let bundle = bundle.to_vec();
+    let ends = read::ends(&bundle).expect("good");
+    let manifest = Manifest::parse(&ends.manifest).expect("good");
+    let checked = read::check(&bundle, &ends, &manifest, 1, &Silent, &Cancel::new()).expect("good");
+    let slots = checked.slots.into_iter().map(|(name, bytes)| Slot { name, bytes });
+    let identity = read_identity(identity, None).expect("not locked");
+    open_slots(manifest.suite, &slots.collect::<Vec<_>>(), &[identity]).expect("its own key")
+}
+
+/// The container of [`PLAINTEXT`] under the key of a golden bundle.
 pub(crate) fn sealed_container(suite: Suite) -> Vec<u8> {
     let mut writer = encrypt::encryptor(key(suite), Container::Payload, Vec::new()).expect("random");
     writer.write_all(PLAINTEXT).expect("a Vec");
     writer.finish().expect("a Vec")
 }
 
-/// An encrypted container under a key of this process: read as a whole it is the one that was written, or refused.
+/// An encrypted container under the key of a golden bundle: read as a whole it is the one that was written, or refused.
 pub(crate) fn container(bytes: &[u8]) -> bool {
     let mut whole = false;
     for suite in Suite::ALL {
@@ -256,4 +285,47 @@ pub(crate) fn records(bytes: &[u8]) -> bool {
         );
     }
     record.is_ok() || checkpoint.is_ok()
+}
+
+/// Settings that are looked through for secrets, as each format in turn: what was taken out is gone.
+pub(crate) fn guard(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let mut redacted = false;
+    for format in [Format::Json, Format::Toml, Format::Yaml, Format::Lines, Format::Pgpass] {
+        let lines = text.split('\n').count();
+        let scan = guard::scan(text, format);
+        assert!(scan.findings.iter().all(|finding| (1..=lines).contains(&finding.line)));
+        if let Ok((result, _)) = guard::redact(text, format, &|_| false) {
+            assert!(guard::scan(&result, format).findings.is_empty(), "{result:?}");
+            redacted |= !scan.findings.is_empty();
+        }
+    }
+    redacted
+}
+
+/// Files of keys: certificates, recipients and identities. A certificate that can be written is the same when it is read again.
+pub(crate) fn keys(bytes: &[u8]) -> bool {
+    let time = Timestamp::from_unix(SECONDS).expect("a year");
+    let identity = read_identity(bytes, None);
+    let Ok(recipients) = read_recipients(bytes) else {
+        return identity.is_ok();
+    };
+    for recipient in recipients {
+        let Recipient::OpenPgp(certificate) = recipient else {
+            continue;
+        };
+        let described = describe::describe(&certificate, &TrustStore::default(), time);
+        // The library reads some packets, with fingerprints of unknown versions, that it cannot write.
+        let Ok(text) = openpgp::public_text(&certificate) else {
+            continue;
+        };
+        let again = openpgp::read_certificates(text.as_bytes()).expect("own form");
+        assert_eq!(again.len(), 1);
+        let described_again = describe::describe(&again[0], &TrustStore::default(), time);
+        assert_eq!(described_again.fingerprint, described.fingerprint);
+        assert_eq!(described_again.state, described.state);
+    }
+    true
 }

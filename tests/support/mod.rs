@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 use hub_backup::audit::Actor;
 use hub_backup::base::cancel::Cancel;
 use hub_backup::base::clock::FixedClock;
+use hub_backup::base::clock::SystemClock;
 use hub_backup::base::clock::Timestamp;
 use hub_backup::base::digest::Digest;
 use hub_backup::base::fault::Fault as _;
@@ -336,20 +337,41 @@ pub(crate) fn judge_by(object: Arc<dyn ReadAt>, measure: &Measure<'_>) -> Result
     verify(object, measure, &Silent, &Cancel::new()).map_err(|error| (error.kind(), error.to_string()))
 }
 
+fn actor() -> Actor {
+    Actor {
+        user: "tester".into(),
+        host: "bench".into(),
+        tool: "hub-backup test".into(),
+    }
+}
+
+/// Who writes the audit log, without a signature.
+pub(crate) fn desk() -> Desk<'static> {
+    Desk {
+        clock: &SystemClock,
+        actor: actor(),
+        signers: &[],
+    }
+}
+
 /// Adds a bundle to the chain of a store, as the program does. `number` sets the clock and the content.
 pub(crate) fn back_up(store: &dyn Store, suite: Suite, number: u64) -> job::backup::Done {
+    try_back_up(store, suite, number).expect("a backup")
+}
+
+/// The same, for a store that may fail.
+pub(crate) fn try_back_up(
+    store: &dyn Store,
+    suite: Suite,
+    number: u64,
+) -> Result<job::backup::Done, job::error::Error> {
     let keys = own();
     let policy = KeyPolicy::default();
     let clock = FixedClock(header(suite, number).created);
     let signers: [&dyn Signer; 1] = [&keys.signer];
-    let actor = Actor {
-        user: "tester".into(),
-        host: "bench".into(),
-        tool: "hub-backup test".into(),
-    };
     let desk = Desk {
         clock: &clock,
-        actor,
+        actor: actor(),
         signers: &signers,
     };
     let job = job::backup::Backup {
@@ -367,7 +389,7 @@ pub(crate) fn back_up(store: &dyn Store, suite: Suite, number: u64) -> job::back
         dialog: Dialog::default(),
     };
     let mut sources: Vec<Box<dyn Source>> = vec![Box::new(Tiny::new(number, 64))];
-    job::backup::run(&job, &mut sources, &desk, &Silent, &Cancel::new()).expect("a backup")
+    job::backup::run(&job, &mut sources, &desk, &Silent, &Cancel::new())
 }
 
 /// A bundle with some bytes of it altered, without a copy of the whole.

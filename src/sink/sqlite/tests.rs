@@ -74,7 +74,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn restore(target: &Path, level: Check, bytes: &[u8]) -> Result<(), Error> {
-    let mut sink = Box::new(SqliteSink::new(target.to_owned(), level)?);
+    let mut sink = Box::new(SqliteSink::new(target.to_owned(), level, Cancel::new())?);
     sink.entry(&entry(bytes.len(), None), &mut &bytes[..])?;
     assert!(!target.exists(), "nothing is visible before the commit");
     sink.commit().map(drop)
@@ -127,7 +127,7 @@ fn an_empty_database_and_a_sparse_one() {
     sparse[hole.clone()].fill(0);
     let stored = [&bytes[..hole.start], &bytes[hole.end..]].concat();
     let target = folder.path().join("sparse.db");
-    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::None).expect("free"));
+    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::None, Cancel::new()).expect("free"));
     sink.entry(&entry(bytes.len(), Some(extents)), &mut &stored[..])
         .expect("room");
     let _notes = sink.commit().expect("free");
@@ -140,20 +140,22 @@ fn a_taken_target_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         std::os::unix::fs::symlink("nowhere", folder.path().join(taken)).expect("free");
         let target = folder.path().join("hub.db");
-        let error = SqliteSink::new(target.clone(), Check::None).err().expect(taken);
+        let error = SqliteSink::new(target.clone(), Check::None, Cancel::new())
+            .err()
+            .expect(taken);
         assert_eq!(error.kind(), Kind::TargetRefused);
         assert!(error.to_string().contains("exists already"), "{error}");
 
         // Also when it comes while the content is written.
         fs::remove_file(folder.path().join(taken)).expect("made");
         let bytes = database(folder.path(), "CREATE TABLE t(x)");
-        let mut sink = Box::new(SqliteSink::new(target, Check::Quick).expect("free"));
+        let mut sink = Box::new(SqliteSink::new(target, Check::Quick, Cancel::new()).expect("free"));
         sink.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("room");
         std::os::unix::fs::symlink("nowhere", folder.path().join(taken)).expect("free");
         assert_eq!(sink.commit().expect_err(taken).kind(), Kind::TargetRefused);
         assert_eq!(names(folder.path()), [taken], "no leftover");
     }
-    let nowhere = SqliteSink::new("/nonexistent/hub.db".into(), Check::None)
+    let nowhere = SqliteSink::new("/nonexistent/hub.db".into(), Check::None, Cancel::new())
         .err()
         .expect("no folder");
     assert_eq!(nowhere.kind(), Kind::TargetRefused);
@@ -164,7 +166,7 @@ fn exactly_one_file_entry() {
     let folder = tempfile::tempdir().expect("a folder");
     let bytes = database(folder.path(), "CREATE TABLE t(x)");
     let target = folder.path().join("hub.db");
-    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::Quick).expect("free"));
+    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free"));
     let directory = Entry {
         node: Node::Directory,
         ..entry(0, None)
@@ -194,7 +196,7 @@ fn exactly_one_file_entry() {
     assert!(matches!(second, Err(Error::Refused { .. })));
     let _notes = sink.commit().expect("one was given");
 
-    let none = Box::new(SqliteSink::new(folder.path().join("none.db"), Check::Quick).expect("free"));
+    let none = Box::new(SqliteSink::new(folder.path().join("none.db"), Check::Quick, Cancel::new()).expect("free"));
     assert_eq!(
         none.commit().expect_err("nothing was given").kind(),
         Kind::TargetRefused
@@ -208,18 +210,18 @@ fn nothing_stays_of_what_did_not_land() {
     let bytes = database(folder.path(), RICH);
     let target = folder.path().join("hub.db");
 
-    let mut sink = SqliteSink::new(target.clone(), Check::Quick).expect("free");
+    let mut sink = SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free");
     let short = sink
         .entry(&entry(bytes.len(), None), &mut &bytes[..9000])
         .expect_err("short");
     assert!(matches!(short, Error::Content { .. }), "{short}");
     drop(sink);
-    let mut sink = SqliteSink::new(target.clone(), Check::Quick).expect("free");
+    let mut sink = SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free");
     let other = sink
         .entry(&entry(5, None), &mut &b"hello"[..])
         .expect_err("no database");
     assert!(other.to_string().contains("not a SQLite database"), "{other}");
-    let mut dropped = SqliteSink::new(target.clone(), Check::Quick).expect("free");
+    let mut dropped = SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free");
     dropped.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("room");
     drop(dropped);
     assert_eq!(names(folder.path()), [""; 0]);
@@ -246,20 +248,40 @@ fn levels_of_the_check() {
         folder.path(),
         &format!("{RICH} PRAGMA foreign_keys = OFF; DELETE FROM parent WHERE id < 6;"),
     );
-    restore(&target, Check::Full, &bytes).expect("violations are true to the source");
-    assert_eq!(check(&target, Check::Full).expect("sound").foreign_key_violations, 5);
-    assert_eq!(check(&target, Check::Quick).expect("sound").foreign_key_violations, 0);
+    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::Full, Cancel::new()).expect("free"));
+    sink.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("taken");
+    let notes = sink.commit().expect("violations are true to the source").join("\n");
+    assert!(
+        notes.contains("refer to a row that does not exist, as in the backup: 5\n"),
+        "{notes}"
+    );
+    let stopped = Cancel::new();
+    stopped.set();
+    let error = check(&target, Check::Full, &stopped).expect_err("a stop is no check");
+    assert!(error.to_string().contains("interrupted"), "{error}");
+    assert_eq!(
+        check(&target, Check::Full, &Cancel::new())
+            .expect("sound")
+            .foreign_key_violations,
+        5
+    );
+    assert_eq!(
+        check(&target, Check::Quick, &Cancel::new())
+            .expect("sound")
+            .foreign_key_violations,
+        0
+    );
     // An index that does not fit its table: only the full check compares them.
     let sql = format!(
         "{RICH} PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE INDEX child_raw ON child(parent)' WHERE name = 'child_raw'"
     );
     let other = folder.path().join("index.db");
     restore(&other, Check::Quick, &database(folder.path(), &sql)).expect("records are sound");
-    let error = check(&other, Check::Full).expect_err("index");
+    let error = check(&other, Check::Full, &Cancel::new()).expect_err("index");
     assert!(error.to_string().contains("integrity_check reports"), "{error}");
     assert!(error.to_string().len() < 1000, "the first lines only: {error}");
     assert_eq!(names(folder.path()), ["hub.db", "index.db"], "nothing beside them");
-    check(&folder.path().join("missing.db"), Check::Quick).expect_err("missing");
+    check(&folder.path().join("missing.db"), Check::Quick, &Cancel::new()).expect_err("missing");
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! A store that does not answer, a disk that fails, a stop: what was only half seen is never called bad, and never called good.
+
+mod support;
+
+#[path = "support/faulty.rs"]
+mod faulty;
+
+use std::io;
+use std::sync::Arc;
+
+use hub_backup::base::cancel::Cancel;
+use hub_backup::base::fault::Fault as _;
+use hub_backup::base::fault::Kind;
+use hub_backup::base::progress::Silent;
+use hub_backup::base::read_at::ReadAt;
+use hub_backup::bundle::suite::Suite;
+use hub_backup::catalog::repository;
+use hub_backup::catalog::repository::Repository;
+use hub_backup::flow;
+use hub_backup::flow::contents::Opened;
+use hub_backup::job::error::Error;
+use hub_backup::job::verify;
+use hub_backup::job::verify::Row;
+use hub_backup::job::verify::Verify;
+use hub_backup::policy::crypto::KeyPolicy;
+use hub_backup::policy::selection::Selection;
+use hub_backup::sink::discard::Discard;
+use hub_backup::store::Store;
+use hub_backup::store::mem::MemStore;
+use hub_backup::store::names;
+
+use crate::faulty::Faulty;
+use crate::faulty::When;
+use crate::support::Order;
+
+fn store_of(bundles: u64) -> MemStore {
+    let store = MemStore::new();
+    let repository = Repository::new(support::time(support::BEGIN), "hub-backup test", Vec::new()).expect("random");
+    repository::create(&store, &repository.to_bytes(), None).expect("a new store");
+    for number in 1..=bundles {
+        let _done = support::back_up(&store, Suite::Rfc9580, number);
+    }
+    store
+}
+
+/// The store of a run that died between publishing its second bundle and linking it.
+fn store_with_a_fresh_bundle() -> MemStore {
+    let whole = store_of(2);
+    let store = MemStore::new();
+    let unwritten = [
+        names::manifest(&support::set(), 2),
+        names::manifest_signatures(&support::set(), 2),
+        names::audit(2),
+        names::audit_signatures(2),
+    ];
+    for listed in whole.list("").expect("listed") {
+        if !unwritten.contains(&listed.name) {
+            let bytes = whole.get(&listed.name, u64::MAX).expect("listed");
+            store.put_new(&listed.name, &bytes).expect("new");
+        }
+    }
+    store
+}
+
+#[test]
+fn a_bundle_that_could_not_be_looked_at_is_no_stray() {
+    let mut failures = 0;
+    for when in [When::Before, When::After] {
+        for n in 1..1000 {
+            let store = store_with_a_fresh_bundle();
+            match support::try_back_up(&Faulty::new(&store, when, n), Suite::Rfc9580, 3) {
+                // The bundle is there, and says so.
+                Err(Error::Unrecorded { .. }) => {}
+                Err(error) => assert_eq!(error.kind(), Kind::StoreUnavailable, "call {n}: {error}"),
+                Ok(done) => {
+                    assert_eq!(done.strays, [], "call {n}");
+                    assert_eq!(done.adopted.len(), 1, "call {n}");
+                    break;
+                }
+            }
+            failures += 1;
+        }
+    }
+    assert!(failures > 20, "only {failures} calls were made to fail");
+}
+
+#[test]
+fn a_stop_keeps_what_was_seen_and_calls_nothing_wrong() {
+    let store = store_of(3);
+    let keys = support::own();
+    let policy = KeyPolicy::default();
+    let identities = [keys.identity(Suite::Rfc9580, 0)];
+    for deep in [None, Some(&identities[..])] {
+        let job = Verify {
+            store: Some(&store),
+            trust: &keys.trust,
+            keys: &policy,
+            checkpoint: None,
+            jobs: 1,
+            deep,
+        };
+        let cancel = Cancel::new();
+        let mut rows = Vec::new();
+        let mut each = |row: Row| {
+            rows.push(row.result.map(drop).map_err(|error| error.to_string()));
+            cancel.set();
+        };
+        let desk = support::desk();
+        let stopped = verify::all(&job, &store, None, &desk, &Silent, &cancel, &mut each);
+        let error = stopped.expect_err("two bundles were not looked at");
+        assert_eq!(error.kind(), Kind::Incomplete, "{error}");
+        assert_eq!(rows, [Ok(())]);
+    }
+}
+
+/// A disk with a sector that cannot be read.
+struct BadSector {
+    bytes: Vec<u8>,
+    at: u64,
+}
+
+impl ReadAt for BadSector {
+    fn len(&self) -> u64 {
+        self.bytes.as_slice().len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset + buffer.len() as u64;
+        if (offset..end).contains(&self.at) {
+            return Err(rustix::io::Errno::IO.into());
+        }
+        self.bytes.read_exact_at(buffer, offset)
+    }
+}
+
+#[test]
+fn a_disk_that_fails_is_no_damaged_bundle() {
+    let bundle = support::bundle(&Order::first(Suite::Rfc9580));
+    let length = bundle.bytes.len() as u64;
+    for at in (0..length).step_by(97).chain([length - 1]) {
+        let object = BadSector {
+            bytes: bundle.bytes.clone(),
+            at,
+        };
+        let (kind, message) = support::judge(Arc::new(object)).err().expect("a sector is bad");
+        assert_eq!(kind, Kind::StoreUnavailable, "{at}: {message}");
+    }
+}
+
+/// A disk that goes bad after some reads.
+struct Dying {
+    bytes: Vec<u8>,
+    left: std::sync::atomic::AtomicU64,
+}
+
+impl ReadAt for Dying {
+    fn len(&self) -> u64 {
+        self.bytes.as_slice().len() as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        let left = self.left.fetch_update(relaxed, relaxed, |left| left.checked_sub(1));
+        left.map_err(|_| rustix::io::Errno::IO)?;
+        self.bytes.read_exact_at(buffer, offset)
+    }
+}
+
+#[test]
+fn a_disk_that_dies_during_a_restore_is_no_damaged_bundle() {
+    let bundle = support::bundle(&Order::first(Suite::Rfc9580));
+    let mut failures = 0;
+    for reads in 1.. {
+        let object = Dying {
+            bytes: bundle.bytes.clone(),
+            left: reads.into(),
+        };
+        let outcome = restore(Arc::new(object));
+        match outcome {
+            Ok(()) => break,
+            Err((kind, message)) => assert_eq!(kind, Kind::StoreUnavailable, "{reads}: {message}"),
+        }
+        failures += 1;
+    }
+    assert!(failures > 10, "only {failures} reads were made to fail");
+}
+
+fn restore(object: Arc<dyn ReadAt>) -> Result<(), (Kind, String)> {
+    let verified = support::judge(object)?;
+    let identities = [support::own().identity(Suite::Rfc9580, 0)];
+    let opened = Opened::open(&verified, &identities).map_err(|error| (error.kind(), error.to_string()))?;
+    let mut all = Selection::all();
+    let restored = flow::restore::restore(&opened, &mut all, 1, &mut Discard, &Silent, &Cancel::new());
+    restored.map(drop).map_err(|error| (error.kind(), error.to_string()))
+}
