@@ -102,7 +102,7 @@ fn fits(types: &str, value: &Value) -> bool {
 struct Seen {
     world: World,
     documented: BTreeMap<String, Fields>,
-    seen: BTreeSet<String>,
+    fields: BTreeSet<String>,
 }
 
 impl Seen {
@@ -134,7 +134,7 @@ impl Seen {
                 field.types
             );
             let opaque = field.opaque;
-            self.seen.insert(format!("{document} {path}"));
+            self.fields.insert(format!("{document} {path}"));
             match value {
                 _ if opaque => {}
                 Value::Object(inner) => self.object(document, &format!("{path}."), inner),
@@ -143,7 +143,7 @@ impl Seen {
                         self.object(document, &format!("{path}[]."), item);
                     }
                 }
-                _ => {}
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
             }
         }
     }
@@ -153,7 +153,7 @@ impl Seen {
             .documented
             .iter()
             .flat_map(|(document, fields)| fields.keys().map(move |path| format!("{document} {path}")));
-        all.filter(|field| !self.seen.contains(field) && !SERVERS.contains(&field.as_str()))
+        all.filter(|field| !self.fields.contains(field) && !SERVERS.contains(&field.as_str()))
             .collect()
     }
 }
@@ -171,7 +171,7 @@ fn the_page_has_what_is_printed() {
     let mut seen = Seen {
         world,
         documented: documented(),
-        seen: BTreeSet::new(),
+        fields: BTreeSet::new(),
     };
     seen.run(0, &["init", "made", "--no-passphrase"]);
     seen.run(0, &["config", "check"]);
