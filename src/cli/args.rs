@@ -52,7 +52,7 @@ pub struct GlobalArgs {
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but warnings and errors when work goes well; what was asked for, as by `list` or --json, is printed
+    /// Print no talk and no reports of work that went well; warnings, errors and what was asked for are printed
     #[arg(long, short, global = true)]
     pub quiet: bool,
     /// Show no progress bar

@@ -23,6 +23,7 @@ use crate::cli::output::visible;
 use crate::cli::prompt;
 use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
+use crate::cli::work::SourceReport;
 use crate::config::SetSettings;
 use crate::config::layer::Layer;
 use crate::config::origin::Setting;
@@ -34,6 +35,7 @@ use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::setup;
 use crate::keyring::Recipient;
+use crate::keyring::facts;
 use crate::source::Source;
 use crate::source::uri::SourceUri;
 
@@ -266,7 +268,7 @@ struct Report {
     stored_bytes: u64,
     exceptions: u64,
     remarks: RemarksReport,
-    sources: Vec<String>,
+    sources: Vec<SourceReport>,
     left_out: Vec<String>,
     recipients: Vec<String>,
     signers: Vec<String>,
@@ -294,7 +296,10 @@ impl Report {
             sources: manifest
                 .sources
                 .iter()
-                .map(|source| format!("{} ({})", source.label, source.kind))
+                .map(|source| SourceReport {
+                    label: source.label.to_string(),
+                    kind: source.kind.clone(),
+                })
                 .collect(),
             left_out,
             recipients: ids(&manifest.keys.recipients),
@@ -321,7 +326,7 @@ impl Report {
             "bundle     {} of set {}, number {} of its chain",
             self.bundle, self.set, self.sequence
         )?;
-        writeln!(out, "sources    {}", self.sources.join(", "))?;
+        writeln!(out, "sources    {}", SourceReport::list(&self.sources))?;
         writeln!(
             out,
             "contents   {}, {}",
@@ -357,9 +362,9 @@ struct DryRunReport {
     set: String,
     store: String,
     suite: String,
-    sources: Vec<String>,
+    sources: Vec<SourceReport>,
     left_out: Vec<String>,
-    recipients: usize,
+    recipients: Vec<String>,
 }
 
 fn dry_run(
@@ -372,24 +377,37 @@ fn dry_run(
     for source in sources {
         // Nothing needs tidying up: a signal ends the program as usual.
         source.check(&Cancel::new())?;
-        names.push(format!("{} ({})", source.label(), source.kind()));
+        names.push(SourceReport {
+            label: source.label().to_string(),
+            kind: source.kind().to_owned(),
+        });
     }
     let (store, suite) = (job.store.describe(), job.suite.to_string());
+    let now = context.clock.now();
+    let ids = job
+        .recipients
+        .iter()
+        .map(|recipient| facts::recipient_facts(recipient, now).id);
+    let recipients = ids.collect();
     let report = DryRunReport {
         set: job.set.to_string(),
         store,
         suite,
         sources: names,
         left_out,
-        recipients: job.recipients.len(),
+        recipients,
     };
     context.printer.done("backup-dry-run", &report, |out| {
-        writeln!(out, "sources    {}: there and readable", report.sources.join(", "))?;
+        writeln!(
+            out,
+            "sources    {}: there and readable",
+            SourceReport::list(&report.sources)
+        )?;
         writeln!(out, "store      {}", visible(&report.store))?;
         writeln!(
             out,
             "keys       {}, suite {}",
-            work::count(report.recipients as u64, "recipients"),
+            work::count(report.recipients.len() as u64, "recipients"),
             report.suite
         )?;
         writeln!(out, "nothing was written")

@@ -15,6 +15,7 @@ use crate::cli::examples::Example;
 use crate::cli::output::visible;
 use crate::cli::report;
 use crate::cli::work;
+use crate::cli::work::SourceReport;
 use crate::config::layer::Layer;
 use crate::job::listing;
 use crate::job::listing::Listing;
@@ -94,7 +95,7 @@ struct JsonRow {
     sequence: u64,
     created: Timestamp,
     suite: &'static str,
-    sources: Vec<JsonSource>,
+    sources: Vec<SourceReport>,
     entries: u64,
     content_bytes: u64,
     exceptions: u64,
@@ -102,12 +103,6 @@ struct JsonRow {
     manifest_sha256: String,
     present: bool,
     stored_bytes: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct JsonSource {
-    label: String,
-    kind: String,
 }
 
 /// Places in a row at which a chain has nothing, though it goes on behind them.
@@ -138,7 +133,7 @@ struct JsonUnlinked {
 impl From<&Row> for JsonRow {
     fn from(row: &Row) -> Self {
         let manifest = &row.link.manifest;
-        let sources = manifest.sources.iter().map(|source| JsonSource {
+        let sources = manifest.sources.iter().map(|source| SourceReport {
             label: source.label.to_string(),
             kind: source.kind.clone(),
         });

@@ -256,20 +256,24 @@ struct RowReport {
     kind: &'static str,
     exit_code: u8,
     message: Option<String>,
-    result: Option<Report>,
+    result: Option<ProofReport>,
+    contents: Option<ContentsReport>,
 }
 
 impl RowReport {
     fn new(row: &Row) -> Self {
         let failure = row.result.as_ref().err();
         let kind = failure.map(Fault::kind);
+        let report = row.result.as_ref().ok().map(Report::new);
+        let (result, contents) = report.map_or((None, None), |report| (Some(report.proof), report.contents));
         Self {
             set: row.set.to_string(),
             bundle: row.bundle.to_string(),
             kind: kind.map_or("ok", Kind::name),
             exit_code: kind.map_or(0, Kind::exit_code),
             message: failure.map(|error| report::chain(error)),
-            result: row.result.as_ref().ok().map(Report::new),
+            result,
+            contents,
         }
     }
 }
@@ -335,16 +339,14 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
 impl AllReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for row in &self.bundles {
-            match (&row.message, &row.result) {
-                (Some(message), _) => {
+            match &row.message {
+                Some(message) => {
                     writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?;
                 }
-                (None, read) => {
-                    writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?;
-                    if let Some(read) = read.as_ref().and_then(|report| report.contents.as_ref()) {
-                        read.remarks.write(out)?;
-                    }
-                }
+                None => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
+            }
+            if let Some(read) = &row.contents {
+                read.remarks.write(out)?;
             }
         }
         for problem in &self.problems {

@@ -278,8 +278,28 @@ pub struct ProofReport {
     pub segments: u64,
     /// Bytes checked.
     pub bytes: u64,
-    /// Recipients.
-    pub recipients: usize,
+    /// The ids of the recipients.
+    pub recipients: Vec<String>,
+}
+
+/// A source, as JSON.
+#[derive(Serialize)]
+pub struct SourceReport {
+    /// Its label.
+    pub label: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+impl SourceReport {
+    /// Sources for people.
+    #[must_use]
+    pub fn list(sources: &[Self]) -> String {
+        let shown = sources
+            .iter()
+            .map(|source| format!("{} ({})", source.label, source.kind));
+        shown.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// One signature, as JSON.
@@ -331,7 +351,7 @@ impl ProofReport {
             head,
             segments: verified.segments(),
             bytes: verified.bytes(),
-            recipients: manifest.keys.recipients.len(),
+            recipients: manifest.keys.recipients.iter().map(|key| key.id.clone()).collect(),
         }
     }
 
@@ -380,7 +400,7 @@ impl ProofReport {
             _ => {}
         }
         if self.proven {
-            let recipients = count(self.recipients as u64, "recipients");
+            let recipients = count(self.recipients.len() as u64, "recipients");
             let judged =
                 "by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken";
             writeln!(out, "keys       {recipients}; {judged}")?;
