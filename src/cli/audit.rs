@@ -161,10 +161,12 @@ impl JsonRecord<'_> {
             write!(out, "  (not signed)")?;
         }
         writeln!(out)?;
-        match details.get("error") {
-            Some(error) => writeln!(out, "        {}", visible(error)),
-            None => Ok(()),
+        for (name, text) in details {
+            for line in text.lines() {
+                writeln!(out, "        {}: {}", visible(name), visible(line))?;
+            }
         }
+        Ok(())
     }
 }
 

@@ -20,6 +20,8 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::prompt;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
 use crate::cli::work::SourceReport;
 use crate::config::SetSettings;
@@ -32,6 +34,7 @@ use crate::job::backup::Backup;
 use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::setup;
+use crate::keyring::Recipient;
 use crate::keyring::facts;
 use crate::source::Source;
 use crate::source::uri::SourceUri;
@@ -114,7 +117,7 @@ pub struct Args {
     /// Let the command of a command source print nothing
     #[arg(long)]
     pub allow_empty: bool,
-    /// Refuse damaged SQLite databases, by quick_check; this is the default
+    /// Refuse damaged SQLite databases, by `quick_check`; this is the default
     #[arg(long, conflicts_with = "no_check_sources")]
     pub check_sources: bool,
     /// Back up SQLite databases as they are, damaged or not
@@ -176,7 +179,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let now = context.clock.now();
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
-    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    let recipients = recipients(&set, context)?;
     let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
     let mut sources = setup::sources(
@@ -202,14 +205,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         recipients,
     };
     backup::check_keys(&job, now)?;
-    let left_out = left_out(&set);
-    if !left_out.is_empty() {
-        context.printer.warn(&format!(
-            "--source replaces the sources that the settings name for set {}: this bundle is without {}",
-            set.name,
-            left_out.join(", ")
-        ));
-    }
+    let left_out = left_out(&set, context);
     if args.dry_run {
         return dry_run(&job, &mut sources, left_out, context);
     }
@@ -227,16 +223,35 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         ));
     }
     let report = Report::new(&job, &done, left_out);
+    report.remarks.warn(&context.printer);
     context.printer.done("backup", &report, |out| report.write(out))
 }
 
-/// The sources of the settings that flags or the environment replace, without their passwords.
-fn left_out(set: &SetSettings) -> Vec<String> {
+fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, CliError> {
+    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    for recipient in &recipients {
+        if let Recipient::Passphrase(passphrase) = recipient {
+            prompt::check_new(context, "the passphrase that opens the bundle", passphrase)?;
+        }
+    }
+    Ok(recipients)
+}
+
+/// The sources of the settings that flags or the environment replace, without their passwords. Warns of them.
+fn left_out(set: &SetSettings, context: &Context) -> Vec<String> {
     let shown = |text: &String| match text.parse::<SourceUri>() {
         Ok(uri) => uri.without_arguments(),
         Err(_) => "a source that cannot be read".to_owned(),
     };
-    set.left_out.iter().map(shown).collect()
+    let left_out: Vec<String> = set.left_out.iter().map(shown).collect();
+    if !left_out.is_empty() {
+        context.printer.warn(&format!(
+            "--source replaces the sources that the settings name for set {}: this bundle is without {}",
+            set.name,
+            left_out.join(", ")
+        ));
+    }
+    left_out
 }
 
 /// What was made.
@@ -252,6 +267,7 @@ struct Report {
     content_bytes: u64,
     stored_bytes: u64,
     exceptions: u64,
+    remarks: RemarksReport,
     sources: Vec<SourceReport>,
     left_out: Vec<String>,
     recipients: Vec<String>,
@@ -276,6 +292,7 @@ impl Report {
             content_bytes: manifest.totals.content_bytes,
             stored_bytes: done.stored_bytes,
             exceptions: manifest.totals.exceptions,
+            remarks: RemarksReport::new(&done.sealed.remarks),
             sources: manifest
                 .sources
                 .iter()
@@ -319,7 +336,7 @@ impl Report {
         if self.exceptions > 0 {
             writeln!(
                 out,
-                "EXCEPTIONS {} entries are missing or may be inconsistent; `hub-backup verify --deep` names them",
+                "EXCEPTIONS {} entries are missing or may be inconsistent: see the warnings, or `hub-backup verify --deep`",
                 self.exceptions
             )?;
         }

@@ -187,7 +187,7 @@ fn check(args: &CheckArgs, context: &Context) -> Result<(), CliError> {
         setup::pinned_trust(&settings)?
     };
     let mut checked = checkpoint::check(&args.file, args.unsigned, &trust, &store)?;
-    let report = Compared {
+    let report = CheckReport {
         signed_by: checked.signed.iter().map(|signed| signed.fingerprint.clone()).collect(),
         compared: compared(&checked.checkpoint),
         deviations: &checked.deviations,
@@ -203,7 +203,7 @@ fn check(args: &CheckArgs, context: &Context) -> Result<(), CliError> {
 
 /// What `checkpoint check --json` prints.
 #[derive(Serialize)]
-struct Compared<'a> {
+struct CheckReport<'a> {
     signed_by: Vec<String>,
     /// What of the store was held against the checkpoint; nothing else was.
     compared: Vec<String>,
@@ -211,7 +211,7 @@ struct Compared<'a> {
     checkpoint: &'a Checkpoint,
 }
 
-impl Compared<'_> {
+impl CheckReport<'_> {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write_heads(out, self.checkpoint)?;
         match self.signed_by.as_slice() {

@@ -82,7 +82,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         algorithm: words::algorithm(&args.algorithm)?,
         suite: args.suite,
         passphrase: passphrase.get(context)?,
-        actor: setup::actor(&context.environment),
+        actor: setup::actor(),
     };
     let made = init::run(&job, context.clock.as_ref())?;
     let report = Report::new(&job, &made);

@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::bundle::name::Label;
-use crate::bundle::path::EntryPath;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
@@ -18,6 +17,7 @@ use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::ls::Row;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
 use crate::cli::work::Proving;
@@ -350,11 +350,6 @@ fn act(
         context.progress().as_ref(),
         &context.cancel()?,
     )?;
-    if job.store.is_some() && !done.recorded {
-        context
-            .printer
-            .warn("the audit log of the store could not be written, so this restore is not on record");
-    }
     for note in &done.notes {
         context.printer.warn(note);
     }
@@ -371,17 +366,10 @@ struct Report {
     bytes: u64,
     databases_checked: u64,
     compared: Vec<ComparedReport>,
-    exceptions: Vec<ExceptionReport>,
+    remarks: RemarksReport,
     notes: Vec<String>,
     targets: Vec<String>,
     recorded: bool,
-}
-
-/// Something that the bundle says is missing or may be inconsistent.
-#[derive(Serialize)]
-struct ExceptionReport {
-    path: String,
-    reason: String,
 }
 
 /// Rows of a database server that equal those of the source.
@@ -418,17 +406,13 @@ impl ComparedReport {
 
 impl Report {
     fn new(done: &Done) -> Self {
-        let exception = |(path, reason): &(EntryPath, String)| ExceptionReport {
-            path: path.to_string(),
-            reason: reason.clone(),
-        };
         Self {
             proof: ProofReport::new(&done.verified),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
             compared: done.compared.iter().map(ComparedReport::new).collect(),
-            exceptions: done.restored.exceptions.iter().map(exception).collect(),
+            remarks: RemarksReport::new(&done.restored.remarks),
             notes: done.notes.clone(),
             targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
             recorded: done.recorded,
@@ -449,14 +433,7 @@ impl Report {
         for compared in &self.compared {
             compared.write(out)?;
         }
-        for exception in &self.exceptions {
-            writeln!(
-                out,
-                "exception  {}: {}",
-                visible(&exception.path),
-                visible(&exception.reason)
-            )?;
-        }
+        self.remarks.write(out)?;
         for target in &self.targets {
             writeln!(out, "restored   {}", visible(target))?;
         }
@@ -470,20 +447,23 @@ struct PlanReport {
     #[serde(rename = "result")]
     proof: ProofReport,
     entries: Vec<Row>,
+    remarks: RemarksReport,
     targets: Vec<String>,
 }
 
 fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
-    let (verified, wanted) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
+    let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
     let report = PlanReport {
         proof: ProofReport::new(&verified),
-        entries: wanted.into_iter().map(Row::new).collect(),
+        entries: listing.wanted.into_iter().map(Row::new).collect(),
+        remarks: RemarksReport::new(&listing.remarks),
         targets,
     };
     context.printer.show("restore-plan", &report, |out| {
         report.proof.write(out)?;
         report.entries.iter().try_for_each(|row| row.write(out))?;
+        report.remarks.write(out)?;
         for target in &report.targets {
             writeln!(out, "would go to {}", visible(target))?;
         }

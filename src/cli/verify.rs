@@ -19,6 +19,7 @@ use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::report;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
@@ -203,7 +204,8 @@ struct Report {
 struct ContentsReport {
     entries: u64,
     bytes: u64,
-    exceptions: usize,
+    exceptions: u64,
+    remarks: RemarksReport,
 }
 
 impl Report {
@@ -211,7 +213,8 @@ impl Report {
         let contents = outcome.contents.as_ref().map(|read| ContentsReport {
             entries: read.entries,
             bytes: read.bytes,
-            exceptions: read.exceptions.len(),
+            exceptions: outcome.verified.manifest().totals.exceptions,
+            remarks: RemarksReport::new(&read.remarks),
         });
         Self {
             proof: ProofReport::new(&outcome.verified),
@@ -222,13 +225,16 @@ impl Report {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         self.proof.write(out)?;
         match &self.contents {
-            Some(read) => writeln!(
-                out,
-                "contents   decrypted and compared: {}, {}, {}",
-                work::count(read.entries, "entries"),
-                work::size(read.bytes),
-                work::count(read.exceptions as u64, "exceptions")
-            ),
+            Some(read) => {
+                writeln!(
+                    out,
+                    "contents   decrypted and compared: {}, {}, {}",
+                    work::count(read.entries, "entries"),
+                    work::size(read.bytes),
+                    work::count(read.exceptions, "exceptions")
+                )?;
+                read.remarks.write(out)
+            }
             None => writeln!(out, "contents   not decrypted (--deep does)"),
         }
     }
@@ -254,27 +260,31 @@ struct RowReport {
     contents: Option<ContentsReport>,
 }
 
+impl RowReport {
+    fn new(row: &Row) -> Self {
+        let failure = row.result.as_ref().err();
+        let kind = failure.map(Fault::kind);
+        let report = row.result.as_ref().ok().map(Report::new);
+        let (result, contents) = report.map_or((None, None), |report| (Some(report.proof), report.contents));
+        Self {
+            set: row.set.to_string(),
+            bundle: row.bundle.to_string(),
+            kind: kind.map_or("ok", Kind::name),
+            exit_code: kind.map_or(0, Kind::exit_code),
+            message: failure.map(|error| report::chain(error)),
+            result,
+            contents,
+        }
+    }
+}
+
 fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, context: &Context) -> Result<(), CliError> {
     let mut rows = Vec::new();
     let mut failure: Option<job::error::Error> = None;
     let mut old: BTreeMap<SetName, Option<TooOld>> = BTreeMap::new();
     let now = context.clock.now();
     let mut each = |row: Row| {
-        let (kind, message) = match &row.result {
-            Ok(_) => (None, None),
-            Err(error) => (Some(error.kind()), Some(report::chain(error))),
-        };
-        let report = row.result.as_ref().ok().map(Report::new);
-        let (result, contents) = report.map_or((None, None), |report| (Some(report.proof), report.contents));
-        rows.push(RowReport {
-            set: row.set.to_string(),
-            bundle: row.bundle.to_string(),
-            kind: kind.map_or("ok", Kind::name),
-            exit_code: kind.map_or(0, Kind::exit_code),
-            message,
-            result,
-            contents,
-        });
+        rows.push(RowReport::new(&row));
         if let Ok(outcome) = &row.result {
             // The newest of a set comes first.
             let _newest = old
@@ -329,11 +339,16 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
 impl AllReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for row in &self.bundles {
-            match (&row.message, &row.result) {
+            match (&row.message, &row.contents) {
                 (Some(message), _) => {
                     writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?;
                 }
-                (None, _) => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
+                (None, read) => {
+                    writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?;
+                    if let Some(read) = read {
+                        read.remarks.write(out)?;
+                    }
+                }
             }
         }
         for problem in &self.problems {

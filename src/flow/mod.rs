@@ -11,5 +11,6 @@ pub mod backup;
 pub mod contents;
 pub mod index;
 mod payload;
+pub mod remarks;
 pub mod restore;
 pub mod verify;

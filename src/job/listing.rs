@@ -44,7 +44,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.kind(),
             Self::Damage(error) => error.kind(),
-            Self::Manifest(_) => Kind::DigestMismatch,
+            Self::Manifest(error) => error.kind(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.hint(),
             Self::Damage(error) => error.hint(),
-            Self::Manifest(_) => None,
+            Self::Manifest(error) => error.hint(),
         }
     }
 }

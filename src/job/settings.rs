@@ -28,6 +28,7 @@ use crate::seal::SoftwareSigner;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
 
+use super::reading;
 use super::setup;
 
 const NEW_SIGNER: &str = "Make a signing key with `hub-backup keys generate --role signer`, let the root certify it with `hub-backup \
@@ -122,7 +123,9 @@ impl Check<'_> {
             known: Vec::new(),
         });
         for path in keys.signers.value.iter().filter(|path| path.exists()) {
-            let Ok(bytes) = setup::read_secret(path) else { continue };
+            let Ok(bytes) = reading::read_secret(path) else {
+                continue;
+            };
             match openpgp::read_secret(bytes.expose()) {
                 Ok(key) => self.signer(path, &key, &trust),
                 Err(error) => self.fault(&keys.signers.origin, "keys.signers", path, &error),
@@ -191,7 +194,7 @@ impl Check<'_> {
     }
 
     fn recipient(&mut self, origin: &Origin, key: &str, path: &Path) {
-        let Ok(bytes) = setup::read_public(path) else { return };
+        let Ok(bytes) = reading::read_public(path) else { return };
         if identities::holds_secret(&bytes) {
             let message = format!("{} holds a secret key", path.display());
             let hint = "Name the public certificate, and take the secret key away from this host.";

@@ -91,7 +91,7 @@ pub fn one(
             failure,
             set: Some(set),
             bundle: Some(bundle),
-            details: BTreeMap::new(),
+            details: manner(job),
         };
         note(store, desk, deed);
     }
@@ -99,11 +99,29 @@ pub fn one(
 }
 
 /// Whoever verifies without a key writes nothing: a record that nobody signed proves nothing, and in a copy of a store it would take the
-/// number that the store itself gives to another. Verification is of use without the right to write, too.
+/// number that the store itself gives to another. Verification is of use without the right to write, too; but that a failure is not on
+/// record is told.
 fn note(store: &dyn Store, desk: &Desk<'_>, deed: Deed) {
-    if !desk.signers.is_empty() {
+    if desk.signers.is_empty() {
+        return;
+    }
+    if deed.failure.is_some() {
+        let _told = desk.note(store, deed);
+    } else {
         let _unwritable = desk.record(store, deed);
     }
+}
+
+/// How closely was looked, for the audit log.
+fn manner(job: &Verify<'_>) -> BTreeMap<String, String> {
+    let mut details = BTreeMap::new();
+    if job.deep.is_some() {
+        let _none = details.insert("deep".to_owned(), "the contents were decrypted and compared".to_owned());
+    }
+    if let Some(checkpoint) = job.checkpoint {
+        let _none = details.insert("checkpoint".to_owned(), checkpoint.created.to_string());
+    }
+    details
 }
 
 fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cancel) -> Result<Outcome, Error> {
@@ -182,7 +200,8 @@ pub fn all(
         Err(error) => Some(error.kind()),
         Ok(findings) => tally.failure.or(findings.first().map(|_| Kind::ChainBroken)),
     };
-    let details = BTreeMap::from([
+    let mut details = manner(job);
+    details.extend([
         ("bundles".to_owned(), tally.bundles.to_string()),
         ("not_proven".to_owned(), tally.failed.to_string()),
     ]);

@@ -148,6 +148,11 @@ impl Selection {
         self.also.extend(paths);
     }
 
+    /// The patterns as they were given; none when everything is wanted.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().flatten().map(|pattern| pattern.text.as_str())
+    }
+
     /// Whether everything is wanted.
     #[must_use]
     pub fn is_all(&self) -> bool {
