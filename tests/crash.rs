@@ -732,8 +732,8 @@ fn a_restore_that_is_at_work_is_not_swept() {
     let arguments = Restore::arguments(case.path());
     let mut slow = restore.room.world.command("strace");
     let slow = slow
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=syncfs", "-e"])
-        .arg("inject=syncfs:delay_enter=4000000")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e"])
+        .arg("inject=renameat2:delay_enter=4000000")
         .arg(PROGRAM)
         .args(&arguments)
         .stdout(Stdio::piped())

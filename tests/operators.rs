@@ -132,7 +132,7 @@ fn options_for_another_kind_of_target_are_refused() {
         &["--no-owner"],
         &["--no-privileges"],
         &["--role", "r"],
-        &["--no-analyze"],
+        &["--analyze"],
         &["--row-check", "rows"],
         &["--definer", "drop"],
     ] {

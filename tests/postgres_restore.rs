@@ -175,15 +175,7 @@ fn everything_comes_back_here_there_and_by_psql() {
         ""
     );
 
-    // What comes next knows no ICU, or no line feed in a name: psql reads \copy from one line.
-    server.sql(
-        "torture",
-        "ALTER TABLE \"Sch\"\"e ma.$\".\"T.a\"\"b$le\nx\" RENAME COLUMN \"line\nbreak\" TO \"line break\"",
-    );
-    server.sql(
-        "torture",
-        "ALTER TABLE \"Sch\"\"e ma.$\".\"T.a\"\"b$le\nx\" RENAME TO \"T.a\"\"b$le x\"",
-    );
+    // What comes next knows no ICU.
     server.sql(
         "torture",
         "DROP COLLATION shop.loose; DROP COLLATION shop.numeric_order CASCADE",

@@ -208,19 +208,6 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-/// Bytes that should be text, such as a file name: as [`visible`], and what is no UTF-8 is written as `\xff`.
-#[must_use]
-pub fn visible_bytes(bytes: &[u8]) -> String {
-    let mut shown = String::new();
-    for chunk in bytes.utf8_chunks() {
-        shown.push_str(&visible(chunk.valid()));
-        for byte in chunk.invalid() {
-            let _ = write!(shown, "\\x{byte:02x}");
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +224,6 @@ mod tests {
         let shown = visible(hostile);
         assert_eq!(shown, "a\\x1b]0;owned\\x07\\n\\u{9b}31m\\u{202e}fdp.exe\\x7f\\u{e0041}");
         assert_eq!(visible("Ünï — 数 💾 'x' \\"), "Ünï — 数 💾 'x' \\");
-        assert_eq!(visible_bytes(b"a\xff\x1bb"), "a\\xff\\x1bb");
     }
 
     #[test]

@@ -111,9 +111,9 @@ pub struct PostgresArgs {
     /// Compare restored rows of a database server with those of the source; default fingerprint
     #[arg(long, value_name = "HOW", value_enum, help_heading = "Options")]
     pub row_check: Option<RowChecks>,
-    /// Gather no statistics for the planner
+    /// Gather statistics for the planner before the database has its name
     #[arg(long)]
-    pub no_analyze: bool,
+    pub analyze: bool,
 }
 
 /// How MySQL and MariaDB databases are restored.
@@ -165,7 +165,7 @@ impl PostgresArgs {
             privileges: !self.no_privileges,
             role: self.role.clone(),
             check: self.row_check(),
-            analyze: !self.no_analyze,
+            analyze: self.analyze,
             ..PostgresSinkOptions::default()
         }
     }
@@ -291,7 +291,7 @@ fn refuse_idle(args: &Args, targets: &[TargetUri]) -> Result<(), Error> {
         ("--no-owner", options.no_owner, postgres, for_postgres),
         ("--no-privileges", options.no_privileges, postgres, for_postgres),
         ("--role", options.role.is_some(), postgres, for_postgres),
-        ("--no-analyze", options.no_analyze, postgres, for_postgres),
+        ("--analyze", options.analyze, postgres, for_postgres),
         (
             "--row-check",
             options.row_check.is_some(),
@@ -353,9 +353,13 @@ fn act(
     for note in &done.notes {
         context.printer.warn(note);
     }
-    let report = Report::new(&done);
+    let report = Report::new(&done, job.postgres.options.analyze);
     context.printer.done("restore", &report, |out| report.write(out))
 }
+
+/// What is still to do for a PostgreSQL database, behind its name.
+const NO_STATISTICS: &str =
+    "has no statistics for the planner yet: vacuumdb --analyze-in-stages gathers them while it is in use";
 
 /// What was restored.
 #[derive(Serialize)]
@@ -369,6 +373,7 @@ struct Report {
     remarks: RemarksReport,
     notes: Vec<String>,
     targets: Vec<String>,
+    next: Vec<String>,
     recorded: bool,
 }
 
@@ -405,8 +410,13 @@ impl ComparedReport {
 }
 
 impl Report {
-    fn new(done: &Done) -> Self {
+    fn new(done: &Done, analyzed: bool) -> Self {
+        let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
+        let unplanned = targets
+            .iter()
+            .filter(|target| !analyzed && target.starts_with("postgres:"));
         Self {
+            next: unplanned.map(|target| format!("{target} {NO_STATISTICS}")).collect(),
             proof: ProofReport::new(&done.verified),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
@@ -414,7 +424,7 @@ impl Report {
             compared: done.compared.iter().map(ComparedReport::new).collect(),
             remarks: RemarksReport::new(&done.restored.remarks),
             notes: done.notes.clone(),
-            targets: done.targets.iter().map(|target| target.display().to_string()).collect(),
+            targets,
             recorded: done.recorded,
         }
     }
@@ -436,6 +446,9 @@ impl Report {
         self.remarks.write(out)?;
         for target in &self.targets {
             writeln!(out, "restored   {}", visible(target))?;
+        }
+        for next in &self.next {
+            writeln!(out, "next       {}", visible(next))?;
         }
         Ok(())
     }

@@ -339,16 +339,14 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
 impl AllReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for row in &self.bundles {
-            match (&row.message, &row.contents) {
-                (Some(message), _) => {
+            match &row.message {
+                Some(message) => {
                     writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?;
                 }
-                (None, read) => {
-                    writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?;
-                    if let Some(read) = read {
-                        read.remarks.write(out)?;
-                    }
-                }
+                None => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
+            }
+            if let Some(read) = &row.contents {
+                read.remarks.write(out)?;
             }
         }
         for problem in &self.problems {

@@ -1,4 +1,4 @@
-//! The road out: source → pack → compress → encrypt → seal → store.
+//! The road out: source → pack → compress → encrypt → envelope → seal → store.
 
 use std::io;
 use std::io::Write;

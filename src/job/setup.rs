@@ -40,7 +40,6 @@ use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
 use crate::server::mysql;
 use crate::server::postgres;
-use crate::server::postgres::conninfo;
 use crate::source::Source;
 use crate::source::command;
 use crate::source::command::CommandOptions;
@@ -469,7 +468,7 @@ fn bad(error: &dyn Fault) -> Error {
 pub fn surroundings(environment: &Environment) -> postgres::Surroundings {
     let uid = rustix::process::geteuid().as_raw();
     let fallback = environment.get("USER").and_then(OsStr::to_str);
-    postgres::Surroundings::new(environment.all(), &conninfo::user_name(uid, fallback))
+    postgres::Surroundings::new(environment.all(), &postgres::user_name(uid, fallback))
 }
 
 /// The variables that commands may see.
@@ -485,7 +484,7 @@ fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)
 #[must_use]
 pub fn actor() -> Actor {
     let uid = rustix::process::getuid().as_raw();
-    let user = conninfo::user_name(uid, Some(&format!("uid {uid}")));
+    let user = postgres::user_name(uid, Some(&format!("uid {uid}")));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Actor {
         user,

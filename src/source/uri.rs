@@ -14,7 +14,7 @@ use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
 use crate::server::mysql;
 use crate::server::postgres::Parameters;
-use crate::server::postgres::parameters::BadParameters;
+use crate::server::postgres::bad_parameters::BadParameters;
 
 use super::postgres;
 

@@ -2,11 +2,15 @@
 
 use hub_backup::base::fault::Kind;
 
+use crate::postgres::NEEDLE;
+use crate::postgres::PROGRAMS;
 use crate::postgres::Server;
 use crate::support::collect;
+use crate::support::known;
 use crate::support::refused;
 use crate::support::rows_of;
 use crate::support::source;
+use crate::support::text;
 
 #[test]
 fn missing_grants_are_named_one_by_one() {
@@ -52,6 +56,35 @@ fn missing_grants_are_named_one_by_one() {
     server.sql("hub", "ALTER ROLE reader BYPASSRLS");
     let (collected, _) = collect(reader());
     assert_eq!(rows_of(&collected, "shut"), ["3"]);
+}
+
+#[test]
+fn roles_without_a_superuser_and_without_the_program() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE hub");
+    server.sql("hub", "CREATE TABLE t(a int); INSERT INTO t VALUES (1)");
+    let password = NEEDLE.replace('\'', "''");
+    server.sql(
+        "hub",
+        &format!("CREATE ROLE backup LOGIN PASSWORD '{password}'; GRANT pg_read_all_data TO backup; CREATE ROLE app"),
+    );
+    let uri = server.uri("backup", "hub");
+    let (collected, learnt) = collect(known(&uri));
+    let globals = text(&collected, "globals.sql");
+    assert!(
+        globals.contains("CREATE ROLE app;") && !globals.contains("PASSWORD"),
+        "{globals}"
+    );
+    assert!(learnt.private["globals"].contains("without password hashes"));
+
+    // A pg_dump that came alone.
+    let folder = tempfile::tempdir().expect("a folder");
+    let alone = folder.path().join("pg_dump");
+    std::os::unix::fs::symlink(format!("{PROGRAMS}/pg_dump"), &alone).expect("a link");
+    let (collected, learnt) = collect(known(&format!("{uri}?pg_dump={}", alone.display())));
+    assert!(text(&collected, "globals.sql").contains("could not be read"));
+    assert!(learnt.private["globals"].contains("not there"), "{:?}", learnt.private);
+    assert_eq!(rows_of(&collected, "t"), ["1"]);
 }
 
 #[test]

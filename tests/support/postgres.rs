@@ -24,6 +24,8 @@ pub(crate) struct Server {
     folder: TempDir,
     programs: PathBuf,
     pub(crate) port: u16,
+    /// Whether its data is on a file system of its own.
+    is_small: bool,
 }
 
 impl Server {
@@ -34,7 +36,26 @@ impl Server {
 
     /// Starts a server of the version whose programs are there, with lines for its settings.
     pub(crate) fn start_with(programs: &Path, settings: &[&str]) -> Self {
-        let server = Self::new(programs);
+        Self::new(programs).set_up(settings)
+    }
+
+    /// Starts a server whose data has only so many megabytes; needs root, who may mount.
+    pub(crate) fn start_small(megabytes: u32) -> Self {
+        let mut server = Self::new(Path::new(PROGRAMS));
+        let data = server.path("data");
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
+            .arg(&data);
+        good("mount", &mount.output().expect("mount"));
+        server.is_small = true;
+        Self::give(&data);
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("own folder");
+        server.set_up(&["max_wal_size = 32MB", "min_wal_size = 32MB", "wal_recycle = off"])
+    }
+
+    fn set_up(self, settings: &[&str]) -> Self {
+        let server = self;
         server.make_certificates();
         let password = server.path("password");
         write(&password, NEEDLE);
@@ -62,6 +83,7 @@ impl Server {
             folder,
             programs: programs.to_owned(),
             port,
+            is_small: false,
         };
         for name in ["socket", "data"] {
             fs::create_dir(server.path(name)).expect("a folder");
@@ -314,13 +336,18 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let Some(pid) = self.pid() else { return };
-        signal("QUIT", pid);
-        let begun = Instant::now();
-        while Path::new(&format!("/proc/{pid}")).exists() && begun.elapsed() < Duration::from_secs(10) {
-            thread::sleep(Duration::from_millis(10));
+        if let Some(pid) = self.pid() {
+            signal("QUIT", pid);
+            let begun = Instant::now();
+            while Path::new(&format!("/proc/{pid}")).exists() && begun.elapsed() < Duration::from_secs(10) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            signal("KILL", pid);
         }
-        signal("KILL", pid);
+        if self.is_small {
+            // Lazily: a process that ends this moment may still have a file open.
+            drop(Command::new("umount").arg("--lazy").arg(self.path("data")).output());
+        }
     }
 }
 

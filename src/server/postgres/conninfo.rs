@@ -1,8 +1,5 @@
 //! A connection, complete: what is written, then the service, then the environment, then the defaults, as in libpq.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,6 +12,8 @@ use super::error::Error;
 use super::files;
 use super::files::Wanted;
 use super::parameters::Parameters;
+use super::surroundings::Surroundings;
+use super::surroundings::VARIABLES;
 use super::tls::Tls;
 use super::values::choice;
 use super::values::value;
@@ -25,102 +24,6 @@ use crate::base::secret::SecretText;
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 const SERVICE_FOLDER: &str = "/etc/postgresql-common";
-
-/// Variables of libpq and what they stand for.
-const VARIABLES: [(&str, &str); 26] = [
-    ("PGAPPNAME", "application_name"),
-    ("PGCHANNELBINDING", "channel_binding"),
-    ("PGCONNECT_TIMEOUT", "connect_timeout"),
-    ("PGDATABASE", "dbname"),
-    ("PGGSSENCMODE", "gssencmode"),
-    ("PGHOST", "host"),
-    ("PGHOSTADDR", "hostaddr"),
-    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
-    ("PGOPTIONS", "options"),
-    ("PGPASSFILE", "passfile"),
-    ("PGPASSWORD", "password"),
-    ("PGPORT", "port"),
-    ("PGREQUIREAUTH", "require_auth"),
-    ("PGREQUIREPEER", "requirepeer"),
-    ("PGSSLCERT", "sslcert"),
-    ("PGSSLCRL", "sslcrl"),
-    ("PGSSLCRLDIR", "sslcrldir"),
-    ("PGSSLKEY", "sslkey"),
-    ("PGSSLMAXPROTOCOLVERSION", "ssl_max_protocol_version"),
-    ("PGSSLMINPROTOCOLVERSION", "ssl_min_protocol_version"),
-    ("PGSSLMODE", "sslmode"),
-    ("PGSSLNEGOTIATION", "sslnegotiation"),
-    ("PGSSLROOTCERT", "sslrootcert"),
-    ("PGSSLSNI", "sslsni"),
-    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
-    ("PGUSER", "user"),
-];
-
-/// What a connection depends on beside its text. `Debug` prints names of variables only.
-#[derive(Clone, Default)]
-pub struct Surroundings {
-    variables: BTreeMap<String, Zeroizing<String>>,
-    home: Option<PathBuf>,
-    user: String,
-}
-
-impl Surroundings {
-    /// From the environment of the process, and the name of the user that it runs as.
-    pub fn new<'a>(environment: impl Iterator<Item = (&'a OsString, &'a OsString)>, user: &str) -> Self {
-        let mut surroundings = Self {
-            user: user.to_owned(),
-            ..Self::default()
-        };
-        for (name, value) in environment {
-            if name == OsStr::new("HOME") && !value.is_empty() {
-                surroundings.home = Some(PathBuf::from(value));
-            }
-            if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
-                && name.starts_with("PG")
-            {
-                let value = Zeroizing::new(value.to_owned());
-                surroundings.variables.insert(name.to_owned(), value);
-            }
-        }
-        surroundings
-    }
-
-    fn variable(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(|value| value.as_str())
-            .filter(|value| !value.is_empty())
-    }
-
-    fn at_home(&self, path: &str) -> Option<PathBuf> {
-        self.home.as_ref().map(|home| home.join(path))
-    }
-}
-
-impl fmt::Debug for Surroundings {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&String> = self.variables.keys().collect();
-        out.debug_struct("Surroundings")
-            .field("variables", &names)
-            .field("home", &self.home)
-            .field("user", &self.user)
-            .finish()
-    }
-}
-
-/// The name of the user with this number, as `/etc/passwd` or else `fallback` has it.
-#[must_use]
-pub fn user_name(uid: u32, fallback: Option<&str>) -> String {
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let of_uid = accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    of_uid
-        .or_else(|| fallback.map(str::to_owned))
-        .unwrap_or_else(|| uid.to_string())
-}
 
 /// One server that may be asked.
 #[derive(Clone, Debug)]
@@ -459,6 +362,8 @@ fn for_children(all: &Parameters) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn around(pairs: &[(&str, &str)]) -> Surroundings {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::error::SqlState;
 
-use super::parameters::BadParameters;
+use super::bad_parameters::BadParameters;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 

@@ -100,11 +100,23 @@ pub struct Table {
 }
 
 /// A format of COPY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// `text`: reads across versions.
+    #[default]
     Text,
     /// `binary`: for types whose binary form is the same in every version.
     Binary,
+}
+
+impl Format {
+    /// As an option of COPY.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Text => "FORMAT text",
+            Self::Binary => "FORMAT binary",
+        }
+    }
 }

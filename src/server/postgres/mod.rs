@@ -4,20 +4,26 @@
 //! file, the environment and the password file say, [`connect()`] opens it. Everything comes in as values; nothing here looks at the
 //! environment of the process.
 
+pub mod bad_parameters;
 pub mod connect;
 pub mod conninfo;
+mod encoding;
 pub mod error;
 mod files;
 pub mod layout;
 pub mod parameters;
 pub mod quote;
+pub mod rows;
 pub mod session;
+mod surroundings;
 mod tls;
 mod values;
+mod verifier;
 
 pub use self::connect::Session;
 pub use self::connect::connect;
 pub use self::conninfo::Conninfo;
-pub use self::conninfo::Surroundings;
 pub use self::error::Error;
 pub use self::parameters::Parameters;
+pub use self::surroundings::Surroundings;
+pub use self::surroundings::user_name;

@@ -7,8 +7,10 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::base::fault::Fault;
-use crate::base::fault::Kind;
+use super::bad_parameters::BadParameters;
+use super::encoding::decode;
+use super::encoding::encode;
+use super::encoding::read_value;
 
 /// Parameters that are used.
 const KNOWN: [&str; 32] = [
@@ -73,73 +75,6 @@ const UNSUPPORTED: [&str; 12] = [
 
 /// Values that are never shown.
 const SECRET: [&str; 2] = ["password", "sslpassword"];
-
-/// The text does not describe a connection.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadParameters {
-    /// `%` without two hexadecimal digits, or bytes that are no UTF-8.
-    #[error("the {part} of the URI is not well encoded")]
-    Encoding {
-        /// Where.
-        part: &'static str,
-    },
-    /// `@` where it can only be a piece of a password that was not encoded.
-    #[error("the {part} of the URI holds an '@'")]
-    At {
-        /// Where.
-        part: &'static str,
-    },
-    /// A word without `=`.
-    #[error("a word of the connection text has no '=' after it")]
-    NoEquals,
-    /// A quoted value without its end.
-    #[error("a value of the connection text has a quotation mark without its partner")]
-    OpenQuote,
-    /// A keyword that libpq does not know either.
-    #[error("the connection text holds an unknown parameter{name}")]
-    Unknown {
-        /// Its name, if no password can be in it, after a space.
-        name: String,
-    },
-    /// Something that this program cannot do.
-    #[error("the connection parameter {name} is not supported")]
-    Unsupported {
-        /// Its name.
-        name: String,
-    },
-    /// Something that must not be there.
-    #[error("the connection text holds a NUL character")]
-    Nul,
-}
-
-impl Fault for BadParameters {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Encoding { .. }
-            | Self::At { .. }
-            | Self::NoEquals
-            | Self::OpenQuote
-            | Self::Unknown { .. }
-            | Self::Unsupported { .. }
-            | Self::Nul => Kind::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Encoding { .. } | Self::At { .. } => {
-                "Encode what is special in user, password and names: @ is %40, / is %2F, : is %3A, % is %25. \
-                 Better leave the password out, and put it into ~/.pgpass."
-            }
-            Self::NoEquals | Self::OpenQuote | Self::Nul => {
-                "Write postgres://USER@HOST/DATABASE, or postgres:host=HOST dbname=DATABASE with '…' around values that hold spaces."
-            }
-            Self::Unknown { .. } => "The parameters are those of libpq, such as host, port, dbname, user, sslmode.",
-            Self::Unsupported { .. } => "Leave it out if the connection is good enough without it.",
-        };
-        Some(hint.to_owned())
-    }
-}
 
 /// The parameters of a connection as they are written. `Debug` and `Display` leave secrets out.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -294,69 +229,6 @@ impl Parameters {
         }
         self.add(name, Zeroizing::new(value.to_owned()), &[], true)
     }
-}
-
-fn read_value(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Zeroizing<String>, BadParameters> {
-    let mut value = Zeroizing::new(String::with_capacity(64));
-    let is_quoted = letters.next_if_eq(&'\'').is_some();
-    loop {
-        match letters.peek().copied() {
-            None if is_quoted => return Err(BadParameters::OpenQuote),
-            None => return Ok(value),
-            Some('\\') => {
-                letters.next();
-                value.extend(letters.next());
-            }
-            Some('\'') if is_quoted => {
-                letters.next();
-                return Ok(value);
-            }
-            Some(letter) if !is_quoted && letter.is_whitespace() => return Ok(value),
-            Some(letter) => {
-                letters.next();
-                value.push(letter);
-            }
-        }
-    }
-}
-
-fn decode(text: &str, part: &'static str) -> Result<Zeroizing<String>, BadParameters> {
-    let bad = || BadParameters::Encoding { part };
-    let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        if octet != b'%' {
-            octets.push(octet);
-            continue;
-        }
-        let pair = [rest.next().ok_or_else(bad)?, rest.next().ok_or_else(bad)?];
-        let mut decoded = [0];
-        hex::decode_to_slice(pair, &mut decoded).map_err(|_| bad())?;
-        octets.push(decoded[0]);
-    }
-    if octets.contains(&0) {
-        return Err(bad());
-    }
-    let text = std::str::from_utf8(&octets).map_err(|_| bad())?;
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~/*,".contains(&octet) {
-            encoded.push(char::from(octet));
-        } else {
-            encoded.extend(['%', hex_digit(octet >> 4), hex_digit(octet & 15)]);
-        }
-    }
-    encoded
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from_digit(value.into(), 16)
-        .expect("four bits")
-        .to_ascii_uppercase()
 }
 
 impl fmt::Display for Parameters {

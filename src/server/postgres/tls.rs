@@ -6,34 +6,29 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::CertificateError;
 use rustls::ClientConfig;
-use rustls::DigitallySignedStruct;
-use rustls::Error as TlsError;
+use rustls::InconsistentKeys;
 use rustls::RootCertStore;
-use rustls::SignatureScheme;
 use rustls::SupportedProtocolVersion;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::danger::ServerCertVerified;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::ServerName;
-use rustls::pki_types::UnixTime;
 use rustls::pki_types::pem::PemObject;
-use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::sign::SingleCertAndKey;
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::parameters::Parameters;
 use super::values::choice;
 use super::values::value;
+use super::verifier::Check;
+use super::verifier::Verifier;
 
 /// How safe the connection has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +126,7 @@ impl Tls {
         let mut config = match &self.certificate {
             Some((certificate, key)) => {
                 let (chain, key) = (certificates(certificate)?, private_key(key)?);
-                let with = builder.with_client_auth_cert(chain, key);
-                with.map_err(|error| tls(place, &error.to_string(), "sslkey must be the key of sslcert."))?
+                builder.with_client_cert_resolver(Arc::new(own_certificate(&provider, chain, key, place)?))
             }
             None => builder.with_no_client_auth(),
         };
@@ -289,6 +283,26 @@ fn unusable(path: &Path, what: String, hint: &str) -> Error {
     }
 }
 
+/// What the client shows. rustls would refuse certificates of X.509 version 1 here, which many authorities of their own give and every server
+/// takes; whether the key fits such a certificate, the server says.
+fn own_certificate(
+    provider: &CryptoProvider,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    place: &str,
+) -> Result<SingleCertAndKey, Error> {
+    let unfit = |error: &rustls::Error| tls(place, &error.to_string(), "sslkey must be the key of sslcert.");
+    let key = provider
+        .key_provider
+        .load_private_key(key)
+        .map_err(|error| unfit(&error))?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(unfit(&error)),
+        Ok(()) | Err(_) => Ok(SingleCertAndKey::from(certified)),
+    }
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let hint = "It must hold certificates in PEM form.";
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -304,6 +318,9 @@ fn revocations(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>
     read.map_err(|error| unusable(path, error.to_string(), "It must hold revocation lists in PEM form."))
 }
 
+/// What the file of a locked key holds before the key.
+const LOCKED: &[u8] = b"ENCRYPTED";
+
 /// As libpq: a key is for its owner alone, or belongs to root and is for its group too.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     let metadata =
@@ -313,91 +330,14 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
         let what = format!("others may read this key (mode {:o})", metadata.mode() & 0o7777);
         return Err(unusable(path, what, "Make it its owner's alone: chmod 0600."));
     }
-    let hint = "It must hold a key in PEM form that is not locked by a passphrase.";
-    PrivateKeyDer::from_pem_file(path).map_err(|error| unusable(path, error.to_string(), hint))
-}
-
-/// What is checked of the certificate of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Check {
-    Nothing,
-    Chain,
-    Name,
-}
-
-/// Checks as much of the certificate as the mode asks for; that the server holds its key is always checked.
-#[derive(Debug)]
-struct Verifier {
-    provider: Arc<CryptoProvider>,
-    check: Check,
-    roots: Vec<CertificateDer<'static>>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
-}
-
-impl Verifier {
-    /// The chain, or the certificate itself among the trusted ones: a certificate that vouches for itself is common, and webpki refuses it
-    /// only after its dates were checked.
-    fn check_chain(
-        &self,
-        end: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<(), TlsError> {
-        let Some(chain) = &self.chain else { return Ok(()) };
-        match chain.verify_server_cert(end, between, name, &[], now) {
-            // The name is the business of the caller.
-            Ok(_)
-            | Err(TlsError::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(()),
-            Err(TlsError::InvalidCertificate(CertificateError::Other(other)))
-                if other.to_string().contains("CaUsedAsEndEntity") && self.roots.iter().any(|root| root == end) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+    let text = fs::read(path).map(Zeroizing::new);
+    let text = text.map_err(|error| unusable(path, error.to_string(), "It must hold the key of sslcert."))?;
+    // Both forms say so in their first lines: `BEGIN ENCRYPTED PRIVATE KEY`, and `Proc-Type: 4,ENCRYPTED`.
+    if text.windows(LOCKED.len()).any(|word| word == LOCKED) {
+        let hint =
+            "Give a key that is not locked, in a file for its owner alone: openssl pkey -in LOCKED -out KEY makes one.";
+        return Err(unusable(path, "this key is locked by a passphrase".to_owned(), hint));
     }
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        _ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        self.check_chain(end, between, name, now)?;
-        if self.check == Check::Name {
-            verify_server_name(&ParsedCertificate::try_from(end)?, name)?;
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    PrivateKeyDer::from_pem_slice(&text)
+        .map_err(|error| unusable(path, error.to_string(), "It must hold a key in PEM form."))
 }

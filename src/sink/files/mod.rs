@@ -1,7 +1,7 @@
 //! A folder of this machine as the place of a restore.
 //!
 //! Everything is made in a private folder beside the target and on its file system, with a name that begins with
-//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, a last `syncfs` makes it last and one rename makes it
+//! [`TEMP_PREFIX`](crate::base::durable::TEMP_PREFIX); at commit, everything in it is made to last and one rename makes it
 //! the target. What a killed restore left there is removed by the next one to the same target: [`claim`](crate::base::claim).
 //! The target must not exist, or be an empty folder, which is then replaced. Dropped without a commit, all is removed.
 //!
@@ -18,6 +18,7 @@
 mod behind;
 mod fill;
 mod folders;
+mod last;
 mod maker;
 mod remove;
 mod staging;

@@ -24,6 +24,7 @@ use rustix::fs::Uid;
 use rustix::io::Errno;
 
 use super::super::Error;
+use super::last;
 use super::remove;
 use crate::base::claim;
 use crate::base::claim::Claim;
@@ -123,7 +124,7 @@ impl Staging {
 
     /// Makes everything in it last.
     pub(super) fn settle(&self) -> Result<(), Error> {
-        rustix::fs::syncfs(&self.root).map_err(|errno| self.write_error(errno.into()))
+        last::make_last(self.root.as_fd()).map_err(|errno| self.write_error(errno.into()))
     }
 
     /// Makes the attributes of the folder itself last, which may belong to somebody else by now, and gives it the name of the target.

@@ -20,8 +20,14 @@ use crate::server::postgres::quote::literal;
 /// States of failures that may be gone once more has been made: something is missing, or two sessions waited for each other.
 const TRIED_AGAIN: [&str; 8] = ["42P01", "42883", "42704", "42703", "42830", "42809", "40P01", "55P03"];
 
-/// Makes `groups`, which stand in the order of the dump, on as many as `jobs` sessions.
-pub(super) async fn build(links: Links, groups: Vec<Group>, jobs: usize, selected: bool) -> Result<Account, Error> {
+/// What was made beside each other of the entries after the rows, and what is left.
+pub(super) struct Built {
+    account: Account,
+    rest: Vec<Work>,
+}
+
+/// Makes what of `groups`, which stand in the order of the dump, can be made on as many as `jobs` sessions, beside those that read.
+pub(super) async fn indexes(links: Links, groups: Vec<Group>, jobs: usize, selected: bool) -> Result<Built, Error> {
     let sizes = sizes(&links).await?;
     let phases = Phases::new(groups, &sizes);
     let mut account = Account::default();
@@ -31,6 +37,12 @@ pub(super) async fn build(links: Links, groups: Vec<Group>, jobs: usize, selecte
     let mut rest = phases.rest;
     rest.extend(again);
     rest.sort_by_key(|work| work.order);
+    Ok(Built { account, rest })
+}
+
+/// Makes what is left: among it policies, after which not everybody can read every row.
+pub(super) async fn rest(links: Links, built: Built, selected: bool) -> Result<Account, Error> {
+    let Built { mut account, rest } = built;
     in_order(&links, rest, selected, &mut account).await?;
     Ok(account)
 }

@@ -1,8 +1,11 @@
 //! What goes wrong at a PostgreSQL target, before it becomes the error of a sink.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use tokio_postgres::error::DbError;
+
+use crate::sink;
 
 /// Why something at the target could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -78,4 +81,34 @@ pub(super) fn state(error: &tokio_postgres::Error) -> Option<(&str, &str)> {
     error
         .as_db_error()
         .map(|server: &DbError| (server.code().code(), server.message()))
+}
+
+/// What a caller of the sink is told; `shown` is how the target is written.
+pub(super) fn outer(shown: &str, error: Error) -> sink::Error {
+    let target = shown.to_owned();
+    match error {
+        Error::Target(reason) => sink::Error::Target {
+            target: PathBuf::from(target),
+            reason,
+        },
+        Error::Check(reason) => sink::Error::Check {
+            path: PathBuf::from(target),
+            reason,
+        },
+        Error::Statements(reason) => sink::Error::Database {
+            target,
+            reason,
+            hint: Some(
+                "Roles, extensions and tablespaces must be there before: --globals makes roles and tablespaces, --no-owner and \
+                 --no-privileges do without roles."
+                    .to_owned(),
+            ),
+        },
+        Error::Connect { reason, hint } => sink::Error::Database { target, reason, hint },
+        error @ (Error::Server { .. } | Error::Dump(_) | Error::Interrupted | Error::Runtime(_)) => sink::Error::Database {
+            target,
+            reason: error.to_string(),
+            hint: None,
+        },
+    }
 }

@@ -1,4 +1,4 @@
-//! Rows into tables: one COPY for each open stream, each on a session of its own, and the rows read back once a table is whole.
+//! Rows into tables: one COPY for each open stream, each on a session of its own. A table that is whole is compared with its source.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,11 +10,14 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use futures_util::SinkExt as _;
-use futures_util::StreamExt as _;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
+use super::compare::Comparisons;
+use super::compare::Tally;
+use super::compare::columns;
+use super::compare::shown;
 use super::engine::Engine;
 use super::engine::Running;
 use super::error::Error;
@@ -22,7 +25,6 @@ use super::link::Link;
 use super::link::Links;
 use crate::base::parallel::Pool;
 use crate::bundle::entry::Rows;
-use crate::server::postgres::layout::Format;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::layout::Table;
 use crate::server::postgres::quote;
@@ -56,28 +58,13 @@ impl Drop for Chunk {
     }
 }
 
-/// What is known about the rows of one table.
-#[derive(Clone, Debug, Default)]
-struct Tally {
-    /// Streams that have not ended.
-    open: usize,
-    expected: Rows,
-    /// Whether a stream said nothing about its rows.
-    unknown: bool,
-    /// Rows that the server took.
-    loaded: u64,
-}
-
 /// What the tasks share.
 struct Shared {
     links: Links,
     tables: Vec<Table>,
     tallies: Mutex<Vec<Tally>>,
-    check: RowCheck,
     /// Sessions that load.
     loading: Semaphore,
-    /// Sessions that read back.
-    reading: Semaphore,
 }
 
 /// What a stream said at its end.
@@ -93,8 +80,11 @@ enum End {
 struct OpenCopy {
     give: mpsc::Sender<Cursor<Chunk>>,
     expected: Arc<Mutex<End>>,
-    running: Running<Result<(), Error>>,
+    running: Copying,
 }
+
+/// A stream on its way; the last one of a table gives which table is whole.
+type Copying = Running<Result<Option<(usize, Tally)>, Error>>;
 
 /// The loading of all tables of a plan.
 pub(super) struct Loader {
@@ -102,7 +92,9 @@ pub(super) struct Loader {
     /// Streams of the plan: which table they belong to.
     streams: BTreeMap<String, usize>,
     open: BTreeMap<String, OpenCopy>,
-    finishing: Vec<Running<Result<(), Error>>>,
+    finishing: Vec<Copying>,
+    comparisons: Comparisons,
+    check: RowCheck,
     most_open: usize,
     pool: Pool,
 }
@@ -122,19 +114,20 @@ impl Loader {
             open: table.streams.len(),
             ..Tally::default()
         };
+        let comparisons = Comparisons::new(links.clone(), check, jobs);
         let shared = Shared {
             links,
             tallies: Mutex::new(plan.tables.iter().map(tally).collect()),
             tables: plan.tables.clone(),
-            check,
             loading: Semaphore::new(most_open),
-            reading: Semaphore::new(jobs.max(1)),
         };
         Ok(Self {
             shared: Arc::new(shared),
             streams,
             open: BTreeMap::new(),
             finishing: Vec::new(),
+            comparisons,
+            check,
             most_open,
             pool: Pool::new(2 * CHUNKS_WAITING),
         })
@@ -199,7 +192,7 @@ impl Loader {
             return Ok(());
         }
         // The session has ended before its rows: its own error says why.
-        engine.wait(&open.running)??;
+        let _whole = engine.wait(&open.running)??;
         Err(Error::Dump(format!("the rows of {stream} were not taken")))
     }
 
@@ -217,21 +210,30 @@ impl Loader {
         self.reap(engine, false)
     }
 
-    /// Looks at the tables that are done; waits for the others if `all` are needed.
+    /// Looks at the streams that are done, and begins to compare the tables that are whole; waits for the other streams if `all` are needed.
     fn reap(&mut self, engine: &Engine, all: bool) -> Result<(), Error> {
         for running in std::mem::take(&mut self.finishing) {
-            if all {
-                engine.wait(&running)??;
+            let whole = if all {
+                engine.wait(&running)??
             } else if let Some(result) = running.poll() {
-                result?;
+                result?
             } else {
                 self.finishing.push(running);
+                continue;
+            };
+            if let Some((table, tally)) = whole {
+                self.comparisons.begin(engine, &self.shared.tables[table], &tally)?;
             }
         }
-        Ok(())
+        self.comparisons.reap()
     }
 
-    /// Waits until all rows are in their tables and have been compared. Unless only some tables were chosen, every stream of the plan
+    /// Waits until every whole table has been compared.
+    pub(super) fn compare(&mut self, engine: &Engine) -> Result<(), Error> {
+        self.comparisons.finish(engine)
+    }
+
+    /// Waits until all rows are in their tables. Unless only some tables were chosen, every stream of the plan
     /// must have come.
     pub(super) fn finish(&mut self, engine: &Engine, selected: bool) -> Result<(), Error> {
         if let Some(stream) = self.open.keys().next() {
@@ -265,19 +267,19 @@ impl Loader {
         let (tables, rows) = counted.fold((0, 0), |(tables, rows), (_, tally)| {
             (tables + 1, rows + tally.expected.count)
         });
-        let how = self.shared.check;
+        let how = self.check;
         (how != RowCheck::None).then_some(Compared { tables, rows, how })
     }
 }
 
-/// One stream into its table; after the last of a table, its rows are read back.
+/// One stream into its table.
 async fn copy(
     shared: Arc<Shared>,
     table: usize,
     first_bytes: u64,
     take: mpsc::Receiver<Cursor<Chunk>>,
     expected: Arc<Mutex<End>>,
-) -> Result<(), Error> {
+) -> Result<Option<(usize, Tally)>, Error> {
     let target = &shared.tables[table];
     let permit = shared.loading.acquire().await;
     let link = shared.links.take().await?;
@@ -289,10 +291,7 @@ async fn copy(
     let End::Rows(rows) = rows else {
         return Err(Error::Dump(format!("the rows of {} ended early", shown(target))));
     };
-    if let Some(tally) = shared.settle(table, loaded, rows) {
-        shared.compare(table, &tally).await?;
-    }
-    Ok(())
+    Ok(shared.settle(table, loaded, rows).map(|tally| (table, tally)))
 }
 
 impl Shared {
@@ -308,49 +307,12 @@ impl Shared {
         }
         (tally.open == 0).then(|| tally.clone())
     }
-
-    /// Compares a whole table with its source.
-    async fn compare(&self, table: usize, tally: &Tally) -> Result<(), Error> {
-        let table = &self.tables[table];
-        if self.check == RowCheck::None || tally.unknown {
-            return Ok(());
-        }
-        if tally.loaded != tally.expected.count {
-            return Err(Error::Check(format!(
-                "the table {} took {} rows, and the source gave {}",
-                shown(table),
-                tally.loaded,
-                tally.expected.count
-            )));
-        }
-        if self.check != RowCheck::Fingerprint || tally.expected.count == 0 {
-            return Ok(());
-        }
-        let _permit = self.reading.acquire().await;
-        let link = self.links.take().await?;
-        let found = read_back(&link, table).await?;
-        self.links.give(link);
-        if found == tally.expected {
-            return Ok(());
-        }
-        Err(Error::Check(format!(
-            "the table {} reads back as {} rows with fingerprint {}, and the source gave {} rows with fingerprint {}",
-            shown(table),
-            found.count,
-            found.fingerprint,
-            tally.expected.count,
-            tally.expected.fingerprint
-        )))
-    }
 }
 
 async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver<Cursor<Chunk>>) -> Result<u64, Error> {
     let what = || format!("loading {}", shown(table));
     let name = quote::qualified(&table.schema, &table.name);
-    let mut options = vec![match table.format {
-        Format::Text => "FORMAT text",
-        Format::Binary => "FORMAT binary",
-    }];
+    let mut options = vec![table.format.option()];
     if freeze {
         // A table that is emptied in the same transaction may be written frozen, and without a log where the server keeps a minimal one.
         link.run(&what(), &format!("BEGIN; TRUNCATE ONLY {name}")).await?;
@@ -378,35 +340,4 @@ async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver
         link.run(&what(), "COMMIT").await?;
     }
     Ok(rows)
-}
-
-async fn read_back(link: &Link, table: &Table) -> Result<Rows, Error> {
-    let what = format!("reading {} back", shown(table));
-    let name = quote::qualified(&table.schema, &table.name);
-    let sql = format!("COPY {name}{} TO STDOUT", columns(table));
-    let stream = link
-        .client()
-        .copy_out(sql.as_str())
-        .await
-        .map_err(|error| link.failed(&what, &error))?;
-    let mut stream = std::pin::pin!(stream);
-    let mut rows = Rows::default();
-    while let Some(row) = stream.next().await {
-        // One message is one row.
-        let row = row.map_err(|error| link.failed(&what, &error))?;
-        rows.add(row.strip_suffix(b"\n").unwrap_or(&row));
-    }
-    Ok(rows)
-}
-
-/// ` (a, b)`; a table without columns has no list.
-fn columns(table: &Table) -> String {
-    if table.columns.is_empty() {
-        return String::new();
-    }
-    format!(" ({})", quote::identifiers(&table.columns))
-}
-
-fn shown(table: &Table) -> String {
-    format!("{}.{}", table.schema, table.name)
 }

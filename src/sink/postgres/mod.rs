@@ -4,11 +4,16 @@
 //! in which members come is that of [`crate::server::postgres::layout`].
 
 mod build;
+mod compare;
+mod creation;
 mod engine;
 mod error;
 mod filter;
+mod fit;
 mod link;
 mod load;
+mod member;
+mod objects;
 pub mod options;
 mod phases;
 mod relocate;
@@ -21,17 +26,20 @@ mod toc;
 use std::io;
 use std::io::BufRead;
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::engine::Engine;
 use self::error::Error as Inner;
+use self::error::outer;
 use self::filter::Filter;
 use self::link::Door;
 use self::link::Link;
 use self::link::Links;
 use self::load::Loader;
+use self::member::Member;
+use self::member::below;
+use self::objects::Objects;
 use self::options::Landing;
 use self::options::PostgresSinkOptions;
 use self::relocate::Relocation;
@@ -65,20 +73,6 @@ const SCRIPT_CHUNK_BYTES: usize = 64 << 10;
 /// How long a staged database may take to be dropped when a restore fails.
 const DROP_TIME: Duration = Duration::from_secs(30);
 
-/// The members of a dump that a restore reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Member {
-    Plan,
-    Globals,
-    PreData,
-    Rows,
-    LargeObjects,
-    Sequences,
-    PostData,
-    /// For other programs.
-    Other,
-}
-
 /// Restores one dump to one database.
 pub struct PostgresSink {
     /// How the target is written, without secrets.
@@ -102,6 +96,7 @@ struct Filling {
     main: Arc<Link>,
     loader: Loader,
     script: Option<(Member, Script)>,
+    objects: Option<Objects>,
     post_data: Kept,
     structured: bool,
 }
@@ -120,7 +115,7 @@ impl PostgresSink {
             .iter()
             .map(|endpoint| endpoint.host.as_str())
             .collect();
-        staging::refuse_protected(&hosts, &name, &options.protected).map_err(failed)?;
+        fit::refuse_protected(&hosts, &name, &options.protected).map_err(failed)?;
         let engine = Engine::new(cancel).map_err(failed)?;
         let door = Door::new(conninfo, options.role.clone());
         let look = {
@@ -153,7 +148,7 @@ impl PostgresSink {
             path: path.clone(),
             source,
         };
-        match member(&below) {
+        match Member::of(&below) {
             Member::Rows => {
                 let read = self.rows(&below, size, content);
                 read.map_err(|error| outer(&self.shown, error))?.map_err(unread)
@@ -201,17 +196,22 @@ impl PostgresSink {
                 Ok(())
             }
             Member::PostData => self.keep(bytes),
-            Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences => {
+            Member::LargeObjects => {
+                let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+                let begin = || Objects::begin(&self.engine, filling.links.clone(), self.filter.clone());
+                filling.objects.get_or_insert_with(begin).feed(&self.engine, bytes)
+            }
+            Member::Globals | Member::PreData | Member::Sequences => {
                 let filling = self.filling.as_mut().ok_or_else(no_plan)?;
                 let (of, mut script) = filling
                     .script
                     .take()
-                    .unwrap_or_else(|| (member, Script::new(word(member))));
+                    .unwrap_or_else(|| (member, Script::new(member.word())));
                 if of != member {
                     return Err(Inner::Dump(format!(
                         "{} begins before the end of {}",
-                        word(member),
-                        word(of)
+                        member.word(),
+                        of.word()
                     )));
                 }
                 script.feed(bytes)?;
@@ -235,7 +235,7 @@ impl PostgresSink {
 
     /// The end of a member.
     fn end(&mut self, path: &EntryPath) -> Result<(), Inner> {
-        let member = member(&below(path));
+        let member = Member::of(&below(path));
         if self.is_left_out(member) {
             return Ok(());
         }
@@ -245,9 +245,12 @@ impl PostgresSink {
                 let filling = self.filling.as_mut().ok_or_else(no_plan)?;
                 filling.post_data.finish(&self.filter)
             }
-            member @ (Member::Globals | Member::PreData | Member::LargeObjects | Member::Sequences) => {
-                self.end_script(member)
+            Member::LargeObjects => {
+                let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+                filling.objects.iter_mut().for_each(Objects::end);
+                Ok(())
             }
+            member @ (Member::Globals | Member::PreData | Member::Sequences) => self.end_script(member),
             Member::Rows | Member::Other => Ok(()),
         }
     }
@@ -257,11 +260,11 @@ impl PostgresSink {
         let (_, mut script) = filling
             .script
             .take()
-            .unwrap_or_else(|| (member, Script::new(word(member))));
+            .unwrap_or_else(|| (member, Script::new(member.word())));
         let pieces = script.last()?;
         let running = script.run(pieces, Arc::clone(&filling.main), self.filter.clone());
         let account = self.engine.run(running)?.into_account();
-        account.settle(word(member))?;
+        account.settle(member.word())?;
         self.notes.extend(account.notes);
         filling.structured |= member == Member::PreData;
         Ok(())
@@ -284,10 +287,10 @@ impl PostgresSink {
         let staged = self.target.staged(&self.options)?;
         self.staged = Some(staged.clone());
         {
-            let (target, door, options) = (Arc::clone(&self.target), self.door.clone(), self.options.clone());
+            let (target, options) = (Arc::clone(&self.target), self.options.clone());
             let (staged, creation) = (staged.clone(), plan.creation.clone());
             self.engine
-                .run(async move { target.create(&door, &staged, &creation, &options).await })?;
+                .run(async move { target.create(&staged, &creation, &options).await })?;
         }
         self.relocate(&mut plan, &staged)?;
         let links = Links::new(self.door.clone(), staged.name.clone(), self.target.version);
@@ -301,6 +304,7 @@ impl PostgresSink {
             main: Arc::new(main),
             loader,
             script: None,
+            objects: None,
             post_data: Kept::new(layout::POST_DATA),
             structured: false,
         });
@@ -369,8 +373,12 @@ impl PostgresSink {
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
         filling.loader.finish(&self.engine, self.options.selected.is_some())?;
         let groups = filling.post_data.take(all);
-        let building = build::build(filling.links.clone(), groups, self.options.jobs, self.filter.selected);
-        let account = self.engine.run(building)?;
+        let selected = self.filter.selected;
+        let indexes = build::indexes(filling.links.clone(), groups, self.options.jobs, selected);
+        let built = self.engine.run(indexes)?;
+        filling.loader.compare(&self.engine)?;
+        let rest = build::rest(filling.links.clone(), built, selected);
+        let account = self.engine.run(rest)?;
         account.settle(layout::POST_DATA)?;
         self.notes.extend(account.notes);
         Ok(())
@@ -378,6 +386,10 @@ impl PostgresSink {
 
     fn complete(&mut self) -> Result<(), Inner> {
         self.build(true)?;
+        let filling = self.filling.as_mut().ok_or_else(no_plan)?;
+        if let Some(objects) = filling.objects.take() {
+            self.notes.extend(objects.finish(&self.engine)?);
+        }
         let filling = self.filling.as_mut().ok_or_else(no_plan)?;
         let schema = self
             .filter
@@ -415,7 +427,7 @@ impl Sink for PostgresSink {
             Node::Directory => Ok(()),
             Node::File { size, .. } => {
                 self.take(&entry.path, *size, content)?;
-                let rows = member(&below(&entry.path)) == Member::Rows;
+                let rows = Member::of(&below(&entry.path)) == Member::Rows;
                 let ended = if rows {
                     self.end_rows(&entry.path, None)
                 } else {
@@ -435,7 +447,7 @@ impl Sink for PostgresSink {
     }
 
     fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
-        let rows = member(&below(&stream.path)) == Member::Rows;
+        let rows = Member::of(&below(&stream.path)) == Member::Rows;
         let ended = if rows {
             self.end_rows(&stream.path, stream.rows)
         } else {
@@ -485,72 +497,4 @@ impl Drop for PostgresSink {
 
 fn no_plan() -> Inner {
     Inner::Dump(format!("{} did not come first", layout::PLAN))
-}
-
-/// What stands behind the label.
-fn below(path: &EntryPath) -> String {
-    let text = String::from_utf8_lossy(path.as_bytes());
-    text.split_once('/')
-        .map(|(_, rest)| rest.to_owned())
-        .unwrap_or_default()
-}
-
-fn member(below: &str) -> Member {
-    match below {
-        layout::PLAN => Member::Plan,
-        layout::GLOBALS => Member::Globals,
-        layout::PRE_DATA => Member::PreData,
-        layout::LARGE_OBJECTS => Member::LargeObjects,
-        layout::SEQUENCES => Member::Sequences,
-        layout::POST_DATA => Member::PostData,
-        _ if below
-            .strip_prefix(layout::DATA)
-            .is_some_and(|rest| rest.starts_with('/')) =>
-        {
-            Member::Rows
-        }
-        _ => Member::Other,
-    }
-}
-
-fn word(member: Member) -> &'static str {
-    match member {
-        Member::Plan => layout::PLAN,
-        Member::Globals => layout::GLOBALS,
-        Member::PreData => layout::PRE_DATA,
-        Member::LargeObjects => layout::LARGE_OBJECTS,
-        Member::Sequences => layout::SEQUENCES,
-        Member::PostData => layout::POST_DATA,
-        Member::Rows => layout::DATA,
-        Member::Other => layout::RESTORE,
-    }
-}
-
-fn outer(shown: &str, error: Inner) -> Error {
-    let target = shown.to_owned();
-    match error {
-        Inner::Target(reason) => Error::Target {
-            target: PathBuf::from(target),
-            reason,
-        },
-        Inner::Check(reason) => Error::Check {
-            path: PathBuf::from(target),
-            reason,
-        },
-        Inner::Statements(reason) => Error::Database {
-            target,
-            reason,
-            hint: Some(
-                "Roles, extensions and tablespaces must be there before: --globals makes roles and tablespaces, --no-owner and \
-                 --no-privileges do without roles."
-                    .to_owned(),
-            ),
-        },
-        Inner::Connect { reason, hint } => Error::Database { target, reason, hint },
-        error @ (Inner::Server { .. } | Inner::Dump(_) | Inner::Interrupted | Inner::Runtime(_)) => Error::Database {
-            target,
-            reason: error.to_string(),
-            hint: None,
-        },
-    }
 }

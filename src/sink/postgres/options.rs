@@ -50,7 +50,7 @@ impl Default for PostgresSinkOptions {
             privileges: true,
             role: None,
             check: RowCheck::default(),
-            analyze: true,
+            analyze: false,
             selected: None,
             jobs: 1,
         }

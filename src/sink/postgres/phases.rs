@@ -2,7 +2,8 @@
 //!
 //! 1. Indexes, primary keys, unique and exclusion constraints: beside each other, the largest table first.
 //! 2. Indexes are attached to those of partitioned tables.
-//! 3. Foreign keys, beside each other as long as no two share a table.
+//! 3. Foreign keys, beside each other as long as no two share a table: those between plain tables as soon as the indexes of both are made,
+//!    those of partitioned tables after the second step.
 //! 4. Everything else in the order of the dump, which is always a valid order.
 //!
 //! An entry that failed only because something does not exist yet, or because of a lock, is tried once more among the rest.
@@ -24,11 +25,14 @@ pub(super) struct Work {
     pub(super) locks: Vec<(Qualified, bool)>,
     /// About how much there is to do.
     pub(super) weight: u64,
+    /// Whether it is a foreign key, which needs the indexes of its tables.
+    pub(super) is_reference: bool,
 }
 
 /// All entries after the rows.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Phases {
+    /// Indexes, and foreign keys between plain tables.
     pub(super) indexes: Vec<Work>,
     pub(super) attachments: Vec<Work>,
     pub(super) references: Vec<Work>,
@@ -44,16 +48,19 @@ impl Phases {
             let kind = group.header.kind.clone();
             let locks = locks(&group);
             let known = !locks.is_empty() && locks.iter().all(|(table, _)| !late.contains(table));
+            let plain = locks.iter().all(|(table, _)| sizes.contains_key(table));
             let weight = locks.iter().filter_map(|(table, _)| sizes.get(table)).sum();
             let work = Work {
                 order,
                 group,
                 locks,
                 weight,
+                is_reference: kind == "FK CONSTRAINT",
             };
             match kind.as_str() {
                 "INDEX" | "CONSTRAINT" if known => phases.indexes.push(work),
                 "INDEX ATTACH" => phases.attachments.push(work),
+                "FK CONSTRAINT" if known && plain => phases.indexes.push(work),
                 "FK CONSTRAINT" if known => phases.references.push(work),
                 _ => phases.rest.push(work),
             }
@@ -97,13 +104,26 @@ impl Work {
     }
 }
 
-/// Takes the first of `waiting` that can run beside all of `running`.
+impl Work {
+    /// Whether this is a foreign key on a table of which `other` is an index.
+    fn needs(&self, other: &Self) -> bool {
+        let shared = || {
+            self.locks
+                .iter()
+                .any(|(mine, _)| other.locks.iter().any(|(theirs, _)| mine == theirs))
+        };
+        self.is_reference && !other.is_reference && shared()
+    }
+}
+
+/// Takes the first of `waiting` that can run beside all of `running`, and needs nothing that still waits.
 pub(super) fn take_next<'a>(
     waiting: &mut Vec<Work>,
     running: &(impl Iterator<Item = &'a Work> + Clone),
 ) -> Option<Work> {
     let free = |work: &Work| running.clone().all(|other| !work.conflicts(other));
-    let at = waiting.iter().position(free)?;
+    let ready = |work: &Work| waiting.iter().all(|other| !work.needs(other));
+    let at = waiting.iter().position(|work| free(work) && ready(work))?;
     Some(waiting.remove(at))
 }
 
@@ -169,6 +189,18 @@ mod tests {
         let first = take_next(&mut waiting, &[].iter()).expect("nothing runs");
         let second = take_next(&mut waiting, &[first].iter()).expect("one has other tables");
         assert_eq!(second.order, 2);
+        // A key between plain tables waits for their indexes alone.
+        let sizes = ["a", "b", "c", "d"].map(|name| (("s".to_owned(), name.to_owned()), 1));
+        let groups = vec![
+            group("FK CONSTRAINT", key),
+            group("FK CONSTRAINT", other),
+            group("CONSTRAINT", "ALTER TABLE ONLY s.b ADD CONSTRAINT k PRIMARY KEY (id);"),
+        ];
+        let mut waiting = Phases::new(groups, &BTreeMap::from(sizes)).indexes;
+        let mut next = |running: &[Work]| take_next(&mut waiting, &running.iter()).map(|work| work.order);
+        assert_eq!(next(&[]), Some(1), "the tables of the first still get a key");
+        assert_eq!(next(&[]), Some(2));
+        assert_eq!(next(&[]), Some(0));
         let indexes = ["CREATE INDEX i ON s.a (x);", "CREATE INDEX j ON s.a (y);"];
         let indexes = indexes.map(|text| group("INDEX", text)).to_vec();
         let works = Phases::new(indexes, &BTreeMap::new()).indexes;

@@ -1,8 +1,16 @@
 //! The database that a restore fills under another name, and the moment in which it gets its own.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use tokio::time::sleep;
+
+use super::creation::Existing;
+use super::creation::locale;
 use super::error::Error;
+use super::fit::NAME_BYTES_MAX;
+use super::fit::first_object;
+use super::fit::may_create;
 use super::link::Door;
 use super::link::Link;
 use super::options::Landing;
@@ -11,7 +19,6 @@ use crate::base::random;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::quote::identifier;
 use crate::server::postgres::quote::literal;
-use crate::server::postgres::session;
 
 /// What stands between a database's name and the random end of a staged one's.
 const MARK: &str = "_hub_tmp_";
@@ -19,11 +26,9 @@ const MARK: &str = "_hub_tmp_";
 /// What the comment of a staged database begins with.
 const COMMENT: &str = "hub-backup: staged restore of ";
 
-/// Longest name of anything in PostgreSQL.
-const NAME_BYTES_MAX: usize = 63;
-
-/// Databases of the server itself.
-const SYSTEM: [&str; 3] = ["postgres", "template0", "template1"];
+/// How often the sessions of a staged database are looked at before it gets its name, and what is between two looks.
+const LOOKS_MAX: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
 /// The target, looked at and found fit.
 pub(super) struct Target {
@@ -38,16 +43,6 @@ pub(super) struct Target {
     pub(super) existing: Option<Existing>,
     /// What the operator should know.
     pub(super) notes: Vec<String>,
-}
-
-/// An empty database that is there.
-#[derive(Clone, Debug)]
-pub(super) struct Existing {
-    pub(super) oid: String,
-    owner: String,
-    creation: Creation,
-    /// Whether it has privileges or settings of its own.
-    special: bool,
 }
 
 /// A staged database.
@@ -99,8 +94,14 @@ impl Target {
             notes: Vec::new(),
         };
         target.refuse_unfit(door, options).await?;
-        if options.landing == Landing::Staged {
-            target.sweep(door).await?;
+        match options.landing {
+            Landing::Staged => target.sweep(door).await?,
+            Landing::InPlace => {}
+            Landing::Schema(_) => {
+                // Locks are the database's, and a staged schema is locked while it is filled.
+                target.maintenance = door.writer(&target.name, target.version).await?;
+                target.sweep_schemas().await?;
+            }
         }
         Ok(target)
     }
@@ -165,6 +166,38 @@ impl Target {
         Ok(())
     }
 
+    /// The same for schemas in a database in use.
+    async fn sweep_schemas(&mut self) -> Result<(), Error> {
+        let sql = format!(
+            "SELECT n.nspname, pg_catalog.pg_try_advisory_lock({}) FROM pg_catalog.pg_namespace n WHERE n.nspname LIKE '%{}%' \
+             AND pg_catalog.obj_description(n.oid, 'pg_namespace') LIKE {}",
+            lock_of("n.nspname"),
+            MARK.replace('_', "\\_"),
+            literal(&format!("{COMMENT}%")),
+        );
+        for row in self.maintenance.rows("looking for staged schemas", &sql).await? {
+            let [Some(name), Some(locked)] = row.as_slice() else {
+                continue;
+            };
+            if locked != "t" {
+                continue;
+            }
+            let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(name));
+            let dropped = self.maintenance.run("dropping a staged schema", &drop).await;
+            let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", lock_of(&literal(name)));
+            self.maintenance.run("unlocking", &unlock).await?;
+            self.notes.push(match dropped {
+                Ok(()) => format!("dropped the schema {name}, which a restore left that was killed"),
+                Err(error) => {
+                    format!(
+                        "the schema {name} was left by a restore that was killed, and could not be dropped: {error}"
+                    )
+                }
+            });
+        }
+        Ok(())
+    }
+
     /// Under which name the content is staged.
     pub(super) fn staged(&self, options: &PostgresSinkOptions) -> Result<Staged, Error> {
         let own = self.name.clone();
@@ -179,7 +212,6 @@ impl Target {
     /// Makes what gets the content.
     pub(super) async fn create(
         &self,
-        door: &Door,
         staged: &Staged,
         creation: &Creation,
         options: &PostgresSinkOptions,
@@ -187,7 +219,7 @@ impl Target {
         match &staged.kind {
             Kind::Database => self.create_database(&staged.name, creation, options).await,
             Kind::InPlace => Ok(()),
-            Kind::Schema(staged, schema) => self.create_schema(door, staged, schema).await,
+            Kind::Schema(staged, schema) => self.create_schema(staged, schema).await,
         }
     }
 
@@ -215,8 +247,8 @@ impl Target {
         self.maintenance.run("marking the database", &mark).await
     }
 
-    async fn create_schema(&self, door: &Door, staged: &str, schema: &str) -> Result<(), Error> {
-        let link = door.writer(&self.name, self.version).await?;
+    async fn create_schema(&self, staged: &str, schema: &str) -> Result<(), Error> {
+        let link = &self.maintenance;
         let sql = format!(
             "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}",
             literal(schema)
@@ -224,8 +256,12 @@ impl Target {
         if link.value("looking for the schema", &sql).await?.is_some() {
             return Err(Error::Target(format!("it has a schema {schema} already")));
         }
-        link.run("making the schema", &format!("CREATE SCHEMA {}", identifier(staged)))
-            .await
+        let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(staged)));
+        link.run("taking the lock of the restore", &lock).await?;
+        let comment = literal(&format!("{COMMENT}{schema}; safe to drop when no restore runs"));
+        let staged = identifier(staged);
+        let sql = format!("CREATE SCHEMA {staged}; COMMENT ON SCHEMA {staged} IS {comment}");
+        link.run("making the schema", &sql).await
     }
 
     /// Gives the staged database its name, in one transaction; an empty database of that name goes away.
@@ -244,7 +280,9 @@ impl Target {
             Kind::Schema(from, to) => {
                 let link = door.writer(&self.name, self.version).await?;
                 let (from, to) = (identifier(from), identifier(to));
-                let sql = format!("SET synchronous_commit = on; ALTER SCHEMA {from} RENAME TO {to}");
+                let sql = format!(
+                    "SET synchronous_commit = on; BEGIN; COMMENT ON SCHEMA {from} IS NULL; ALTER SCHEMA {from} RENAME TO {to}; COMMIT"
+                );
                 return link.run("giving the schema its name", &sql).await;
             }
         }
@@ -267,6 +305,7 @@ impl Target {
             "COMMENT ON DATABASE {temporary} IS NULL; ALTER DATABASE {temporary} RENAME TO {name}; COMMIT;"
         )
         .expect("a String takes every text");
+        self.await_emptiness(&staged.name).await?;
         if let Err(error) = self.maintenance.run("giving the database its name", &sql).await {
             // What was begun must not stand in the way of dropping.
             let _ended = self.maintenance.run("ending the transaction", "ROLLBACK").await;
@@ -281,6 +320,23 @@ impl Target {
                     &format!("DROP DATABASE {}", identifier(&old)),
                 )
                 .await;
+        }
+        Ok(())
+    }
+
+    /// Waits a moment for the sessions that have just been closed: a database that has some gets no name, and the server itself would only
+    /// look again after a tenth of a second.
+    async fn await_emptiness(&self, database: &str) -> Result<(), Error> {
+        let sql = format!(
+            "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = {} AND backend_type = 'client backend'",
+            literal(database)
+        );
+        for _ in 0..LOOKS_MAX {
+            let found = self.maintenance.value("looking who is in the database", &sql).await?;
+            sleep(BETWEEN_LOOKS).await;
+            if found.is_none() {
+                break;
+            }
         }
         Ok(())
     }
@@ -307,119 +363,6 @@ impl Target {
         special.then(|| {
             format!("the database {} was empty and had privileges or settings of its own; the restored one has its owner alone", self.name)
         })
-    }
-}
-
-impl Existing {
-    async fn find(link: &Link, name: &str, version: u32) -> Result<Option<Self>, Error> {
-        let (provider, icu, rules) = match version {
-            170_000.. => ("datlocprovider", "datlocale", "daticurules"),
-            160_000.. => ("datlocprovider", "daticulocale", "daticurules"),
-            150_000.. => ("datlocprovider", "daticulocale", "NULL"),
-            _ => ("'c'", "NULL", "NULL"),
-        };
-        let sql = format!(
-            "SELECT d.oid, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), {provider}, d.datcollate, \
-             d.datctype, {icu}, {rules}, d.datacl IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
-             WHERE s.setdatabase = d.oid), d.datistemplate OR NOT d.datallowconn \
-             FROM pg_catalog.pg_database d WHERE d.datname = {}",
-            literal(name)
-        );
-        let Some(row) = link.rows("looking for the database", &sql).await?.into_iter().next() else {
-            return Ok(None);
-        };
-        let text = |at: usize| row.get(at).cloned().flatten();
-        let plain = |at: usize| text(at).unwrap_or_default();
-        if plain(9) == "t" {
-            return Err(Error::Target("it is a template, or lets nobody in".to_owned()));
-        }
-        let provider = match plain(3).as_str() {
-            "i" => "icu",
-            "b" => "builtin",
-            _ => "libc",
-        };
-        Ok(Some(Self {
-            oid: plain(0),
-            owner: plain(1),
-            creation: Creation {
-                encoding: plain(2),
-                provider: provider.to_owned(),
-                collate: plain(4),
-                ctype: plain(5),
-                locale: text(6),
-                rules: text(7),
-            },
-            special: plain(8) == "t",
-        }))
-    }
-}
-
-/// Refuses what is never restored to, by its name alone: databases of the server itself, and those that the operator protects.
-pub(super) fn refuse_protected(hosts: &[&str], name: &str, protected: &[String]) -> Result<(), Error> {
-    if name.is_empty() {
-        return Err(Error::Target("no database is named".to_owned()));
-    }
-    if SYSTEM.contains(&name) {
-        return Err(Error::Target("it belongs to the server itself".to_owned()));
-    }
-    if name.len() > NAME_BYTES_MAX {
-        return Err(Error::Target(format!("its name is longer than {NAME_BYTES_MAX} bytes")));
-    }
-    for pattern in protected {
-        let glob = globset::Glob::new(pattern)
-            .map_err(|_| Error::Target(format!("{pattern:?} in the list of protected databases is no pattern")))?;
-        let matcher = glob.compile_matcher();
-        let on_host = hosts
-            .iter()
-            .any(|host| matcher.is_match(format!("{host}/{name}")) || matcher.is_match(host));
-        if matcher.is_match(name) || on_host {
-            return Err(Error::Target(format!("it is protected by {pattern:?}")));
-        }
-    }
-    Ok(())
-}
-
-async fn may_create(link: &Link) -> Result<bool, Error> {
-    let sql = "SELECT rolsuper OR rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
-    Ok(link.value("looking at the role", sql).await?.as_deref() == Some("t"))
-}
-
-/// Something that is in the database and not in a new one: everything that was made after the server itself has a higher OID.
-async fn first_object(link: &Link) -> Result<Option<String>, Error> {
-    const CATALOGS: [(&str, &str, &str); 17] = [
-        ("the relation", "pg_class", "relname"),
-        ("the function", "pg_proc", "proname"),
-        ("the type", "pg_type", "typname"),
-        ("the schema", "pg_namespace", "nspname"),
-        ("the extension", "pg_extension", "extname"),
-        ("the operator", "pg_operator", "oprname"),
-        ("the collation", "pg_collation", "collname"),
-        ("the conversion", "pg_conversion", "conname"),
-        ("the language", "pg_language", "lanname"),
-        ("the foreign data wrapper", "pg_foreign_data_wrapper", "fdwname"),
-        ("the foreign server", "pg_foreign_server", "srvname"),
-        ("the text search configuration", "pg_ts_config", "cfgname"),
-        ("the event trigger", "pg_event_trigger", "evtname"),
-        ("the publication", "pg_publication", "pubname"),
-        ("the large object", "pg_largeobject_metadata", "oid::text"),
-        ("the cast", "pg_cast", "oid::text"),
-        ("the default privileges", "pg_default_acl", "oid::text"),
-    ];
-    let parts = CATALOGS.map(|(what, catalog, name)| {
-        format!("(SELECT '{what} ' || {name} FROM pg_catalog.{catalog} WHERE oid >= 16384 LIMIT 1)")
-    });
-    let mut sql = parts.join(" UNION ALL ");
-    sql.push_str(
-        " UNION ALL (SELECT 'the subscription ' || subname FROM pg_catalog.pg_subscription WHERE subdbid = \
-         (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) LIMIT 1)",
-    );
-    match link.value("looking into the database", &sql).await {
-        // Not everybody may read subscriptions.
-        Err(Error::Server { code: Some(code), .. }) if code == "42501" => {
-            link.value("looking into the database", &parts.join(" UNION ALL "))
-                .await
-        }
-        other => other,
     }
 }
 
@@ -458,87 +401,14 @@ fn marked(name: &str, mark: &str) -> Result<String, Error> {
     Ok(format!("{}{end}", &name[..length]))
 }
 
-/// The options of `CREATE DATABASE` that make it as the source's.
-fn locale(creation: &Creation, version: u32) -> Result<String, Error> {
-    let mut sql = format!(
-        " ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-        literal(&creation.encoding),
-        literal(&creation.collate),
-        literal(&creation.ctype)
-    );
-    let locale = creation.locale.as_deref().unwrap_or_default();
-    let needs = |least: u32| {
-        if version >= least {
-            return Ok(());
-        }
-        Err(Error::Target(format!(
-            "the database of the source sorts by {} ({locale}), which PostgreSQL {} does not know for whole databases: make an empty \
-             database with the locale that you want, and restore to it",
-            creation.provider,
-            session::version_text(version)
-        )))
-    };
-    match creation.provider.as_str() {
-        "libc" => {}
-        "icu" => {
-            needs(150_000)?;
-            write!(sql, " LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)).expect("a String takes every text");
-            if let Some(rules) = &creation.rules {
-                needs(160_000)?;
-                write!(sql, " ICU_RULES {}", literal(rules)).expect("a String takes every text");
-            }
-        }
-        "builtin" => {
-            needs(170_000)?;
-            write!(sql, " LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale))
-                .expect("a String takes every text");
-        }
-        other => return Err(Error::Dump(format!("the plan names the locale provider {other:?}"))),
-    }
-    Ok(sql)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn protected_databases_are_refused_by_name_and_host() {
-        let protected = ["prod-*".to_owned(), "db.example/hub".to_owned(), "primary.*".to_owned()];
-        let refused =
-            |host: &str, name: &str| refuse_protected(&host.split(',').collect::<Vec<_>>(), name, &protected).is_err();
-        assert!(refused("anywhere", "prod-hub"));
-        assert!(refused("db.example", "hub"));
-        assert!(refused("primary.example", "anything"));
-        assert!(refused("other,primary.example", "anything"));
-        assert!(!refused("other.example", "hub"));
-        for name in ["postgres", "template0", "template1", ""] {
-            assert!(refused("h", name), "{name}");
-        }
-    }
 
     #[test]
     fn staged_names_fit() {
         let name = marked(&"é".repeat(31), MARK).expect("random");
         assert!(name.len() <= NAME_BYTES_MAX && name.contains(MARK), "{name}");
         assert!(marked("hub", MARK).expect("random").starts_with("hub_hub_tmp_"));
-    }
-
-    #[test]
-    fn locales_that_an_old_server_lacks_are_refused() {
-        let creation = Creation {
-            encoding: "UTF8".into(),
-            provider: "builtin".into(),
-            collate: "C".into(),
-            ctype: "C".into(),
-            locale: Some("C.UTF-8".into()),
-            rules: None,
-        };
-        assert!(locale(&creation, 150_004).is_err());
-        let sql = locale(&creation, 170_002).expect("known");
-        assert_eq!(
-            sql,
-            " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-        );
     }
 }

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::Row;
 
+use super::COPY_FORMAT;
+use super::format::Types;
 use super::selection;
 use super::selection::Selection;
 use crate::server::postgres::Error;
 use crate::server::postgres::Parameters;
 use crate::server::postgres::Session;
+use crate::server::postgres::layout::Format;
 use crate::server::postgres::quote::identifier;
 use crate::server::postgres::quote::identifiers;
 use crate::server::postgres::quote::qualified;
@@ -22,6 +25,8 @@ const RELATIONS: &str = "
            COALESCE(a.amname = 'heap', false) AS has_pages,
            (SELECT COALESCE(array_agg(t.attname::text ORDER BY t.attnum), '{}') FROM pg_catalog.pg_attribute t
             WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '') AS columns,
+           (SELECT COALESCE(array_agg(t.atttypid ORDER BY t.attnum), '{}') FROM pg_catalog.pg_attribute t
+            WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '') AS types,
            e.extname IS NOT NULL AS is_member, x.condition,
            pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use,
            CASE WHEN c.relkind IN ('r', 'p') THEN pg_catalog.has_table_privilege(c.oid, 'SELECT')
@@ -57,6 +62,11 @@ const VIEWS: &str = "
     SELECT c.oid, max(t.depth) FROM pg_catalog.pg_class c JOIN depths t ON t.oid = c.oid
     WHERE c.relkind = 'm' AND c.relispopulated GROUP BY c.oid ORDER BY 2, 1";
 
+/// Types of the server itself, domains with what is below them, and enumerations.
+const TYPES: &str = "
+    SELECT oid, typtype::text, typbasetype, typname::text FROM pg_catalog.pg_type
+    WHERE typtype IN ('d', 'e') OR typtype = 'b' AND typnamespace = 'pg_catalog'::pg_catalog.regnamespace";
+
 /// Large objects that the role may not read.
 const UNREADABLE_OBJECTS: &str = "
     SELECT count(*), min(m.oid) FROM pg_catalog.pg_largeobject_metadata m
@@ -72,6 +82,7 @@ pub(super) struct Table {
     pub(super) schema: String,
     pub(super) name: String,
     pub(super) columns: Vec<String>,
+    pub(super) format: Format,
     /// `WHERE …` of a configuration table of an extension: its own rows are not the database's.
     pub(super) condition: Option<String>,
     /// Whether it is stored in pages that can be read in ranges.
@@ -160,6 +171,7 @@ struct Relation {
     partitions: Vec<u32>,
     has_pages: bool,
     columns: Vec<String>,
+    types: Vec<u32>,
 }
 
 impl Relation {
@@ -173,14 +185,15 @@ impl Relation {
             is_unlogged: row.get::<_, String>(5) == "u",
             has_pages: row.get(6),
             columns: row.get(7),
-            is_member: row.get(8),
-            condition: row.get(9),
-            may_use: row.get(10),
-            may_read: row.get(11),
-            is_filtered: row.get(12),
-            owner: row.get(13),
-            is_identity: row.get(14),
-            partitions: row.get(15),
+            types: row.get(8),
+            is_member: row.get(9),
+            condition: row.get(10),
+            may_use: row.get(11),
+            may_read: row.get(12),
+            is_filtered: row.get(13),
+            owner: row.get(14),
+            is_identity: row.get(15),
+            partitions: row.get(16),
         }
     }
 
@@ -227,7 +240,9 @@ pub(super) async fn survey(session: &Session, parameters: &Parameters) -> Result
                 "Correct the pattern; without a schema, a name is looked for in the search path of the role.".into(),
             is_grant: false,
         }));
-    sort(&mut survey, &relations, &selection, session.is_standby);
+    survey.problems.extend(bad_format(parameters));
+    let types = types(session, parameters).await?;
+    sort(&mut survey, &relations, &selection, types.as_ref(), session.is_standby);
     let rows = session.query(VIEWS, &[]).await.map_err(failed)?;
     let order = rows.iter().map(|row| row.get::<_, u32>(0));
     let view = |oid| {
@@ -245,8 +260,37 @@ pub(super) async fn survey(session: &Session, parameters: &Parameters) -> Result
     Ok(survey)
 }
 
+fn bad_format(parameters: &Parameters) -> Option<Problem> {
+    let bad = parameters
+        .own(COPY_FORMAT)
+        .find(|value| !["auto", "text"].contains(value))?;
+    Some(Problem {
+        what: format!("{COPY_FORMAT}={bad} is no format"),
+        remedy: format!("Give {COPY_FORMAT}=auto or {COPY_FORMAT}=text."),
+        is_grant: false,
+    })
+}
+
+/// What decides about the formats of tables; nothing where all of them shall be text.
+async fn types(session: &Session, parameters: &Parameters) -> Result<Option<Types>, Error> {
+    if parameters.own(COPY_FORMAT).last() == Some("text") {
+        return Ok(None);
+    }
+    let rows = session.query(TYPES, &[]).await;
+    let mut types = Types::default();
+    for row in rows.map_err(|error| session.error(DOING, &error))? {
+        let oid = row.get(0);
+        match row.get(1) {
+            "d" => drop(types.domains.insert(oid, row.get(2))),
+            "e" => drop(types.enums.insert(oid)),
+            _ => drop(types.own.insert(oid, row.get(3))),
+        }
+    }
+    Ok(Some(types))
+}
+
 /// Gives each selected relation its place in the survey.
-fn sort(survey: &mut Survey, relations: &[Relation], selection: &Selection, is_standby: bool) {
+fn sort(survey: &mut Survey, relations: &[Relation], selection: &Selection, types: Option<&Types>, is_standby: bool) {
     let selected: BTreeSet<u32> = relations
         .iter()
         .filter(|relation| relation.is_selected(selection))
@@ -278,7 +322,7 @@ fn sort(survey: &mut Survey, relations: &[Relation], selection: &Selection, is_s
             "r" if !has_rows => left_out.push(relation.qualified()),
             "r" if relation.is_filtered => survey.problems.push(filtered(relation, &survey.role)),
             "r" | "S" if has_rows && relation.is_unlogged && is_standby => survey.problems.push(unlogged(relation)),
-            "r" => survey.tables.push(table(relation)),
+            "r" => survey.tables.push(table(relation, types)),
             "S" if has_rows => survey.sequences.push(relation.qualified()),
             "p" => {
                 survey.partitioned.push(relation.qualified());
@@ -300,12 +344,13 @@ fn sort(survey: &mut Survey, relations: &[Relation], selection: &Selection, is_s
     }
 }
 
-fn table(relation: &Relation) -> Table {
+fn table(relation: &Relation, types: Option<&Types>) -> Table {
     Table {
         oid: relation.oid,
         schema: relation.schema.clone(),
         name: relation.name.clone(),
         columns: relation.columns.clone(),
+        format: types.map_or(Format::Text, |types| types.format(&relation.types)),
         condition: relation.condition.clone().filter(|condition| !condition.is_empty()),
         has_pages: relation.has_pages,
         ..Table::default()

@@ -33,6 +33,7 @@ use crate::server::postgres::connect::connect_again;
 use crate::server::postgres::connect::runtime;
 use crate::server::postgres::quote::identifiers;
 use crate::server::postgres::quote::literal;
+use crate::server::postgres::rows::Framing;
 
 /// Bytes that are handed on at once.
 const BUFFER_BYTES: usize = 512 << 10;
@@ -239,9 +240,12 @@ impl Worker<'_> {
             .map_err(failed)?;
         let mut stream = pin!(stream);
         let mut rows = Rows::default();
+        let mut framing = Framing::new(table.format);
         let mut buffer = self.buffer();
         while let Some(row) = stream.try_next().await.map_err(failed)? {
-            rows.add(row.strip_suffix(b"\n").unwrap_or(&row));
+            if let Some(row) = framing.row(&row) {
+                rows.add(row);
+            }
             if buffer.len() + row.len() > BUFFER_BYTES && !buffer.is_empty() {
                 let bytes = std::mem::replace(&mut buffer, self.buffer());
                 self.hand_on(
@@ -309,6 +313,7 @@ impl Worker<'_> {
 fn statement(survey: &Survey, job: &Job) -> String {
     let table = &survey.tables[job.table];
     let name = table.qualified();
+    let format = table.format.option();
     let mut conditions: Vec<String> = Vec::new();
     if let Some((begin, end)) = job.pages {
         conditions.extend(begin.map(|page| format!("ctid >= '({page},0)'::pg_catalog.tid")));
@@ -316,9 +321,11 @@ fn statement(survey: &Survey, job: &Job) -> String {
     }
     let clause = match &table.condition {
         Some(condition) => condition.clone(),
-        None if conditions.is_empty() => return format!("COPY {name}{} TO STDOUT", table.column_list()),
+        None if conditions.is_empty() => {
+            return format!("COPY {name}{} TO STDOUT WITH ({format})", table.column_list());
+        }
         None => format!("WHERE {}", conditions.join(" AND ")),
     };
     let columns = identifiers(&table.columns);
-    format!("COPY (SELECT {columns} FROM ONLY {name} {clause}) TO STDOUT")
+    format!("COPY (SELECT {columns} FROM ONLY {name} {clause}) TO STDOUT WITH ({format})")
 }

@@ -22,7 +22,6 @@ use crate::server::postgres::connect::runtime;
 use crate::server::postgres::conninfo::Endpoint;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
-use crate::server::postgres::layout::Format;
 use crate::server::postgres::layout::Origin;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::session::settings;
@@ -205,7 +204,7 @@ impl<'a> Leader<'a> {
                 schema: table.schema.clone(),
                 name: table.name.clone(),
                 columns: table.columns.clone(),
-                format: Format::Text,
+                format: table.format,
                 streams: vec![job.stream.clone()],
             });
         }

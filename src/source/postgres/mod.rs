@@ -6,6 +6,7 @@
 
 mod catalog;
 mod copy;
+mod format;
 mod globals;
 mod large_objects;
 mod leader;
@@ -43,14 +44,18 @@ use crate::server::postgres::layout;
 use crate::server::postgres::session::version_text;
 
 /// Parameters of a source beside those of its connection: what is dumped, and by which program.
-pub const PARAMETERS: [&str; 6] = [
+pub const PARAMETERS: [&str; 7] = [
     "schema",
     "exclude_schema",
     "table",
     "exclude_table",
     "exclude_table_data",
     "pg_dump",
+    COPY_FORMAT,
 ];
+
+/// `text` for rows that are text in every table; `auto`, the default, for what fits the types of each.
+const COPY_FORMAT: &str = "copy_format";
 
 /// Permission bits of restored members: a dump is for its owner alone.
 const MODE: u32 = 0o600;

@@ -10,6 +10,12 @@ use crate::server::postgres::quote::qualified;
 use crate::server::postgres::session::ROW_TEXT;
 use crate::server::postgres::session::version_text;
 
+/// The pipe through which psql reads a table whose name it cannot take in `\copy`, which ends with its line.
+const PIPE: &str = "hub-backup-rows";
+
+/// Rows that no table takes, in either format: they stand for those that could not be read.
+const SPOILT: &str = "\\n\\\\.rows are missing\\n";
+
 /// The script. It is run in the folder of the dump, whether its members were joined or are still in parts.
 pub(super) fn restore(plan: &Plan) -> String {
     let mut sql = head(plan);
@@ -57,9 +63,35 @@ fn copy(table: &layout::Table, stream: &str) -> String {
         format!(" ({})", identifiers(&table.columns))
     };
     let name = qualified(&table.schema, &table.name);
+    let format = match table.format {
+        layout::Format::Text => "",
+        layout::Format::Binary => " with (format binary)",
+    };
+    let read = format!("if test -e {stream}; then cat {stream}; else cat {stream}.part-*; fi");
+    if !format!("{name}{columns}").contains(['\n', '\r']) {
+        return format!("\\copy {name}{columns} from program '{read}'{format}\n");
+    }
+    let statement = printed(&format!("COPY {name}{columns} FROM STDIN{format};\n"));
     format!(
-        "\\copy {name}{columns} from program 'if test -e {stream}; then cat {stream}; else cat {stream}.part-*; fi'\n"
+        "\\! rm -f {PIPE}; mkfifo {PIPE}; ({{ printf '{statement}'; {{ {read}; }} || printf '{SPOILT}'; }} > {PIPE}) &\n\
+         \\i {PIPE}\n\\! rm {PIPE}\n"
     )
+}
+
+/// A text as the first argument of `printf` in single quotation marks, on one line.
+fn printed(text: &str) -> String {
+    let mut printed = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' => printed.push_str("\\\\"),
+            '%' => printed.push_str("%%"),
+            '\'' => printed.push_str("'\\''"),
+            '\n' => printed.push_str("\\n"),
+            '\r' => printed.push_str("\\r"),
+            letter => printed.push(letter),
+        }
+    }
+    printed
 }
 
 fn head(plan: &Plan) -> String {
