@@ -23,6 +23,7 @@ use crate::cli::Ran;
 use crate::cli::World;
 use crate::postgres::NEEDLE;
 use crate::postgres::Server;
+use crate::proxy::Breaks;
 use crate::proxy::Proxy;
 
 fn program(world: &World, arguments: &[&str]) -> Command {
@@ -63,6 +64,15 @@ fn last_deed(world: &World) -> String {
 }
 
 #[track_caller]
+fn nothing_published(world: &World) {
+    let bundles = world.path("store/bundles");
+    assert!(
+        !bundles.exists() || world.files("store/bundles").is_empty(),
+        "something is published"
+    );
+}
+
+#[track_caller]
 fn nothing_left(server: &Server, database: &str) {
     let begun = Instant::now();
     let sql = format!("SELECT count(*) FROM pg_database WHERE datname = '{database}' OR datname LIKE '%\\_hub\\_%'");
@@ -79,7 +89,7 @@ fn a_network_that_breaks_while_rows_are_read() {
     filled(&server);
     for octets in [20_000, 3 << 20, 20 << 20] {
         let world = World::new();
-        let proxy = Proxy::before(server.port, octets);
+        let proxy = Proxy::before(server.port, octets, Breaks::Loudly);
         let source = format!("db=postgres://postgres@127.0.0.1:{}/hub?connect_timeout=5", proxy.port);
         let begun = Instant::now();
         let ran = run(&world, &["backup", "--set", "pg", "--source", &source]);
@@ -96,10 +106,7 @@ fn a_network_that_breaks_while_rows_are_read() {
             ran.stderr
         );
         assert!(ran.stderr.contains("hint:"), "{octets}: {}", ran.stderr);
-        assert!(
-            world.files("store/bundles").is_empty(),
-            "{octets}: nothing is published"
-        );
+        nothing_published(&world);
         let deed = last_deed(&world);
         assert!(deed.contains("backup") && !deed.contains("\"ok\""), "{octets}: {deed}");
     }
@@ -111,7 +118,7 @@ fn a_network_that_breaks_while_rows_are_written() {
     filled(&server);
     let world = backup(&server);
     for octets in [30_000, 4 << 20, 30 << 20] {
-        let proxy = Proxy::before(server.port, octets);
+        let proxy = Proxy::before(server.port, octets, Breaks::Loudly);
         let target = format!("postgres://postgres@127.0.0.1:{}/again?connect_timeout=5", proxy.port);
         let begun = Instant::now();
         let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]).expect_code(41, "cut");
@@ -167,7 +174,7 @@ fn a_server_that_never_answers() {
         "{}",
         ran.stderr
     );
-    assert!(world.files("store/bundles").is_empty());
+    nothing_published(&world);
 
     // Told to stop, it does not wait for the time to pass.
     let source = format!("db=postgres://postgres@127.0.0.1:{port}/hub?connect_timeout=60");
@@ -183,6 +190,54 @@ fn a_server_that_never_answers() {
     let ran = Ran::new(child.wait_with_output().expect("ended"));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     assert!(ran.stderr.contains("interrupted"), "{}", ran.stderr);
+}
+
+/// Starts the program before a network that falls silent, tells it to stop, and gives what it said.
+#[track_caller]
+fn stopped_in_silence(world: &World, proxy: &Proxy, arguments: &[&str]) -> Ran {
+    let child = program(world, arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built");
+    let begun = Instant::now();
+    while !proxy.is_broken() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never came so far");
+        thread::sleep(Duration::from_millis(5));
+    }
+    // It waits now.
+    thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    postgres::signal("TERM", i32::try_from(child.id()).expect("small"));
+    let ran = Ran::new(child.wait_with_output().expect("ended"));
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(ran.stderr.contains("interrupted"), "{}", ran.stderr);
+    ran
+}
+
+#[test]
+fn a_server_that_falls_silent() {
+    let server = Server::start();
+    filled(&server);
+    for octets in [20_000, 5 << 20] {
+        let world = World::new();
+        let proxy = Proxy::before(server.port, octets, Breaks::Silently);
+        let source = format!("db=postgres://postgres@127.0.0.1:{}/hub", proxy.port);
+        let ran = stopped_in_silence(&world, &proxy, &["backup", "--set", "pg", "--source", &source]);
+        assert_ne!(ran.code, Some(0), "{octets}");
+        nothing_published(&world);
+    }
+    let world = backup(&server);
+    for octets in [40_000, 5 << 20] {
+        let proxy = Proxy::before(server.port, octets, Breaks::Silently);
+        let target = format!("postgres://postgres@127.0.0.1:{}/again", proxy.port);
+        let ran = stopped_in_silence(&world, &proxy, &["restore", "latest", "--set", "pg", "--to", &target]);
+        assert_eq!(ran.code, Some(41), "{octets}");
+        let found = server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'again'");
+        assert_eq!(found, "0", "{octets}");
+        let deed = last_deed(&world);
+        assert!(deed.contains("restore") && !deed.contains("\"ok\""), "{octets}: {deed}");
+    }
 }
 
 #[test]
