@@ -149,10 +149,12 @@ fn a_full_disk_on_the_target() {
     let server = Server::start();
     filled(&server);
     let world = backup(&server);
-    let small = Server::start_small(90);
+    let small = Server::start_small(55);
     let target = small.uri("postgres", "again");
     let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]).expect_code(41, "no room");
-    assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
+    // Which of the two depends on where the last block ends.
+    let said = ["No space left on device", "Check free disk space"];
+    assert!(said.iter().any(|words| ran.stderr.contains(words)), "{}", ran.stderr);
     nothing_left(&small, "again");
     let deed = last_deed(&world);
     assert!(deed.contains("restore") && !deed.contains("\"ok\""), "{deed}");

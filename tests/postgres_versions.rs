@@ -28,12 +28,16 @@ const NEWER: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Every row of every table of the user, in one number for each.
-const ROWS: &str = "SELECT string_agg(format('%s.%s %s', n.nspname, c.relname, \
-                    (xpath('/row/sum/text()', query_to_xml(format('SELECT coalesce(sum(hashtext(t::text)::bigint), 0) AS sum FROM ONLY %I.%I t', \
-                    n.nspname, c.relname), false, true, '')))[1]), ' ' ORDER BY n.nspname, c.relname) \
-                    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                    WHERE c.relkind = 'r' AND c.oid >= 16384 AND c.relpersistence = 'p'";
+/// A function with the sum of a hash over every row of every table of the user; made where it is asked, for no dump holds it.
+const SUMS: &str = "CREATE FUNCTION pg_temp.sums() RETURNS text LANGUAGE plpgsql AS $$
+    DECLARE of record; one text; every text := ''; BEGIN
+      FOR of IN SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.oid >= 16384 AND c.relpersistence = 'p' ORDER BY n.nspname, c.relname COLLATE \"C\" LOOP
+        EXECUTE format('SELECT count(*) || ''/'' || coalesce(sum(hashtext(t::text)::bigint), 0) FROM ONLY %I.%I t', of.nspname, of.relname) INTO one;
+        every := every || of.relname || ' ' || one || E'\\n';
+      END LOOP;
+      RETURN every;
+    END $$; SELECT pg_temp.sums()";
 
 fn run(world: &World, arguments: &[&str]) -> Ran {
     let output = world
@@ -59,6 +63,12 @@ fn first() -> Server {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+    // The newer servers know no ICU, and that of 18 no XML.
+    server.sql(
+        "travels",
+        "DROP COLLATION shop.loose; DROP COLLATION shop.numeric_order CASCADE; \
+         ALTER TABLE shop.every_type DROP COLUMN x CASCADE",
+    );
     server
 }
 
@@ -66,7 +76,7 @@ fn first() -> Server {
 fn upwards() {
     let mut server = first();
     let mut programs = PROGRAMS;
-    let rows = server.sql("travels", ROWS);
+    let rows = server.sql("travels", SUMS);
     assert!(rows.len() > 300, "{rows}");
     for (newer, settings) in NEWER {
         let world = World::new();
@@ -76,7 +86,7 @@ fn upwards() {
         let uri = target.uri("postgres", "travels");
         let restore = ["restore", "latest", "--set", "pg", "--to", &uri, "--globals"];
         let _ran = run(&world, &restore).expect_code(0, newer);
-        assert_eq!(target.sql("travels", ROWS), rows, "{newer}");
+        assert_eq!(target.sql("travels", SUMS), rows, "{newer}");
         server = target;
         programs = newer;
     }
