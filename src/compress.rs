@@ -56,6 +56,19 @@ impl Fault for Error {
     }
 }
 
+impl Error {
+    /// The same error once more: each block that a thread cannot work on has the same reason.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        match self {
+            Self::Compress(error) => Self::Compress(copy(error)),
+            Self::Damaged(what) => Self::Damaged(what),
+            Self::Read(error) => Self::Read(copy(error)),
+        }
+    }
+}
+
 /// Compresses blocks; one for each thread.
 pub struct Compressor(bulk::Compressor<'static>);
 

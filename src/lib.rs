@@ -4,8 +4,8 @@
 //! to the bundle before it, written once and never changed. There are two roads, and only [`flow`] joins the stages of each:
 //!
 //! ```text
-//! source → pack → compress → encrypt → seal → store          backup
-//! store → verify → decrypt → decompress → unpack → sink      restore
+//! source → pack → compress → encrypt → envelope → seal → store    backup
+//! store → verify → decrypt → decompress → unpack → sink           restore
 //! ```
 //!
 //! Read on in this order: [`bundle`] says what a bundle is, [`flow::backup`] and [`flow::restore`] are the roads,

@@ -166,7 +166,7 @@ fn what_is_gone_or_in_no_chain_is_told() {
 fn a_manifest_that_cannot_be_read_is_an_error_beside_the_others() {
     let kept = Kept::new();
     kept.alter(&manifest(1), "\"version\": 1", "\"version\": 9");
-    let list = kept.json_of_failure(23, &["list"]);
+    let list = kept.json_of_failure(1, &["list"]);
     assert_eq!(list["bundles"].as_array().expect("a list").len(), 1);
     assert!(
         list["problems"][0]

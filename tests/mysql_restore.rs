@@ -30,6 +30,7 @@ use hub_backup::sink::Sink;
 use hub_backup::sink::mysql::MysqlSink;
 use hub_backup::sink::mysql::options::Definer;
 use hub_backup::sink::mysql::options::MysqlSinkOptions;
+use hub_backup::sink::row_check::Compared;
 use hub_backup::sink::row_check::RowCheck;
 use hub_backup::source::Source as _;
 use hub_backup::source::mysql::MysqlOptions;
@@ -295,6 +296,19 @@ fn a_database_gets_the_name_that_it_is_given() {
     let (server, dump) = small();
     dump.restore(&server, named("new name"))
         .unwrap_or_else(|error| panic!("{error}"));
+    for how in [RowCheck::None, RowCheck::Rows, RowCheck::Fingerprint] {
+        let check = MysqlSinkOptions {
+            check: how,
+            ..named("looked at")
+        };
+        let mut sink = open(&server, check).unwrap_or_else(|error| panic!("{error}"));
+        dump.give(&mut sink, usize::MAX)
+            .and_then(|()| sink.prepare())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let (tables, rows) = (2, 4);
+        let expected = (how != RowCheck::None).then_some(Compared { tables, rows, how });
+        assert_eq!(sink.compared(), expected);
+    }
     assert_eq!(databases(&server), ["new name", "shop"]);
     let mut admin = server.admin();
     let rows = admin

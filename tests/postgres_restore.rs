@@ -287,7 +287,22 @@ fn an_empty_database_is_replaced_and_keeps_its_owner() {
         "CREATE DATABASE waiting OWNER plain ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
     );
 
-    let _ran = restore(&world, &server, "waiting", &[]).expect_code(0, "restore");
+    let ran = restore(&world, &server, "waiting", &[]).expect_code(0, "restore");
+    let told = String::from_utf8(ran.stdout).expect("text");
+    assert!(
+        told.contains("compared   db: tables: 1, rows: 1, read back: "),
+        "{told}"
+    );
+    for (how, expected) in [
+        (
+            "rows",
+            serde_json::json!([{"label": "db", "tables": 1, "rows": 1, "how": "rows"}]),
+        ),
+        ("none", serde_json::json!([])),
+    ] {
+        let ran = restore(&world, &server, how, &["--row-check", how, "--json"]).expect_code(0, "restore");
+        assert_eq!(ran.object()["compared"], expected);
+    }
     let facts = "SELECT pg_get_userbyid(datdba) || ' ' || datcollate FROM pg_database WHERE datname = 'waiting'";
     assert_eq!(server.sql("postgres", facts), "plain C");
     assert_eq!(server.sql("waiting", "SELECT a FROM t"), "1");

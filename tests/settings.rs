@@ -118,11 +118,15 @@ fn a_set_goes_before_the_defaults() {
     let hub = settings.set(Some(&set("hub"))).expect("there");
     assert_eq!((hub.level.value, hub.suite.value.to_string()), (7, "gnupg".into()));
     assert_eq!(hub.recipients.count(), 2, "recipients of a set replace the others");
-    assert!(hub.allow_changed.value && hub.redact_secrets.value && hub.check_sources.value);
+    assert!(hub.allow_changed.value && hub.redact_secrets.value && !hub.check_sources.value);
     let small = settings.set(Some(&set("small"))).expect("there");
     assert_eq!((small.level.value, small.suite.value.to_string()), (5, "age".into()));
     assert_eq!(small.recipients.openpgp.value, [place.path("small.asc")]);
     assert_eq!(small.recipients.count(), 1, "recipients of a set replace the others");
+    assert!(
+        small.check_sources.value,
+        "what is damaged is refused unless somebody says otherwise"
+    );
 }
 
 #[test]

@@ -271,7 +271,13 @@ fn damaged() -> World {
          head -c 8192 /dev/urandom | dd of=hub.db bs=4096 seek=20 conv=notrunc status=none",
     );
     world.settings(SETS);
-    world.good(&["backup", "hub"]);
+    let message = fails(&world, 3, &["backup", "hub"]);
+    assert!(
+        message.contains("the database is damaged: quick_check reports"),
+        "{message}"
+    );
+    world.script("test -z \"$(find store -name '*.hub.tar')\"");
+    world.good(&["backup", "hub", "--no-check-sources"]);
     world
 }
 

@@ -51,13 +51,6 @@ impl Timestamp {
     pub fn compact(self) -> String {
         self.to_string().replace(['-', ':'], "")
     }
-
-    /// Year and month as four and two digits.
-    #[must_use]
-    pub fn year_month(self) -> (String, String) {
-        let text = self.to_string();
-        (text[..4].to_owned(), text[5..7].to_owned())
-    }
 }
 
 impl fmt::Display for Timestamp {

@@ -145,9 +145,13 @@ impl Kind {
             Self::LockNotEnforced => (
                 52,
                 "lock-not-enforced",
-                "the store does not enforce the lock that was asked for",
+                "reserved: the store does not enforce the lock that was asked for; no command asks for one yet",
             ),
-            Self::TooOld => (60, "too-old", "the newest bundle is older than allowed"),
+            Self::TooOld => (
+                60,
+                "too-old",
+                "the newest bundle is older than `verify --max-age` allows",
+            ),
             Self::Internal => (70, "internal", "a defect of this program"),
         }
     }

@@ -56,6 +56,15 @@ pub const EXTENTS_MAX: usize = 8192;
 /// Most bytes of extended attributes of one entry: Linux allows 64 KiB a value.
 pub const XATTR_BYTES_MAX: usize = 256 << 10;
 
+/// Fewest characters of a passphrase for something new: what NIST SP 800-63B demands of every password.
+pub const PASSPHRASE_CHARS_MIN: usize = 8;
+
+/// Characters from which on a new passphrase is not warned of: what NIST SP 800-63B demands of one that stands alone.
+pub const PASSPHRASE_CHARS_GOOD: usize = 15;
+
+/// Longest list in a detail of an audit record: what is longer is cut and counted, so that the act stays on record.
+pub const DETAIL_BYTES_MAX: usize = 16 << 10;
+
 /// Largest record of the audit log or of the store.
 pub const RECORD_BYTES_MAX: u64 = 1 << 20;
 
@@ -100,6 +109,9 @@ pub const CONFIG_FINDINGS_MAX: usize = 10_000;
 
 /// Most places with a secret that an error names: a screenful.
 pub const CONFIG_FINDINGS_SHOWN: usize = 40;
+
+/// Most remarks about what is not in a bundle that are kept to be shown, some hundred bytes each: the rest is counted.
+pub const REMARKS_MAX: usize = 1000;
 
 /// Most places with a secret that the index of a bundle names for one source: a fact is one line of the index.
 pub const CONFIG_FINDINGS_STORED: usize = 1000;

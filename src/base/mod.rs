@@ -15,4 +15,5 @@ pub mod read_at;
 pub mod record;
 pub mod secret;
 pub mod shared;
+pub mod spool;
 pub mod sqlite_uri;

@@ -37,6 +37,16 @@ pub fn to_bytes<R: Record>(record: &R) -> Vec<u8> {
     bytes
 }
 
+/// What to do about stored bytes of a version that this program does not read. Not damage: other bytes could be read by another program.
+#[must_use]
+pub fn version_hint(found: u64, known: u32) -> String {
+    if found > u64::from(known) {
+        "A newer version of hub-backup wrote this: read it with that version or a later one.".into()
+    } else {
+        "No version of hub-backup has written this; if another program did, read it with that.".into()
+    }
+}
+
 /// Reads a record, strictly: unknown fields and versions are refused.
 ///
 /// # Errors
@@ -121,9 +131,7 @@ impl Fault for BadRecord {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Version { .. } => {
-                Some("Read it with the version of hub-backup that wrote it, or a later one.".into())
-            }
+            Self::Version { found, known, .. } => Some(version_hint(*found, *known)),
             Self::NotOne { .. } | Self::Contradiction { .. } => None,
         }
     }

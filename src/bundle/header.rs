@@ -7,7 +7,10 @@ use super::name::BundleId;
 use super::name::SetName;
 use super::suite::Suite;
 use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::limits;
+use crate::base::record::version_hint;
 
 /// The format version that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -56,6 +59,22 @@ pub enum BadHeader {
         /// Its value.
         value: u32,
     },
+}
+
+impl Fault for BadHeader {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Version(_) => Kind::Failed,
+            Self::NotAHeader(_) | Self::Size { .. } => Kind::DigestMismatch,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Version(found) => Some(version_hint(*found, FORMAT_VERSION)),
+            Self::NotAHeader(_) | Self::Size { .. } => None,
+        }
+    }
 }
 
 impl Header {

@@ -11,7 +11,10 @@ use super::entry::Stream;
 use super::name::BundleId;
 use super::name::Label;
 use super::path::EntryPath;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::limits;
+use crate::base::record::version_hint;
 
 /// The version of the index that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -54,7 +57,7 @@ pub struct Begin {
 pub struct SourceRecord {
     /// Its label: the first component of its entries' paths.
     pub label: Label,
-    /// `sqlite`, `files`, `config`, `command`.
+    /// As in the manifest.
     pub kind: String,
 }
 
@@ -103,9 +106,28 @@ pub enum BadRecord {
     /// Not a record.
     #[error("a line of the index is not a record of version {VERSION}")]
     NotARecord(#[source] serde_json::Error),
+    /// An index of another version.
+    #[error("version {0} of the index is unknown; this program reads version {VERSION}")]
+    Version(u32),
     /// A record whose values do not fit each other.
     #[error("a record of the index contradicts itself: {0}")]
     Contradiction(&'static str),
+}
+
+impl Fault for BadRecord {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Version(_) => Kind::Failed,
+            Self::TooLong | Self::NotARecord(_) | Self::Contradiction(_) => Kind::DigestMismatch,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Version(found) => Some(version_hint(u64::from(*found), VERSION)),
+            Self::TooLong | Self::NotARecord(_) | Self::Contradiction(_) => None,
+        }
+    }
 }
 
 impl Record {
@@ -135,7 +157,7 @@ impl Record {
             Self::Part(Part { size, .. }) | Self::Stream(Stream { size, .. }) if *size > limits::FILE_BYTES_MAX => {
                 Err(BadRecord::Contradiction("size"))
             }
-            Self::Begin(begin) if begin.version != VERSION => Err(BadRecord::Contradiction("version")),
+            Self::Begin(begin) if begin.version != VERSION => Err(BadRecord::Version(begin.version)),
             Self::Begin(_)
             | Self::Source(_)
             | Self::Part(_)

@@ -16,7 +16,10 @@ use super::suite::Suite;
 use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::record::nullable;
+use crate::base::record::version_hint;
 
 /// The word that tells a manifest from other signed JSON.
 pub const MAGIC: &str = "hub-backup manifest";
@@ -198,6 +201,22 @@ pub enum BadManifest {
     /// Values that do not fit each other.
     #[error("the manifest contradicts itself: {0}")]
     Contradiction(&'static str),
+}
+
+impl Fault for BadManifest {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Version(_) => Kind::Failed,
+            Self::NotAManifest(_) | Self::Contradiction(_) => Kind::DigestMismatch,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Version(found) => Some(version_hint(*found, FORMAT_VERSION)),
+            Self::NotAManifest(_) | Self::Contradiction(_) => None,
+        }
+    }
 }
 
 impl Manifest {

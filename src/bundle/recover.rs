@@ -47,6 +47,10 @@ without an error. Change the lines that set a variable, NAME=value, to suit you.
 
     set -o pipefail
 
+The files that these commands make are for you alone:
+
+    umask 077
+
 What is here:
 
   header.json        what you read above

@@ -62,6 +62,25 @@ pub fn sequences(store: &dyn Store, set: &SetName) -> Result<Vec<u64>, Error> {
     Ok(claimed.intersection(&committed).copied().collect())
 }
 
+/// The places before the last signatures of a set at which there is no link, as first and last in a row.
+///
+/// # Errors
+/// `Store`.
+pub fn gaps(store: &dyn Store, set: &SetName) -> Result<Vec<(u64, u64)>, Error> {
+    let listed = store.list(&names::manifests(set))?;
+    let (claimed, committed) = (numbers(&listed, names::parse_manifest), signed_numbers(&listed));
+    let end = committed.last().map(|last| last.saturating_add(1));
+    let mut gaps = Vec::new();
+    let mut next = 1;
+    for sequence in claimed.intersection(&committed).copied().chain(end) {
+        if next < sequence {
+            gaps.push((next, sequence - 1));
+        }
+        next = sequence.saturating_add(1);
+    }
+    Ok(gaps)
+}
+
 /// The newest link of a set; none before the first.
 ///
 /// # Errors

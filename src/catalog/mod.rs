@@ -93,6 +93,10 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::Record { source, .. } => source.kind(),
+            Self::Manifest {
+                source: source @ BadManifest::Version(_),
+                ..
+            } => source.kind(),
             Self::Manifest { .. } | Self::Misplaced { .. } | Self::Order { .. } | Self::Taken { .. } => {
                 Kind::ChainBroken
             }
@@ -105,6 +109,10 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::Record { source, .. } => source.hint(),
+            Self::Manifest {
+                source: source @ BadManifest::Version(_),
+                ..
+            } => source.hint(),
             Self::Manifest { .. } | Self::Misplaced { .. } | Self::Order { .. } => {
                 Some("`hub-backup verify --all` lists every break of the chain.".into())
             }

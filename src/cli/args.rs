@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 
@@ -51,7 +52,7 @@ pub struct GlobalArgs {
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing on stderr but warnings and errors
+    /// Print no talk and no reports of work that went well; warnings, errors and what was asked for are printed
     #[arg(long, short, global = true)]
     pub quiet: bool,
     /// Show no progress bar
@@ -261,6 +262,13 @@ pub fn secret(flag: &'static str, path: Option<&Path>) -> Option<Setting<SecretS
 #[must_use]
 pub fn suite() -> impl TypedValueParser<Value = SuiteChoice> {
     PossibleValuesParser::new(SuiteChoice::WORDS).try_map(|word| word.parse::<SuiteChoice>())
+}
+
+/// As [`suite`], for OpenPGP keys: `age` is understood, to be refused with a word on what to do, and not offered.
+#[must_use]
+pub fn key_suite() -> impl TypedValueParser<Value = SuiteChoice> {
+    let words = SuiteChoice::WORDS.map(|word| PossibleValue::new(word).hide(word == "age"));
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<SuiteChoice>())
 }
 
 /// Reads the name of an algorithm of keys, and shows the names in help.

@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::work;
 use crate::config::layer::Layer;
 use crate::job::audit_log;
 use crate::job::audit_log::Entry;
@@ -160,10 +161,12 @@ impl JsonRecord<'_> {
             write!(out, "  (not signed)")?;
         }
         writeln!(out)?;
-        match details.get("error") {
-            Some(error) => writeln!(out, "        {}", visible(error)),
-            None => Ok(()),
+        for (name, text) in details {
+            for line in text.lines() {
+                writeln!(out, "        {}: {}", visible(name), visible(line))?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -175,9 +178,11 @@ fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     if report.records == 0 && report.problems.is_empty() {
         setup::check_store(&store)?;
     }
-    context
-        .printer
-        .show("audit-check", &report, |out| write_check(out, &report))?;
+    let printer = &context.printer;
+    if report.problems.is_empty() {
+        return printer.done("audit-check", &report, |out| write_check(out, &report));
+    }
+    printer.show("audit-check", &report, |out| write_check(out, &report))?;
     // A chain that is broken is worse news than a signature that is not good.
     let broken = |problem: &&Problem| problem.kind() == Kind::ChainBroken;
     let worst = report.problems.iter().find(broken).or(report.problems.first());
@@ -198,8 +203,9 @@ fn write_check(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     } = report;
     writeln!(
         out,
-        "{records} records, {unsigned} of them not signed, {} problems",
-        problems.len()
+        "{}, {unsigned} of them not signed, {}",
+        work::count(*records, "records"),
+        work::count(problems.len() as u64, "problems")
     )?;
     if *unsigned > 0 {
         writeln!(out, "for a record without a signature, only the records after it vouch")?;

@@ -20,7 +20,11 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::prompt;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
+use crate::cli::work::SourceReport;
+use crate::config::SetSettings;
 use crate::config::layer::Layer;
 use crate::config::origin::Setting;
 use crate::config::value;
@@ -30,7 +34,10 @@ use crate::job::backup::Backup;
 use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::setup;
+use crate::keyring::Recipient;
+use crate::keyring::facts;
 use crate::source::Source;
+use crate::source::uri::SourceUri;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -49,8 +56,8 @@ const EXAMPLES: [Example; 4] = [
                --signer signer.key --certificate signer.asc --root root.asc",
     },
     Example {
-        says: "With the output of a program",
-        line: "hub-backup backup hub --source 'command:manifests=hub-cli export-manifests --output -'",
+        says: "The output of a program, as a set of its own",
+        line: "hub-backup backup --set manifests --source 'command:manifests=hub-cli export-manifests --output -'",
     },
 ];
 
@@ -68,7 +75,7 @@ pub struct Args {
     /// The set, as a flag
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,
-    /// Back up this: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
+    /// Back up this, and not what the settings name: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
     #[arg(long, value_name = "URI")]
     pub source: Vec<String>,
     /// Who opens the bundle.
@@ -110,9 +117,12 @@ pub struct Args {
     /// Let the command of a command source print nothing
     #[arg(long)]
     pub allow_empty: bool,
-    /// Check databases for damage before they are read
-    #[arg(long)]
+    /// Refuse damaged SQLite databases, by `quick_check`; this is the default
+    #[arg(long, conflicts_with = "no_check_sources")]
     pub check_sources: bool,
+    /// Back up SQLite databases as they are, damaged or not
+    #[arg(long)]
+    pub no_check_sources: bool,
     /// Note this word for the retention rules in the manifest
     #[arg(long, value_name = "WORD", value_parser = value::retention_class)]
     pub retention_class: Option<String>,
@@ -142,7 +152,10 @@ impl Args {
         let seconds = self.command_timeout;
         set.command_timeout = seconds.map(|seconds| Setting::of_flag("--command-timeout", seconds));
         set.allow_empty = args::yes("--allow-empty", self.allow_empty);
-        set.check_sources = args::yes("--check-sources", self.check_sources);
+        let unchecked = self
+            .no_check_sources
+            .then(|| Setting::of_flag("--no-check-sources", false));
+        set.check_sources = args::yes("--check-sources", self.check_sources).or(unchecked);
         set.suite = self.suite.map(|suite| Setting::of_flag("--suite", suite));
         set.level = self.level.map(|level| Setting::of_flag("--level", level));
         let class = self.retention_class.clone();
@@ -166,7 +179,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let now = context.clock.now();
     let signers = work::signers(&settings, context)?;
     let signers = work::as_signers(&signers);
-    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    let recipients = recipients(&set, context)?;
     let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
     let mut sources = setup::sources(
@@ -192,8 +205,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         recipients,
     };
     backup::check_keys(&job, now)?;
+    let left_out = left_out(&set, context);
     if args.dry_run {
-        return dry_run(&job, &mut sources, context);
+        return dry_run(&job, &mut sources, left_out, context);
     }
     let done = backup::run(
         &job,
@@ -208,8 +222,36 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             "bundle {bundle} lies in the store and is not in the chain: {reason}"
         ));
     }
-    let report = Report::new(&job, &done);
-    context.printer.show("backup", &report, |out| report.write(out))
+    let report = Report::new(&job, &done, left_out);
+    report.remarks.warn(&context.printer);
+    context.printer.done("backup", &report, |out| report.write(out))
+}
+
+fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, CliError> {
+    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    for recipient in &recipients {
+        if let Recipient::Passphrase(passphrase) = recipient {
+            prompt::check_new(context, "the passphrase that opens the bundle", passphrase)?;
+        }
+    }
+    Ok(recipients)
+}
+
+/// The sources of the settings that flags or the environment replace, without their passwords. Warns of them.
+fn left_out(set: &SetSettings, context: &Context) -> Vec<String> {
+    let shown = |text: &String| match text.parse::<SourceUri>() {
+        Ok(uri) => uri.without_arguments(),
+        Err(_) => "a source that cannot be read".to_owned(),
+    };
+    let left_out: Vec<String> = set.left_out.iter().map(shown).collect();
+    if !left_out.is_empty() {
+        context.printer.warn(&format!(
+            "--source replaces the sources that the settings name for set {}: this bundle is without {}",
+            set.name,
+            left_out.join(", ")
+        ));
+    }
+    left_out
 }
 
 /// What was made.
@@ -225,7 +267,9 @@ struct Report {
     content_bytes: u64,
     stored_bytes: u64,
     exceptions: u64,
-    sources: Vec<String>,
+    remarks: RemarksReport,
+    sources: Vec<SourceReport>,
+    left_out: Vec<String>,
     recipients: Vec<String>,
     signers: Vec<String>,
     adopted: Vec<String>,
@@ -234,7 +278,7 @@ struct Report {
 }
 
 impl Report {
-    fn new(job: &Backup<'_>, done: &Done) -> Self {
+    fn new(job: &Backup<'_>, done: &Done, left_out: Vec<String>) -> Self {
         let manifest = &done.sealed.manifest;
         let ids = |keys: &[KeyFacts]| keys.iter().map(|key| key.id.clone()).collect();
         Self {
@@ -248,11 +292,16 @@ impl Report {
             content_bytes: manifest.totals.content_bytes,
             stored_bytes: done.stored_bytes,
             exceptions: manifest.totals.exceptions,
+            remarks: RemarksReport::new(&done.sealed.remarks),
             sources: manifest
                 .sources
                 .iter()
-                .map(|source| format!("{} ({})", source.label, source.kind))
+                .map(|source| SourceReport {
+                    label: source.label.to_string(),
+                    kind: source.kind.clone(),
+                })
                 .collect(),
+            left_out,
             recipients: ids(&manifest.keys.recipients),
             signers: ids(&manifest.keys.signers),
             adopted: done.adopted.iter().map(ToString::to_string).collect(),
@@ -268,8 +317,8 @@ impl Report {
         if self.swept > 0 {
             writeln!(
                 out,
-                "swept      {} leftovers of runs that ended before their time",
-                self.swept
+                "swept      {} of runs that ended before their time",
+                work::count(self.swept, "leftovers")
             )?;
         }
         writeln!(
@@ -277,25 +326,25 @@ impl Report {
             "bundle     {} of set {}, number {} of its chain",
             self.bundle, self.set, self.sequence
         )?;
-        writeln!(out, "sources    {}", self.sources.join(", "))?;
+        writeln!(out, "sources    {}", SourceReport::list(&self.sources))?;
         writeln!(
             out,
-            "contents   {} entries, {}",
-            self.entries,
+            "contents   {}, {}",
+            work::count(self.entries, "entries"),
             work::size(self.content_bytes)
         )?;
         if self.exceptions > 0 {
             writeln!(
                 out,
-                "EXCEPTIONS {} entries are missing or may be inconsistent; `hub-backup verify --deep` names them",
+                "EXCEPTIONS {} entries are missing or may be inconsistent: see the warnings, or `hub-backup verify --deep`",
                 self.exceptions
             )?;
         }
         writeln!(
             out,
-            "encrypted  {} for {} recipients",
+            "encrypted  {} for {}",
             self.suite,
-            self.recipients.len()
+            work::count(self.recipients.len() as u64, "recipients")
         )?;
         writeln!(out, "signed     by {}", self.signers.join(", "))?;
         writeln!(
@@ -313,32 +362,53 @@ struct DryRunReport {
     set: String,
     store: String,
     suite: String,
-    sources: Vec<String>,
-    recipients: usize,
+    sources: Vec<SourceReport>,
+    left_out: Vec<String>,
+    recipients: Vec<String>,
 }
 
-fn dry_run(job: &Backup<'_>, sources: &mut [Box<dyn Source>], context: &Context) -> Result<(), CliError> {
+fn dry_run(
+    job: &Backup<'_>,
+    sources: &mut [Box<dyn Source>],
+    left_out: Vec<String>,
+    context: &Context,
+) -> Result<(), CliError> {
     let mut names = Vec::new();
     for source in sources {
         // Nothing needs tidying up: a signal ends the program as usual.
         source.check(&Cancel::new())?;
-        names.push(format!("{} ({})", source.label(), source.kind()));
+        names.push(SourceReport {
+            label: source.label().to_string(),
+            kind: source.kind().to_owned(),
+        });
     }
     let (store, suite) = (job.store.describe(), job.suite.to_string());
+    let now = context.clock.now();
+    let ids = job
+        .recipients
+        .iter()
+        .map(|recipient| facts::recipient_facts(recipient, now).id);
+    let recipients = ids.collect();
     let report = DryRunReport {
         set: job.set.to_string(),
         store,
         suite,
         sources: names,
-        recipients: job.recipients.len(),
+        left_out,
+        recipients,
     };
-    context.printer.show("backup-dry-run", &report, |out| {
-        writeln!(out, "sources    {}: there and readable", report.sources.join(", "))?;
+    context.printer.done("backup-dry-run", &report, |out| {
+        writeln!(
+            out,
+            "sources    {}: there and readable",
+            SourceReport::list(&report.sources)
+        )?;
         writeln!(out, "store      {}", visible(&report.store))?;
         writeln!(
             out,
-            "keys       {} recipients, suite {}",
-            report.recipients, report.suite
+            "keys       {}, suite {}",
+            work::count(report.recipients.len() as u64, "recipients"),
+            report.suite
         )?;
         writeln!(out, "nothing was written")
     })

@@ -31,7 +31,7 @@ const EXAMPLES: [Example; 2] = [
         line: "hub-backup checkpoint create --out /media/vault/2026-01-31.json",
     },
     Example {
-        says: "Later: does the store still have everything?",
+        says: "Later: are the ends of all chains still there, as they were?",
         line: "hub-backup checkpoint check /media/vault/2026-01-31.json",
     },
 ];
@@ -45,7 +45,7 @@ pub enum Command {
     /// Write a signed checkpoint
     #[command(after_help = examples::text(&EXAMPLES[..1]))]
     Create(CreateArgs),
-    /// Check the store against a checkpoint
+    /// Compare the id of the store, the newest manifest of every set and the newest audit record with a checkpoint
     #[command(after_help = examples::text(&EXAMPLES[1..]))]
     Check(CheckArgs),
 }
@@ -103,7 +103,7 @@ fn create(args: &CreateArgs, context: &Context) -> Result<(), CliError> {
         (None, false) => context.printer.raw(&made.bytes)?,
         _ => context
             .printer
-            .show("checkpoint-create", &report, |out| report.write(out))?,
+            .done("checkpoint-create", &report, |out| report.write(out))?,
     }
     warn(&made, args, context);
     Ok(())
@@ -187,30 +187,31 @@ fn check(args: &CheckArgs, context: &Context) -> Result<(), CliError> {
         setup::pinned_trust(&settings)?
     };
     let mut checked = checkpoint::check(&args.file, args.unsigned, &trust, &store)?;
-    let report = Compared {
+    let report = CheckReport {
         signed_by: checked.signed.iter().map(|signed| signed.fingerprint.clone()).collect(),
+        compared: compared(&checked.checkpoint),
         deviations: &checked.deviations,
         checkpoint: &checked.checkpoint,
     };
-    context
-        .printer
-        .show("checkpoint-check", &report, |out| report.write(out))?;
+    let printer = &context.printer;
     if checked.deviations.is_empty() {
-        Ok(())
-    } else {
-        Err(CliError::told(checked.deviations.remove(0)))
+        return printer.done("checkpoint-check", &report, |out| report.write(out));
     }
+    printer.show("checkpoint-check", &report, |out| report.write(out))?;
+    Err(CliError::told(checked.deviations.remove(0)))
 }
 
 /// What `checkpoint check --json` prints.
 #[derive(Serialize)]
-struct Compared<'a> {
+struct CheckReport<'a> {
     signed_by: Vec<String>,
+    /// What of the store was held against the checkpoint; nothing else was.
+    compared: Vec<String>,
     deviations: &'a [Deviation],
     checkpoint: &'a Checkpoint,
 }
 
-impl Compared<'_> {
+impl CheckReport<'_> {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         write_heads(out, self.checkpoint)?;
         match self.signed_by.as_slice() {
@@ -223,9 +224,24 @@ impl Compared<'_> {
         if self.deviations.is_empty() {
             writeln!(
                 out,
-                "store      has everything that the checkpoint saw; `hub-backup verify --all` proves that it is whole"
+                "compared   {}: as the checkpoint saw them",
+                self.compared.join("; ")
             )?;
         }
-        Ok(())
+        writeln!(
+            out,
+            "not looked at: what came before the heads and after them, signatures in the store, and the bundles; \
+             `hub-backup verify --all --checkpoint FILE` proves those"
+        )
     }
+}
+
+/// What a comparison with a checkpoint looks at.
+fn compared(checkpoint: &Checkpoint) -> Vec<String> {
+    let heads = checkpoint.heads.iter();
+    let mut compared = vec!["the id of the store".to_owned()];
+    compared.extend(heads.map(|head| format!("the digest of manifest {} of set {}", head.sequence, head.set)));
+    let audit = checkpoint.audit;
+    compared.extend(audit.map(|place| format!("the digest of audit record {}", place.sequence)));
+    compared
 }

@@ -19,6 +19,7 @@ use crate::config::origin::Origin;
 use crate::config::show;
 use crate::config::show::Row;
 use crate::config::show::Shown;
+use crate::job::settings;
 
 const EXAMPLES: [Example; 2] = [
     Example {
@@ -111,6 +112,11 @@ fn check(context: &Context) -> Result<(), CliError> {
     let loaded = context.loaded()?;
     let mut problems = loaded.problems;
     problems.extend(check::problems(&loaded.settings));
+    problems.extend(settings::problems(
+        &loaded.settings,
+        &context.environment,
+        &context.clock,
+    ));
     let checked = Checked {
         file: loaded.settings.file.clone(),
         problems: problems.iter().map(JsonProblem::from).collect(),

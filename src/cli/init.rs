@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "ALGORITHM", value_parser = args::algorithm(), default_value = "ecdsa-p384")]
     pub algorithm: String,
     /// Make keys for this suite, and write it into the settings
-    #[arg(long, value_name = "SUITE", value_parser = args::suite(), default_value = "auto")]
+    #[arg(long, value_name = "SUITE", value_parser = args::key_suite(), default_value = "auto")]
     pub suite: SuiteChoice,
     /// Lock the secret keys that leave this host with the passphrase in FILE
     #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
@@ -82,11 +82,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         algorithm: words::algorithm(&args.algorithm)?,
         suite: args.suite,
         passphrase: passphrase.get(context)?,
-        actor: setup::actor(&context.environment),
+        actor: setup::actor(),
     };
     let made = init::run(&job, context.clock.as_ref())?;
     let report = Report::new(&job, &made);
-    context.printer.show("init", &report, |out| report.write(out))?;
+    context.printer.done("init", &report, |out| report.write(out))?;
     if args.no_passphrase {
         context
             .printer

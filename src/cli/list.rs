@@ -9,11 +9,13 @@ use crate::base::clock::Timestamp;
 use crate::bundle::name::SetName;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
 use crate::cli::report;
 use crate::cli::work;
+use crate::cli::work::SourceReport;
 use crate::config::layer::Layer;
 use crate::job::listing;
 use crate::job::listing::Listing;
@@ -54,18 +56,24 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let report = Report::new(&listing);
     context.printer.show("list", &report, |out| report.write(out))?;
     for (set, bundle) in &listing.unlinked {
-        let line = format!(
-            "set {set}: bundle {bundle} is in no chain: the next backup takes it up, if it is whole and genuine"
-        );
-        context.printer.warn(&line);
+        let next = if listing.gaps.iter().any(|(gapped, _, _)| gapped == set) {
+            "its link was lost, or nobody of yours made it"
+        } else {
+            "the next backup takes it up, if it is whole and genuine"
+        };
+        context
+            .printer
+            .warn(&format!("set {set}: bundle {bundle} is in no chain: {next}"));
     }
     for problem in &report.problems {
         context.printer.warn(problem);
     }
-    if listing.problems.is_empty() {
-        Ok(())
-    } else {
-        Err(CliError::told(listing.problems.remove(0)))
+    if !listing.problems.is_empty() {
+        return Err(CliError::told(listing.problems.remove(0)));
+    }
+    match report.gaps.first() {
+        None => Ok(()),
+        Some(gap) => Err(CliError::told(Error::Chain { problem: gap.says() })),
     }
 }
 
@@ -75,6 +83,7 @@ struct Report {
     /// Always false: nothing here was proven.
     verified: bool,
     bundles: Vec<JsonRow>,
+    gaps: Vec<JsonGap>,
     unlinked: Vec<JsonUnlinked>,
     problems: Vec<String>,
 }
@@ -86,7 +95,7 @@ struct JsonRow {
     sequence: u64,
     created: Timestamp,
     suite: &'static str,
-    sources: Vec<JsonSource>,
+    sources: Vec<SourceReport>,
     entries: u64,
     content_bytes: u64,
     exceptions: u64,
@@ -96,10 +105,23 @@ struct JsonRow {
     stored_bytes: Option<u64>,
 }
 
+/// Places in a row at which a chain has nothing, though it goes on behind them.
 #[derive(Serialize)]
-struct JsonSource {
-    label: String,
-    kind: String,
+struct JsonGap {
+    set: String,
+    first: u64,
+    last: u64,
+}
+
+impl JsonGap {
+    fn says(&self) -> String {
+        let Self { set, first, last } = self;
+        if first == last {
+            format!("set {set}: number {first} of its chain is missing")
+        } else {
+            format!("set {set}: numbers {first} to {last} of its chain are missing")
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -111,7 +133,7 @@ struct JsonUnlinked {
 impl From<&Row> for JsonRow {
     fn from(row: &Row) -> Self {
         let manifest = &row.link.manifest;
-        let sources = manifest.sources.iter().map(|source| JsonSource {
+        let sources = manifest.sources.iter().map(|source| SourceReport {
             label: source.label.to_string(),
             kind: source.kind.clone(),
         });
@@ -139,16 +161,22 @@ impl Report {
             set: set.to_string(),
             bundle: bundle.to_string(),
         });
+        let gaps = listing.gaps.iter().map(|(set, first, last)| JsonGap {
+            set: set.to_string(),
+            first: *first,
+            last: *last,
+        });
         Self {
             verified: false,
             bundles: listing.rows.iter().map(JsonRow::from).collect(),
+            gaps: gaps.collect(),
             unlinked: unlinked.collect(),
             problems: listing.problems.iter().map(|problem| report::chain(problem)).collect(),
         }
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.bundles.is_empty() {
+        if self.bundles.is_empty() && self.gaps.is_empty() {
             return writeln!(out, "no bundles");
         }
         let widest = self.bundles.iter().map(|row| row.set.len()).max().unwrap_or(0).max(3);
@@ -159,6 +187,9 @@ impl Report {
         )?;
         for row in &self.bundles {
             row.write(out, widest)?;
+        }
+        for gap in &self.gaps {
+            writeln!(out, "MISSING    {}", visible(&gap.says()))?;
         }
         writeln!(
             out,

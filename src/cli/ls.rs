@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work::Proven;
 use crate::config::layer::Layer;
 use crate::job;
@@ -34,6 +35,8 @@ const EXAMPLES: [Example; 2] = [
 ];
 
 /// List the content of a bundle; the bundle is verified first
+///
+/// What the bundle says is not in it, or was taken out of it, is told on stderr.
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
 pub struct Args {
@@ -62,11 +65,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
     let pattern: Vec<String> = args.pattern.iter().cloned().collect();
     let mut selection = Selection::new(&pattern).map_err(job::error::Error::Selection)?;
-    let wanted = restore::list(&opened.verified, &opened.identities, &mut selection)?;
+    let listing = restore::list(&opened.verified, &opened.identities, &mut selection)?;
     let report = Report {
         bundle: opened.verified.manifest().bundle.to_string(),
-        entries: wanted.into_iter().map(Row::new).collect(),
+        entries: listing.wanted.into_iter().map(Row::new).collect(),
+        remarks: RemarksReport::new(&listing.remarks),
     };
+    report.remarks.warn(&context.printer);
     context.printer.show("ls", &report, |out| {
         report.entries.iter().try_for_each(|row| row.write(out))
     })
@@ -77,6 +82,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
 struct Report {
     bundle: String,
     entries: Vec<Row>,
+    remarks: RemarksReport,
 }
 
 /// One entry or stream, as JSON.

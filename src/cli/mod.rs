@@ -31,6 +31,7 @@ pub mod output;
 pub mod progress;
 pub mod prompt;
 pub mod reference;
+pub mod remarks;
 pub mod report;
 pub mod restore;
 pub mod show;

@@ -21,7 +21,7 @@ use crate::cli::error::CliError;
 pub struct Printer {
     /// Objects rather than text on stdout.
     pub json: bool,
-    /// No talk but warnings and errors.
+    /// Neither talk nor the results of work that went well; warnings and errors alone.
     pub quiet: bool,
     /// Colours on stderr.
     pub color: bool,
@@ -45,6 +45,22 @@ impl Printer {
             human(&mut out)
         };
         written.and_then(|()| out.flush()).map_err(CliError::stdout)
+    }
+
+    /// As [`Self::show`], for work that went well: with `--quiet` people need not read that it did.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn done<T: Serialize>(
+        &self,
+        command: &str,
+        value: &T,
+        human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CliError> {
+        if self.quiet && !self.json {
+            return Ok(());
+        }
+        self.show(command, value, human)
     }
 
     /// Prints bytes as they are: a script, a page, the content of a member.
@@ -192,19 +208,6 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
-/// Bytes that should be text, such as a file name: as [`visible`], and what is no UTF-8 is written as `\xff`.
-#[must_use]
-pub fn visible_bytes(bytes: &[u8]) -> String {
-    let mut shown = String::new();
-    for chunk in bytes.utf8_chunks() {
-        shown.push_str(&visible(chunk.valid()));
-        for byte in chunk.invalid() {
-            let _ = write!(shown, "\\x{byte:02x}");
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,7 +224,6 @@ mod tests {
         let shown = visible(hostile);
         assert_eq!(shown, "a\\x1b]0;owned\\x07\\n\\u{9b}31m\\u{202e}fdp.exe\\x7f\\u{e0041}");
         assert_eq!(visible("Ünï — 数 💾 'x' \\"), "Ünï — 数 💾 'x' \\");
-        assert_eq!(visible_bytes(b"a\xff\x1bb"), "a\\xff\\x1bb");
     }
 
     #[test]

@@ -5,12 +5,15 @@ use std::fs::OpenOptions;
 use std::io;
 
 use crate::base::cancel::Cancel;
+use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
+use crate::policy::passphrase;
+use crate::policy::passphrase::Length;
 
 /// A passphrase that is asked for: what it is for, and what would have given it.
 #[derive(Clone, Debug)]
@@ -61,6 +64,21 @@ pub fn new_passphrase(context: &Context, wanted: &Wanted<'_>) -> Result<SecretTe
     let purpose = wanted.purpose.clone();
     let reason = "the two that were typed differ";
     Err(Error::Passphrase { purpose, reason }.into())
+}
+
+/// Refuses a passphrase for something new that is too short, and warns of one that is short. `of` says what it is for.
+///
+/// # Errors
+/// `TooShort`.
+pub fn check_new(context: &Context, of: &str, passphrase: &SecretText) -> Result<(), CliError> {
+    match passphrase::judge(of, passphrase.expose())? {
+        Length::Good => {}
+        Length::Short(found) => context.printer.warn(&format!(
+            "{of} has {found} characters: whoever gets what it locks can try as many as he likes; take {} or more",
+            limits::PASSPHRASE_CHARS_GOOD
+        )),
+    }
+    Ok(())
 }
 
 fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) -> Result<SecretText, CliError> {

@@ -7,15 +7,17 @@ use std::slice;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::bundle::path::EntryPath;
+use crate::bundle::name::Label;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::ls::Row;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
 use crate::cli::work::Proving;
@@ -34,8 +36,10 @@ use crate::sink::mysql::options::Definer;
 use crate::sink::mysql::options::MysqlSinkOptions;
 use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
+use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
 use crate::sink::sqlite::Check;
+use crate::source::uri::Place;
 use crate::source::uri::TargetUri;
 
 const EXAMPLES: [Example; 4] = [
@@ -104,9 +108,9 @@ pub struct PostgresArgs {
     /// Restore as ROLE
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
-    /// Compare restored rows of a database server with those of the source
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = RowChecks::Fingerprint, help_heading = "Options")]
-    pub row_check: RowChecks,
+    /// Compare restored rows of a database server with those of the source; default fingerprint
+    #[arg(long, value_name = "HOW", value_enum, help_heading = "Options")]
+    pub row_check: Option<RowChecks>,
     /// Gather statistics for the planner before the database has its name
     #[arg(long)]
     pub analyze: bool,
@@ -116,9 +120,9 @@ pub struct PostgresArgs {
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Options of MySQL and MariaDB targets")]
 pub struct MysqlArgs {
-    /// Let views, triggers, routines and events have the definer of the source (keep), the restoring account (drop), or USER@HOST
-    #[arg(long, value_name = "WHO", default_value_t = Definer::Keep)]
-    pub definer: Definer,
+    /// Let views, triggers, routines and events have the definer of the source (keep, the default), the restoring account (drop), or USER@HOST
+    #[arg(long, value_name = "WHO")]
+    pub definer: Option<Definer>,
 }
 
 impl RowChecks {
@@ -135,7 +139,7 @@ impl MysqlArgs {
     fn options(&self, protected: &[String], check: RowCheck) -> MysqlSinkOptions {
         MysqlSinkOptions {
             protected: protected.to_vec(),
-            definer: self.definer.clone(),
+            definer: self.definer.clone().unwrap_or(Definer::Keep),
             check,
             ..MysqlSinkOptions::default()
         }
@@ -143,6 +147,10 @@ impl MysqlArgs {
 }
 
 impl PostgresArgs {
+    fn row_check(&self) -> RowCheck {
+        self.row_check.unwrap_or(RowChecks::Fingerprint).check()
+    }
+
     fn options(&self, protected: &[String]) -> PostgresSinkOptions {
         let landing = match &self.into_schema {
             Some(schema) => Landing::Schema(schema.clone()),
@@ -156,7 +164,7 @@ impl PostgresArgs {
             owners: !self.no_owner,
             privileges: !self.no_privileges,
             role: self.role.clone(),
-            check: self.row_check.check(),
+            check: self.row_check(),
             analyze: self.analyze,
             ..PostgresSinkOptions::default()
         }
@@ -198,9 +206,9 @@ pub struct Args {
     /// How MySQL and MariaDB databases are restored.
     #[command(flatten)]
     pub mysql: MysqlArgs,
-    /// Check restored SQLite databases
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = SqliteCheck::Full)]
-    pub sqlite_check: SqliteCheck,
+    /// Check restored SQLite databases; default full
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub sqlite_check: Option<SqliteCheck>,
     /// Leave restored files to this user, also when root could give them to their owners
     #[arg(long)]
     pub no_same_owner: bool,
@@ -228,6 +236,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         .map(|text| text.parse())
         .collect::<Result<Vec<TargetUri>, _>>()
         .map_err(job::error::Error::Uri)?;
+    refuse_idle(args, &targets)?;
     let identities = work::identities(&settings, context)?;
     let signers = proving.signers();
     let desk = work::desk(context, &signers);
@@ -243,16 +252,14 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             .store
             .as_ref()
             .map_or_else(Default::default, |store| slice::from_ref(&store.value)),
-        sqlite_check: args.sqlite_check.into(),
+        sqlite_check: args.sqlite_check.unwrap_or(SqliteCheck::Full).into(),
         postgres: PostgresRestore {
             surroundings: setup::surroundings(&context.environment),
             options: args.postgres.options(&settings.protected.value),
         },
         mysql: MysqlRestore {
             surroundings: setup::mysql_surroundings(&context.environment),
-            options: args
-                .mysql
-                .options(&settings.protected.value, args.postgres.row_check.check()),
+            options: args.mysql.options(&settings.protected.value, args.postgres.row_check()),
         },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
         allow_missing_xattrs: args.allow_missing_xattrs,
@@ -265,6 +272,58 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         plan(&job, found, &mut selection, context)
     } else {
         act(&job, found, &mut selection, &desk, context)
+    }
+}
+
+/// Refuses options for a kind of target that is not among the targets: whoever gives one expects that it holds.
+fn refuse_idle(args: &Args, targets: &[TargetUri]) -> Result<(), Error> {
+    let has = |fits: fn(&Place) -> bool| targets.is_empty() || targets.iter().any(|target| fits(&target.place));
+    let postgres = has(|place| matches!(place, Place::Postgres(_)));
+    let mysql = has(|place| matches!(place, Place::Mysql(_)));
+    let folder = has(|place| matches!(place, Place::Folder(_) | Place::Files(_)));
+    let sqlite = folder || has(|place| matches!(place, Place::Sqlite(_)));
+    let options = &args.postgres;
+    let for_postgres = "a PostgreSQL target";
+    let idle = [
+        ("--in-place", options.in_place, postgres, for_postgres),
+        ("--into-schema", options.into_schema.is_some(), postgres, for_postgres),
+        ("--globals", options.globals, postgres, for_postgres),
+        ("--no-owner", options.no_owner, postgres, for_postgres),
+        ("--no-privileges", options.no_privileges, postgres, for_postgres),
+        ("--role", options.role.is_some(), postgres, for_postgres),
+        ("--analyze", options.analyze, postgres, for_postgres),
+        (
+            "--row-check",
+            options.row_check.is_some(),
+            postgres || mysql,
+            "a database server",
+        ),
+        (
+            "--definer",
+            args.mysql.definer.is_some(),
+            mysql,
+            "a MySQL or MariaDB target",
+        ),
+        (
+            "--sqlite-check",
+            args.sqlite_check.is_some(),
+            sqlite,
+            "a folder or a SQLite database",
+        ),
+        (
+            "--no-same-owner",
+            args.no_same_owner,
+            sqlite,
+            "a folder or a SQLite database",
+        ),
+        ("--allow-missing-xattrs", args.allow_missing_xattrs, folder, "a folder"),
+    ];
+    match idle.into_iter().find(|(_, given, fits, _)| *given && !fits) {
+        None => Ok(()),
+        Some((option, _, _, wanted)) => Err(Error::Usage {
+            message: format!("{option} is for {wanted}, and no target is one"),
+            hint: format!("Leave {option} out, or restore to {wanted}."),
+        }),
     }
 }
 
@@ -291,16 +350,11 @@ fn act(
         context.progress().as_ref(),
         &context.cancel()?,
     )?;
-    if job.store.is_some() && !done.recorded {
-        context
-            .printer
-            .warn("the audit log of the store could not be written, so this restore is not on record");
-    }
     for note in &done.notes {
         context.printer.warn(note);
     }
     let report = Report::new(&done, job.postgres.options.analyze);
-    context.printer.show("restore", &report, |out| report.write(out))
+    context.printer.done("restore", &report, |out| report.write(out))
 }
 
 /// What is still to do for a PostgreSQL database, behind its name.
@@ -315,26 +369,48 @@ struct Report {
     entries: u64,
     bytes: u64,
     databases_checked: u64,
-    exceptions: Vec<ExceptionReport>,
+    compared: Vec<ComparedReport>,
+    remarks: RemarksReport,
     notes: Vec<String>,
     targets: Vec<String>,
     next: Vec<String>,
     recorded: bool,
 }
 
-/// Something that the bundle says is missing or may be inconsistent.
+/// Rows of a database server that equal those of the source.
 #[derive(Serialize)]
-struct ExceptionReport {
-    path: String,
-    reason: String,
+struct ComparedReport {
+    label: String,
+    tables: u64,
+    rows: u64,
+    /// `rows` or `fingerprint`.
+    how: String,
+}
+
+impl ComparedReport {
+    fn new((label, compared): &(Label, Compared)) -> Self {
+        Self {
+            label: label.to_string(),
+            tables: compared.tables,
+            rows: compared.rows,
+            how: compared.how.to_string(),
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self {
+            label, tables, rows, ..
+        } = self;
+        let how = match self.how.as_str() {
+            "fingerprint" => "read back: their number and fingerprint are those of the source",
+            _ => "counted: as many as in the source; their content was not compared",
+        };
+        writeln!(out, "compared   {label}: tables: {tables}, rows: {rows}, {how}")
+    }
 }
 
 impl Report {
     fn new(done: &Done, analyzed: bool) -> Self {
-        let exception = |(path, reason): &(EntryPath, String)| ExceptionReport {
-            path: path.to_string(),
-            reason: reason.clone(),
-        };
         let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
         let unplanned = targets
             .iter()
@@ -345,7 +421,8 @@ impl Report {
             entries: done.restored.entries,
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
-            exceptions: done.restored.exceptions.iter().map(exception).collect(),
+            compared: done.compared.iter().map(ComparedReport::new).collect(),
+            remarks: RemarksReport::new(&done.restored.remarks),
             notes: done.notes.clone(),
             targets,
             recorded: done.recorded,
@@ -356,21 +433,17 @@ impl Report {
         self.proof.write(out)?;
         writeln!(
             out,
-            "contents   {} entries, {}, each equal to its digest",
-            self.entries,
+            "contents   {}, {}, each equal to its digest",
+            work::count(self.entries, "entries"),
             work::size(self.bytes)
         )?;
         if self.databases_checked > 0 {
             writeln!(out, "databases  {} checked by SQLite, sound", self.databases_checked)?;
         }
-        for exception in &self.exceptions {
-            writeln!(
-                out,
-                "exception  {}: {}",
-                visible(&exception.path),
-                visible(&exception.reason)
-            )?;
+        for compared in &self.compared {
+            compared.write(out)?;
         }
+        self.remarks.write(out)?;
         for target in &self.targets {
             writeln!(out, "restored   {}", visible(target))?;
         }
@@ -387,24 +460,28 @@ struct PlanReport {
     #[serde(rename = "result")]
     proof: ProofReport,
     entries: Vec<Row>,
+    remarks: RemarksReport,
     targets: Vec<String>,
 }
 
 fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
-    let (verified, wanted) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
+    let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
     let report = PlanReport {
         proof: ProofReport::new(&verified),
-        entries: wanted.into_iter().map(Row::new).collect(),
+        entries: listing.wanted.into_iter().map(Row::new).collect(),
+        remarks: RemarksReport::new(&listing.remarks),
         targets,
     };
     context.printer.show("restore-plan", &report, |out| {
         report.proof.write(out)?;
         report.entries.iter().try_for_each(|row| row.write(out))?;
+        report.remarks.write(out)?;
         for target in &report.targets {
             writeln!(out, "would go to {}", visible(target))?;
         }
-        writeln!(out, "nothing was written; {} entries would be", report.entries.len())
+        let entries = work::count(report.entries.len() as u64, "entries");
+        writeln!(out, "nothing was written; {entries} would be")
     })
 }
 

@@ -146,6 +146,13 @@ impl<'a> Report<'a> {
             "contents   {entries} entries, {}, {exceptions} exceptions",
             work::size(totals.content_bytes)
         )?;
+        let redacted = |source: &SourceFacts| source.facts.get("redacted").is_some_and(|count| count != "0");
+        if exceptions > 0 || manifest.sources.iter().any(redacted) {
+            writeln!(
+                out,
+                "           `hub-backup ls` names exceptions and redactions, with a key that opens the bundle"
+            )?;
+        }
         let members = &manifest.members;
         let (segments, bytes) = (members.data.segments, work::size(members.data.bytes));
         writeln!(out, "encrypted  {}, {segments} segments, {bytes}", manifest.suite)?;

@@ -1,12 +1,15 @@
 //! `verify`: prove that bundles are whole, genuine and in their place, without any secret.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
 use serde::Serialize;
 
-use crate::base::fault::Fault as _;
+use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::bundle::name::SetName;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::BundleChoice;
 use crate::cli::args::MeasureArgs;
@@ -16,10 +19,13 @@ use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::remarks::RemarksReport;
 use crate::cli::report;
 use crate::cli::work;
 use crate::cli::work::ProofReport;
 use crate::cli::work::Proving;
+use crate::config::value::BadValue;
+use crate::flow::verify::Verified;
 use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
@@ -30,7 +36,7 @@ use crate::job::verify::Row;
 use crate::job::verify::Verify;
 use crate::store::Store;
 
-const EXAMPLES: [Example; 4] = [
+const EXAMPLES: [Example; 5] = [
     Example {
         says: "Verify the newest bundle of the set `hub`",
         line: "hub-backup verify latest --set hub",
@@ -38,6 +44,10 @@ const EXAMPLES: [Example; 4] = [
     Example {
         says: "Verify every bundle of the store, and that none was removed since the checkpoint",
         line: "hub-backup verify --all --checkpoint checkpoint.json",
+    },
+    Example {
+        says: "Fail, with exit code 60, when the newest bundle was not made within the last 26 hours",
+        line: "hub-backup verify latest --set hub --max-age 26h",
     },
     Example {
         says: "Verify a file with nothing but the trusted root and the signer's certificate",
@@ -62,9 +72,70 @@ pub struct Args {
     /// Also decrypt and unpack everything, with your keys, and write nothing
     #[arg(long)]
     pub deep: bool,
+    /// Fail when the newest bundle, or with --all that of any set, is older than AGE: 90m, 26h, 8d
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    pub max_age: Option<i64>,
     /// What they are measured against, and opened with.
     #[command(flatten)]
     pub measure: MeasureArgs,
+}
+
+/// Reads an age in seconds.
+fn parse_age(text: &str) -> Result<i64, BadValue> {
+    let wrong = || BadValue(format!("{text:?} is not an age such as 90m, 26h or 8d"));
+    let unit = match text.chars().next_back() {
+        Some('m') => 60,
+        Some('h') => 60 * 60,
+        Some('d') => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    Ok(i64::from(number) * unit)
+}
+
+/// The newest bundle of a set is too old: no backup came for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("the newest bundle of set {set} was made {} ago, and {} are allowed", age(*.seconds), age(*.most))]
+struct TooOld {
+    set: SetName,
+    seconds: i64,
+    most: i64,
+}
+
+impl Fault for TooOld {
+    fn kind(&self) -> Kind {
+        Kind::TooOld
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self { set, .. } = self;
+        Some(format!(
+            "Look why no backup of set {set} was made since: its timer, and the mail or journal of its last runs."
+        ))
+    }
+}
+
+/// Seconds for people.
+fn age(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, hours) => format!("{hours} h {minutes} min"),
+        (days, hours) => format!("{days} d {hours} h"),
+    }
+}
+
+/// Refuses a newest bundle that is too old.
+fn refuse_old(args: &Args, verified: &Verified, now: Timestamp) -> Result<(), TooOld> {
+    let seconds = now.unix() - verified.manifest().created.unix();
+    match args.max_age {
+        Some(most) if seconds > most => Err(TooOld {
+            set: verified.manifest().set.clone(),
+            seconds,
+            most,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Runs the command.
@@ -80,6 +151,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         None
     };
     let choice = args.bundle.bundle.clone();
+    if args.max_age.is_some() && choice != BundleChoice::Latest {
+        let message = "--max-age asks how old the newest bundle is, and another one is named".to_owned();
+        let hint = "Leave the bundle out, or write `latest` or --all.".to_owned();
+        return Err(Error::Usage { message, hint }.into());
+    }
     let store = if args.all {
         Some(setup::store(&settings)?)
     } else {
@@ -112,7 +188,8 @@ fn one(
     let found = bundles::find(&choice.into(), job.store, args.bundle.set.as_ref())?;
     let outcome = verify::one(job, found, desk, context.progress().as_ref(), &context.cancel()?)?;
     let report = Report::new(&outcome);
-    context.printer.show("verify", &report, |out| report.write(out))
+    context.printer.done("verify", &report, |out| report.write(out))?;
+    refuse_old(args, &outcome.verified, context.clock.now()).map_err(CliError::told)
 }
 
 /// What was proven, and what was read.
@@ -127,7 +204,8 @@ struct Report {
 struct ContentsReport {
     entries: u64,
     bytes: u64,
-    exceptions: usize,
+    exceptions: u64,
+    remarks: RemarksReport,
 }
 
 impl Report {
@@ -135,7 +213,8 @@ impl Report {
         let contents = outcome.contents.as_ref().map(|read| ContentsReport {
             entries: read.entries,
             bytes: read.bytes,
-            exceptions: read.exceptions.len(),
+            exceptions: outcome.verified.manifest().totals.exceptions,
+            remarks: RemarksReport::new(&read.remarks),
         });
         Self {
             proof: ProofReport::new(&outcome.verified),
@@ -146,13 +225,16 @@ impl Report {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         self.proof.write(out)?;
         match &self.contents {
-            Some(read) => writeln!(
-                out,
-                "contents   decrypted and compared: {} entries, {}, {} exceptions",
-                read.entries,
-                work::size(read.bytes),
-                read.exceptions
-            ),
+            Some(read) => {
+                writeln!(
+                    out,
+                    "contents   decrypted and compared: {}, {}, {}",
+                    work::count(read.entries, "entries"),
+                    work::size(read.bytes),
+                    work::count(read.exceptions, "exceptions")
+                )?;
+                read.remarks.write(out)
+            }
             None => writeln!(out, "contents   not decrypted (--deep does)"),
         }
     }
@@ -174,25 +256,41 @@ struct RowReport {
     kind: &'static str,
     exit_code: u8,
     message: Option<String>,
-    result: Option<Report>,
+    result: Option<ProofReport>,
+    contents: Option<ContentsReport>,
+}
+
+impl RowReport {
+    fn new(row: &Row) -> Self {
+        let failure = row.result.as_ref().err();
+        let kind = failure.map(Fault::kind);
+        let report = row.result.as_ref().ok().map(Report::new);
+        let (result, contents) = report.map_or((None, None), |report| (Some(report.proof), report.contents));
+        Self {
+            set: row.set.to_string(),
+            bundle: row.bundle.to_string(),
+            kind: kind.map_or("ok", Kind::name),
+            exit_code: kind.map_or(0, Kind::exit_code),
+            message: failure.map(|error| report::chain(error)),
+            result,
+            contents,
+        }
+    }
 }
 
 fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, context: &Context) -> Result<(), CliError> {
     let mut rows = Vec::new();
     let mut failure: Option<job::error::Error> = None;
+    let mut old: BTreeMap<SetName, Option<TooOld>> = BTreeMap::new();
+    let now = context.clock.now();
     let mut each = |row: Row| {
-        let (kind, message) = match &row.result {
-            Ok(_) => (None, None),
-            Err(error) => (Some(error.kind()), Some(report::chain(error))),
-        };
-        rows.push(RowReport {
-            set: row.set.to_string(),
-            bundle: row.bundle.to_string(),
-            kind: kind.map_or("ok", Kind::name),
-            exit_code: kind.map_or(0, Kind::exit_code),
-            message,
-            result: row.result.as_ref().ok().map(Report::new),
-        });
+        rows.push(RowReport::new(&row));
+        if let Ok(outcome) = &row.result {
+            // The newest of a set comes first.
+            let _newest = old
+                .entry(row.set)
+                .or_insert_with(|| refuse_old(args, &outcome.verified, now).err());
+        }
         failure = failure.take().or(row.result.err());
     };
     let set = args.bundle.set.as_ref();
@@ -216,7 +314,12 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         problems,
         complete: unfinished.is_none(),
     };
-    context.printer.show("verify-all", &report, |out| report.write(out))?;
+    let printer = &context.printer;
+    if failure.is_none() && report.complete && report.problems.is_empty() {
+        printer.done("verify-all", &report, |out| report.write(out))?;
+    } else {
+        printer.show("verify-all", &report, |out| report.write(out))?;
+    }
     if let Some(error) = unfinished {
         return Err(CliError::told(error));
     }
@@ -225,18 +328,25 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         (None, Some(problem)) => Err(CliError::told(Error::Chain {
             problem: problem.clone(),
         })),
-        (None, None) => Ok(()),
+        (None, None) => old
+            .into_values()
+            .flatten()
+            .next()
+            .map_or(Ok(()), |old| Err(CliError::told(old))),
     }
 }
 
 impl AllReport {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for row in &self.bundles {
-            match (&row.message, &row.result) {
-                (Some(message), _) => {
+            match &row.message {
+                Some(message) => {
                     writeln!(out, "{:<18} {}/{}: {}", row.kind, row.set, row.bundle, visible(message))?;
                 }
-                (None, _) => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
+                None => writeln!(out, "{:<18} {}/{}", row.kind, row.set, row.bundle)?,
+            }
+            if let Some(read) = &row.contents {
+                read.remarks.write(out)?;
             }
         }
         for problem in &self.problems {
@@ -245,9 +355,9 @@ impl AllReport {
         let bad = self.bundles.iter().filter(|row| row.exit_code != 0).count();
         writeln!(
             out,
-            "{} bundles, {bad} not proven, {} problems in the store{}",
-            self.bundles.len(),
-            self.problems.len(),
+            "{}, {bad} not proven, {} in the store{}",
+            work::count(self.bundles.len() as u64, "bundles"),
+            work::count(self.problems.len() as u64, "problems"),
             if self.complete {
                 ""
             } else {

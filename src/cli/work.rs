@@ -1,5 +1,6 @@
 //! What the commands that work on bundles share: keys asked for, the desk for the audit log, the words for a proof.
 
+use std::cell::Cell;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::audit;
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::secret::SecretText;
@@ -22,6 +24,7 @@ use crate::cli::error::Error;
 use crate::cli::output::visible;
 use crate::cli::prompt;
 use crate::cli::prompt::Wanted;
+use crate::cli::report;
 use crate::config::Settings;
 use crate::flow::verify;
 use crate::flow::verify::Measure;
@@ -129,9 +132,23 @@ pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSign
 pub fn desk<'a>(context: &'a Context, signers: &'a [&'a dyn Signer]) -> Desk<'a> {
     Desk {
         clock: context.clock.as_ref(),
-        actor: setup::actor(&context.environment),
+        actor: setup::actor(),
         signers,
+        unrecorded: unrecorded(context),
     }
+}
+
+/// Says once that the audit log cannot be written.
+fn unrecorded(context: &Context) -> Box<dyn Fn(&audit::chain::Error)> {
+    let (printer, told) = (context.printer, Cell::new(false));
+    Box::new(move |error| {
+        if !told.replace(true) {
+            let why = report::chain(error);
+            printer.warn(&format!(
+                "this is not on record, for the audit log of the store cannot be written: {why}"
+            ));
+        }
+    })
 }
 
 /// Signers as the stages take them.
@@ -261,8 +278,28 @@ pub struct ProofReport {
     pub segments: u64,
     /// Bytes checked.
     pub bytes: u64,
-    /// Recipients.
-    pub recipients: usize,
+    /// The ids of the recipients.
+    pub recipients: Vec<String>,
+}
+
+/// A source, as JSON.
+#[derive(Serialize)]
+pub struct SourceReport {
+    /// Its label.
+    pub label: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+impl SourceReport {
+    /// Sources for people.
+    #[must_use]
+    pub fn list(sources: &[Self]) -> String {
+        let shown = sources
+            .iter()
+            .map(|source| format!("{} ({})", source.label, source.kind));
+        shown.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// One signature, as JSON.
@@ -270,6 +307,8 @@ pub struct ProofReport {
 pub struct SignatureReport {
     /// The certificate of the signer.
     pub fingerprint: String,
+    /// The key of it that signed, often a subkey.
+    pub signing_key: String,
     /// Its algorithm.
     pub algorithm: String,
     /// When it signed.
@@ -302,6 +341,7 @@ impl ProofReport {
                 .iter()
                 .map(|signed| SignatureReport {
                     fingerprint: signed.fingerprint.clone(),
+                    signing_key: signed.signing_key.clone(),
                     algorithm: signed.facts.algorithm.clone(),
                     created: signed.created,
                     trusted_by: signed.trusted_by.clone(),
@@ -311,7 +351,7 @@ impl ProofReport {
             head,
             segments: verified.segments(),
             bytes: verified.bytes(),
-            recipients: manifest.keys.recipients.len(),
+            recipients: manifest.keys.recipients.iter().map(|key| key.id.clone()).collect(),
         }
     }
 
@@ -360,15 +400,28 @@ impl ProofReport {
             _ => {}
         }
         if self.proven {
-            writeln!(out, "keys       {} recipients, as the policy asks", self.recipients)?;
+            let recipients = count(self.recipients.len() as u64, "recipients");
+            let judged =
+                "by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken";
+            writeln!(out, "keys       {recipients}; {judged}")?;
         }
         writeln!(
             out,
-            "digests    {} segments, {}, every byte as stated",
-            self.segments,
+            "digests    {}, {}, every byte as stated",
+            count(self.segments, "segments"),
             size(self.bytes)
         )
     }
+}
+
+/// A number and what is counted: `1 bundle`, `2 bundles`. The word is given for many.
+#[must_use]
+pub fn count(number: u64, many: &str) -> String {
+    let one = match many.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => many.strip_suffix('s').unwrap_or(many).to_owned(),
+    };
+    format!("{number} {}", if number == 1 { &one } else { many })
 }
 
 /// A number of bytes for people.

@@ -67,7 +67,7 @@ impl List {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => self.add(origin, key, format!("{} is not a folder", path.display()), None),
             Err(error) => {
-                let hint = format!("`hub-backup init {}` makes a store.", path.display());
+                let hint = "Is its disk mounted? `hub-backup init FOLDER` makes a new store, FOLDER/store.".to_owned();
                 self.add(origin, key, format!("{}: {error}", path.display()), Some(hint));
             }
         }

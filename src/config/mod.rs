@@ -109,6 +109,8 @@ pub struct SetSettings {
     pub name: SetName,
     /// What is backed up, as URIs. Relative paths begin at [`origin::Origin::folder`] of the setting.
     pub sources: Setting<Vec<String>>,
+    /// What the file names for this set, and flags or the environment replace: it is not backed up.
+    pub left_out: Vec<String>,
     /// Patterns of files to leave out.
     pub exclude: Setting<Vec<String>>,
     /// Whether what is mounted below the root of a source of files is left out.

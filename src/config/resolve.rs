@@ -230,15 +230,22 @@ impl Settings {
         let flag = |of: fn(&SetLayer) -> &Option<Setting<bool>>| {
             layers.pick_for(set, of).unwrap_or_else(|| Setting::default_of(false))
         };
+        let sources = or_none(layers.pick_for(set, |layer| &layer.sources));
+        let in_file = set.sources.as_ref().map_or(&[][..], |named| named.value.as_slice());
+        let left_out = in_file.iter().filter(|source| !sources.value.contains(*source));
         SetSettings {
             name,
-            sources: or_none(layers.pick_for(set, |layer| &layer.sources)),
+            left_out: left_out.cloned().collect(),
+            sources,
             exclude: or_none(layers.pick_for(set, |layer| &layer.exclude)),
             one_file_system: flag(|layer| &layer.one_file_system),
             allow_changed: flag(|layer| &layer.allow_changed),
             redact_secrets: flag(|layer| &layer.redact_secrets),
             accept_findings: or_none(layers.pick_for(set, |layer| &layer.accept_findings)),
-            check_sources: flag(|layer| &layer.check_sources),
+            // What is damaged is found while the older bundles are still there.
+            check_sources: layers
+                .pick_for(set, |layer| &layer.check_sources)
+                .unwrap_or_else(|| Setting::default_of(true)),
             retention_class: layers.pick_for(set, |layer| &layer.retention_class),
             command_env: or_none(layers.pick_for(set, |layer| &layer.command_env)),
             command_timeout: layers.pick_for(set, |layer| &layer.command_timeout),

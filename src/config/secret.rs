@@ -173,7 +173,10 @@ pub fn check_private(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Er
 }
 
 /// Everything that `input` gives, if it is not more than `bytes_max`.
-fn bounded(input: impl Read, bytes_max: usize) -> io::Result<Option<SecretBytes>> {
+///
+/// # Errors
+/// What reading reports.
+pub fn bounded(input: impl Read, bytes_max: usize) -> io::Result<Option<SecretBytes>> {
     // Growing would leave unwiped copies behind.
     let mut bytes = Zeroizing::new(vec![0; bytes_max + 1]);
     let mut filled = 0;

@@ -8,6 +8,8 @@ use crate::config::Settings;
 use crate::config::origin::Origin;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
+use crate::source::guard;
+use crate::source::guard::Format;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
 
@@ -155,12 +157,27 @@ fn without_secrets(uri: &str) -> String {
         Ok(source) if matches!(&source.what, What::Postgres(parameters) if parameters.has_secret()) => {
             source.to_string()
         }
+        Ok(SourceUri {
+            label,
+            what: What::Command { name, command },
+        }) => {
+            let label = label.map_or_else(String::new, |label| format!("{label}="));
+            format!("{label}command:{name}={}", command_without_secrets(&command))
+        }
         Ok(_) => without_password(uri),
         // Nobody can say where in it a password begins.
         Err(_) => match uri.split_once("postgres") {
             Some((before, _)) if !before.contains(':') => format!("{before}postgres:[redacted]"),
             Some(_) | None => without_password(uri),
         },
+    }
+}
+
+/// A command without the secrets that the guard of settings knows: tokens, passwords in URLs, `--password …`, `TOKEN=… program`.
+fn command_without_secrets(command: &str) -> String {
+    match guard::redact(command, Format::Lines, &|_| false) {
+        Ok((shown, _)) => shown,
+        Err(_) => guard::REDACTED.to_owned(),
     }
 }
 
@@ -193,6 +210,30 @@ pub fn without_password(uri: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_in_commands_are_not_shown() {
+        for (written, shown) in [
+            (
+                "command:dump=pg_dump --dbname=postgres://hub:needle-4c1f@db/hub --format=custom",
+                "command:dump=pg_dump --dbname=postgres://hub:[redacted]@db/hub --format=custom",
+            ),
+            (
+                "all=command:dump=sh -c 'API_TOKEN=needle-4c1f exec export --all'",
+                "all=command:dump=sh -c 'API_TOKEN=[redacted] exec export --all'",
+            ),
+            (
+                "command:dump=export --password needle-4c1f --output -",
+                "command:dump=export --password [redacted] --output -",
+            ),
+            (
+                "command:dump=hub-cli export --output -",
+                "command:dump=hub-cli export --output -",
+            ),
+        ] {
+            assert_eq!(without_secrets(written), shown);
+        }
+    }
 
     #[test]
     fn passwords_in_uris_are_not_shown() {

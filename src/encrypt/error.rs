@@ -92,15 +92,15 @@ pub enum Error {
         wanted: Vec<String>,
     },
     /// The secret key that fits is locked, and no passphrase was given for it.
-    #[error("the secret key {fingerprint} is locked by a passphrase")]
+    #[error("the secret key of the certificate {fingerprint} is locked by a passphrase")]
     KeyLocked {
-        /// The fingerprint of the key that fits the slot.
+        /// The certificate whose key fits the slot.
         fingerprint: String,
     },
     /// The secret key that fits is locked by another passphrase.
-    #[error("the passphrase does not unlock the secret key {fingerprint}")]
+    #[error("the passphrase does not unlock the secret key of the certificate {fingerprint}")]
     WrongKeyPassphrase {
-        /// The fingerprint of the key that fits the slot.
+        /// The certificate whose key fits the slot.
         fingerprint: String,
     },
     /// The passphrase of the bundle is another one.

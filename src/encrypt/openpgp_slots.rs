@@ -143,7 +143,7 @@ pub(crate) fn open(
             .secret()
             .filter(|found| found.key().key_handle().aliases(&handle))
         {
-            match open_with(suite, packet, found.key(), passphrase) {
+            match open_with(suite, packet, cert, found.key(), passphrase) {
                 Ok(key) => return Ok(Some(key)),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -155,6 +155,7 @@ pub(crate) fn open(
 fn open_with(
     suite: Suite,
     packet: &PKESK,
+    cert: &Cert,
     secret: &Key<SecretParts, UnspecifiedRole>,
     passphrase: Option<&SecretText>,
 ) -> Result<ContentKey, Error> {
@@ -165,7 +166,7 @@ fn open_with(
             secret.fingerprint()
         ),
     };
-    let mut pair = unlock(secret, passphrase)?
+    let mut pair = unlock(cert, secret, passphrase)?
         .into_keypair()
         .map_err(|error| Error::Crypto(error.into()))?;
     let (cipher, session_key) = packet.decrypt(&mut pair, Some(CIPHER)).ok_or_else(damaged)?;
@@ -177,13 +178,14 @@ fn open_with(
 }
 
 fn unlock(
+    cert: &Cert,
     secret: &Key<SecretParts, UnspecifiedRole>,
     passphrase: Option<&SecretText>,
 ) -> Result<Key<SecretParts, UnspecifiedRole>, Error> {
     if secret.has_unencrypted_secret() {
         return Ok(secret.clone());
     }
-    let fingerprint = secret.fingerprint().to_hex();
+    let fingerprint = cert.fingerprint().to_hex();
     let Some(passphrase) = passphrase else {
         return Err(Error::KeyLocked { fingerprint });
     };

@@ -76,9 +76,9 @@ impl Fault for Damage {
         match self {
             Self::NoSignature => Kind::SignatureMissing,
             Self::Interrupted(_) => Kind::Incomplete,
+            Self::Header(error) => error.kind(),
             Self::Read(error) => fault::kind_of_read(error),
             Self::Trailer(_)
-            | Self::Header(_)
             | Self::HeaderDiffers(_)
             | Self::Frame(_)
             | Self::Length { .. }
@@ -90,9 +90,7 @@ impl Fault for Damage {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Interrupted(_) | Self::NoSignature => None,
-            Self::Header(BadHeader::Version(_)) => {
-                Some("Use a version of hub-backup that reads it; docs/format.md lists them.".into())
-            }
+            Self::Header(error @ BadHeader::Version(_)) => error.hint(),
             Self::Read(error) => Some(fault::hint_of_read(error)),
             Self::Trailer(_)
             | Self::Header(_)

@@ -4,10 +4,9 @@ use std::io;
 use std::io::Seek as _;
 use std::io::Write;
 
-use tempfile::SpooledTempFile;
-
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::spool::Spool;
 use crate::bundle::header::FORMAT_VERSION;
 use crate::bundle::header::Header;
 use crate::bundle::manifest::ContainerFacts;
@@ -139,14 +138,14 @@ fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
 
 /// The lines of `SHA256SUMS` until all are known; past some KiB they wait in an unlinked temporary file. There is nothing secret in them.
 struct Sums {
-    lines: SpooledTempFile,
+    lines: Spool,
     check: SumsCheck,
 }
 
 impl Default for Sums {
     fn default() -> Self {
         Self {
-            lines: SpooledTempFile::new(IN_MEMORY_BYTES),
+            lines: Spool::new(IN_MEMORY_BYTES),
             check: SumsCheck::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The road out: source → pack → compress → encrypt → seal → store.
+//! The road out: source → pack → compress → encrypt → envelope → seal → store.
 
 use std::io;
 use std::io::Write;
@@ -12,6 +12,7 @@ use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
 use crate::base::progress::Progress;
+use crate::base::spool;
 use crate::bundle::entry::CollectError;
 use crate::bundle::header::Header;
 use crate::bundle::index::Begin;
@@ -46,6 +47,7 @@ use crate::source::Source;
 
 use super::index;
 use super::index::IndexWriter;
+use super::remarks::Remarks;
 
 /// Everything that is decided before the first byte.
 pub struct Plan<'a> {
@@ -78,6 +80,8 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
     /// The signatures over them.
     pub signatures: Vec<u8>,
+    /// What its index says is not in it.
+    pub remarks: Remarks,
 }
 
 /// Why a bundle could not be written. Nothing was published.
@@ -117,7 +121,8 @@ impl Fault for Error {
             Self::Pack(_) => Kind::Internal,
             Self::Compress(error) => error.kind(),
             Self::Encrypt(error) => error.kind(),
-            Self::Index(_) | Self::Write(_) => Kind::StoreUnavailable,
+            Self::Index(error) => error.kind(),
+            Self::Write(_) => Kind::StoreUnavailable,
             Self::Seal(error) => error.kind(),
         }
     }
@@ -128,9 +133,10 @@ impl Fault for Error {
             Self::Encrypt(error) => error.hint(),
             Self::Seal(error) => error.hint(),
             Self::Interrupted => Some("Run the backup again; what was written so far was removed.".into()),
-            Self::Index(_) | Self::Write(_) => {
-                Some("Make room in the store or repair it, and run the backup again; nothing was published.".into())
-            }
+            Self::Index(error) => error.hint(),
+            Self::Write(error) => spool::hint(error).or(Some(
+                "Make room in the store or repair it, and run the backup again; nothing was published.".into(),
+            )),
             Self::Pack(_) | Self::Compress(_) => None,
         }
     }
@@ -192,7 +198,7 @@ fn write<W: Write>(
 
     // The statement about all of it, signed.
     let unsealed = writer.end(data, index).map_err(Error::Write)?;
-    let (facts, totals) = collected;
+    let Collected { facts, totals, remarks } = collected;
     let manifest = state(plan, facts, totals, unsealed.members.clone(), key);
     let bytes = manifest.to_bytes();
     let signatures = seal::seal(&bytes, plan.signers, plan.header.created)?;
@@ -201,10 +207,16 @@ fn write<W: Write>(
         manifest,
         bytes,
         signatures,
+        remarks,
     })
 }
 
-type Collected = (Vec<SourceFacts>, Totals);
+/// What the sources gave.
+struct Collected {
+    facts: Vec<SourceFacts>,
+    totals: Totals,
+    remarks: Remarks,
+}
 
 /// A block on its way from a compressing thread to the encrypting one; its bytes before compression have gone back to the packer.
 struct Compressed {
@@ -223,7 +235,8 @@ fn payload<W: Write>(
 ) -> Result<(Collected, ContainerFacts), Error> {
     let (blocks, frames) = (Pool::new(plan.jobs + 2), Pool::new(plan.jobs + 2));
     let mut offset = 0;
-    let collected = parallel::ordered(
+    let mut remarks = Remarks::default();
+    let (facts, totals) = parallel::ordered(
         plan.jobs,
         |feed| collect(plan, sources, &feed, blocks.clone(), progress, cancel),
         || {
@@ -241,6 +254,7 @@ fn payload<W: Write>(
             index.block(block.number, offset);
             offset += compress::write_frame(&frame, &mut container).map_err(Error::Write)?;
             for record in block.records {
+                remarks.see(&record);
                 index.add(record)?;
             }
             index.forget_before(block.oldest);
@@ -252,6 +266,7 @@ fn payload<W: Write>(
         .finish()
         .and_then(crate::envelope::write::SegmentWriter::finish)
         .map_err(Error::Write)?;
+    let collected = Collected { facts, totals, remarks };
     Ok((collected, data))
 }
 
@@ -262,9 +277,7 @@ fn compress_block(
 ) -> Result<(), Error> {
     match compressor {
         Ok(compressor) => Ok(compressor.compress(block, frame)?),
-        Err(_) => Err(Error::Compress(compress::Error::Compress(
-            io::ErrorKind::OutOfMemory.into(),
-        ))),
+        Err(error) => Err(error.again().into()),
     }
 }
 
@@ -276,7 +289,7 @@ fn collect(
     pool: Pool,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<Collected, Error> {
+) -> Result<(Vec<SourceFacts>, Totals), Error> {
     let mut hand_out = |block| feed.send(block);
     let seconds = plan.header.created.unix();
     let mut packer = Packer::new(plan.header.block_bytes, seconds, pool, cancel, progress, &mut hand_out);

@@ -4,6 +4,7 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::index::Begin;
 use crate::bundle::index::Record;
+use crate::bundle::manifest::KeyFacts;
 use crate::bundle::outer::Container;
 use crate::encrypt;
 use crate::encrypt::ContentKey;
@@ -48,6 +49,8 @@ impl Fault for Error {
         match self {
             Self::Encrypt(error) => error.kind(),
             Self::Damage(error) => error.kind(),
+            // What is read here is signed and was hashed, so whatever is wrong with it is damage, but for a later version.
+            Self::Index(error) if error.kind() == Kind::Failed => Kind::Failed,
             Self::Index(index::Error::Compress(error)) => error.kind(),
             Self::Commitment | Self::Index(_) | Self::Misfit(_) => Kind::DigestMismatch,
         }
@@ -60,10 +63,30 @@ impl Fault for Error {
                 "The bundle was made with a wrong key slot: try another identity, and tell whoever made it.".into(),
             ),
             Self::Damage(error) => error.hint(),
+            Self::Index(index::Error::Record(error)) => error.hint(),
             Self::Index(index::Error::Compress(error)) => error.hint(),
             Self::Index(_) | Self::Misfit(_) => None,
         }
     }
+}
+
+/// Slots name keys, which are often subkeys; people know the certificates that these belong to.
+fn with_certificates(error: encrypt::Error, recipients: &[KeyFacts]) -> Error {
+    let encrypt::Error::NoUsableKey { mut wanted } = error else {
+        return error.into();
+    };
+    for one in &mut wanted {
+        let Some(handle) = one.rsplit(' ').next() else { continue };
+        let fits = |fingerprint: &str| fingerprint == handle || (handle.len() == 16 && fingerprint.ends_with(handle));
+        let owner = recipients
+            .iter()
+            .find(|recipient| recipient.keys.iter().any(|key| fits(&key.fingerprint)));
+        if let Some(owner) = owner.filter(|owner| !fits(&owner.id)) {
+            let more = format!(" of the certificate {}", owner.id);
+            one.push_str(&more);
+        }
+    }
+    encrypt::Error::NoUsableKey { wanted }.into()
 }
 
 /// The plaintext of a container.
@@ -75,7 +98,8 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// See [`Error`].
     pub fn open(verified: &'a Verified, identities: &[Identity]) -> Result<Self, Error> {
-        let key = slots::open_slots(verified.manifest().suite, &verified.slots(), identities)?;
+        let key = slots::open_slots(verified.manifest().suite, &verified.slots(), identities)
+            .map_err(|error| with_certificates(error, &verified.manifest().keys.recipients))?;
         if key.commitment(&verified.manifest().bundle) != verified.manifest().key_commitment {
             return Err(Error::Commitment);
         }

@@ -9,9 +9,11 @@ use std::io::Read;
 use std::io::Seek;
 use std::io::Write;
 
-use tempfile::SpooledTempFile;
-
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::limits;
+use crate::base::spool;
+use crate::base::spool::Spool;
 use crate::bundle::index::BadRecord;
 use crate::bundle::index::Record;
 use crate::bundle::outer::Container;
@@ -45,9 +47,33 @@ pub enum Error {
     Cut,
 }
 
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Write(_) => Kind::StoreUnavailable,
+            Self::Encrypt(error) => error.kind(),
+            Self::Compress(error) => error.kind(),
+            Self::Record(error) => error.kind(),
+            Self::Cut => Kind::DigestMismatch,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Write(error) => spool::hint(error).or(Some(
+                "Make room in the store or repair it, and run the backup again; nothing was published.".into(),
+            )),
+            Self::Encrypt(error) => error.hint(),
+            Self::Compress(error) => error.hint(),
+            Self::Record(error) => error.hint(),
+            Self::Cut => None,
+        }
+    }
+}
+
 /// Writes the index.
 pub struct IndexWriter {
-    out: Encryptor<SpooledTempFile>,
+    out: Encryptor<Spool>,
     compressor: Compressor,
     block_bytes: usize,
     lines: Vec<u8>,
@@ -62,7 +88,7 @@ impl IndexWriter {
     /// # Errors
     /// See [`Error`].
     pub fn new(key: &ContentKey, block_bytes: u32, level: i32) -> Result<Self, Error> {
-        let spool = SpooledTempFile::new(IN_MEMORY_BYTES);
+        let spool = Spool::new(IN_MEMORY_BYTES);
         Ok(Self {
             out: encrypt::encryptor(key, Container::Index, spool)?,
             compressor: Compressor::new(level)?,

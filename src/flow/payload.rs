@@ -269,7 +269,7 @@ fn read_blocks(
                 let mut block = pool.take();
                 match &mut decompressor {
                     Ok(decompressor) => decompressor.decompress(&frame, block_bytes, &mut block)?,
-                    Err(_) => return Err(compress::Error::Compress(io::ErrorKind::OutOfMemory.into())),
+                    Err(error) => return Err(error.again()),
                 }
                 frames.give(frame);
                 Ok(block)

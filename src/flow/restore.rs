@@ -25,6 +25,7 @@ use super::payload;
 use super::payload::Input;
 use super::payload::Seeker;
 use super::payload::Stoppable;
+use super::remarks::Remarks;
 
 /// What was restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub struct Restored {
     pub entries: u64,
     /// Bytes of content.
     pub bytes: u64,
-    /// What the bundle itself says is missing or may be inconsistent, among what was wanted: path and reason.
-    pub exceptions: Vec<(EntryPath, String)>,
+    /// What the bundle itself says is not in it, among what was wanted.
+    pub remarks: Remarks,
 }
 
 /// Why a restore did not complete. The sink was not committed.
@@ -152,6 +153,8 @@ impl Unpacking<'_, '_> {
         let mut records = self.opened.records()?;
         let mut restored = Restored::default();
         let mut parents = Parents::default();
+        // Entries that were wanted of the sources before this one.
+        let mut before = 0;
         while let Some(record) = records.next_record()? {
             self.cancel.check().map_err(|_| Error::Interrupted)?;
             match record {
@@ -180,14 +183,18 @@ impl Unpacking<'_, '_> {
                     restored.entries += 1;
                 }
                 Record::Exception(exception) if self.selection.wants(&exception.path) => {
-                    restored.exceptions.push((exception.path, exception.reason));
+                    restored.remarks.see(&Record::Exception(exception));
+                }
+                Record::Source(_) => before = restored.entries,
+                // What a source left out matters to whoever wanted something of it.
+                Record::Facts(facts) if self.selection.is_all() || restored.entries > before => {
+                    restored.remarks.see(&Record::Facts(facts));
                 }
                 // What is not wanted, and what has no member.
                 Record::Part(_)
                 | Record::Stream(_)
                 | Record::Exception(_)
                 | Record::Begin(_)
-                | Record::Source(_)
                 | Record::Facts(_)
                 | Record::End(_) => {}
             }

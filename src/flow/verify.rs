@@ -166,7 +166,7 @@ impl Fault for Error {
         match self {
             Self::Damage(error) => error.kind(),
             Self::Seal(error) => error.kind(),
-            Self::Manifest(_) => Kind::DigestMismatch,
+            Self::Manifest(error) => error.kind(),
             Self::Keys(_) => Kind::KeyPolicy,
             Self::Slots(error) => error.kind(),
             Self::Chain(_) => Kind::ChainBroken,
@@ -178,7 +178,7 @@ impl Fault for Error {
         match self {
             Self::Damage(error) => error.hint(),
             Self::Seal(error) => error.hint(),
-            Self::Manifest(_) => Some("A newer version of hub-backup may read it.".into()),
+            Self::Manifest(error) => error.hint(),
             Self::Keys(error) => error.hint(),
             Self::Slots(error) => error.hint(),
             Self::Chain(_) => Some(

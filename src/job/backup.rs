@@ -116,7 +116,10 @@ pub fn run(
 
     let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
     let recorded = desk.record(job.store, deed(job, &result, &adopted));
-    // The failure itself counts more than one to record it.
+    if let (Err(_), Err(unrecorded)) = (&result, &recorded) {
+        // The failure itself counts more than one to record it.
+        (desk.unrecorded)(unrecorded);
+    }
     let (sealed, object, stored_bytes) = result?;
     recorded.map_err(|source| Error::Unrecorded {
         bundle: sealed.manifest.bundle.clone(),
@@ -163,6 +166,10 @@ fn deed(job: &Backup<'_>, result: &Result<Written, Error>, adopted: &[BundleId])
     if let Ok((sealed, object, _)) = result {
         details.insert("object".to_owned(), object.clone());
         details.insert("sequence".to_owned(), sealed.manifest.sequence.to_string());
+        details.insert("manifest_sha256".to_owned(), Digest::of(&sealed.bytes).to_string());
+        if sealed.manifest.totals.exceptions > 0 {
+            details.insert("exceptions".to_owned(), sealed.manifest.totals.exceptions.to_string());
+        }
     }
     if !adopted.is_empty() {
         let ids: Vec<&str> = adopted.iter().map(BundleId::as_str).collect();

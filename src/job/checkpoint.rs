@@ -24,7 +24,7 @@ use super::Desk;
 use super::error;
 use super::keyfiles;
 use super::keyfiles::PUBLIC_MODE;
-use super::setup;
+use super::reading;
 
 /// Why a checkpoint was not made or not checked.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,10 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.kind(),
             Self::File(error) => error.kind(),
+            Self::NotACheckpoint {
+                source: source @ BadRecord::Version { .. },
+                ..
+            } => source.kind(),
             Self::NotACheckpoint { .. } => Kind::Usage,
             Self::Unsigned { .. } => Kind::SignatureMissing,
         }
@@ -66,6 +70,10 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.hint(),
             Self::File(error) => error.hint(),
+            Self::NotACheckpoint {
+                source: source @ BadRecord::Version { .. },
+                ..
+            } => source.hint(),
             Self::NotACheckpoint { .. } => Some("`hub-backup checkpoint create` makes one.".into()),
             Self::Unsigned { path } => Some(format!(
                 "Put {}.asc beside it; or give --unsigned, if it was kept where nobody else could change it.",
@@ -176,13 +184,13 @@ pub fn check(path: &Path, unsigned: bool, trust: &TrustStore, store: &dyn Store)
 /// # Errors
 /// `NotACheckpoint`, `Unsigned`; `Job` when its signatures are not good.
 pub fn read(path: &Path, unsigned: bool, trust: &TrustStore) -> Result<(Checkpoint, Vec<SignedBy>), Error> {
-    let bytes = setup::read_public(path)?;
+    let bytes = reading::read_public(path)?;
     let not_a_checkpoint = |source| Error::NotACheckpoint {
         path: path.to_owned(),
         source,
     };
     let checkpoint = Checkpoint::parse(&bytes).map_err(not_a_checkpoint)?;
-    let signed = match setup::read_public(&signatures_path(path)) {
+    let signed = match reading::read_public(&signatures_path(path)) {
         Ok(signatures) => seal::open(&bytes, &signatures, trust, checkpoint.created).map_err(error::Error::Seal)?,
         Err(error::Error::OpenFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             if !unsigned {

@@ -83,6 +83,25 @@ pub enum Error {
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandom),
+    /// A key file is not what it should be.
+    #[error("cannot use {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: keyring::Error,
+    },
+    /// A public certificate or recipient, where a secret key is needed.
+    #[error("{} holds {what}, and {work} needs the secret key that belongs to it", path.display())]
+    Public {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+        /// `opening bundles`, `signing`.
+        work: &'static str,
+    },
     /// A file that was named cannot be read.
     #[error("cannot read {}", path.display())]
     OpenFile {
@@ -149,6 +168,13 @@ pub enum Error {
     /// A store is needed, and none was named.
     #[error("no store was named")]
     NoStore,
+    /// A restore without proof would not be on record.
+    #[error("the audit log cannot be written, and what is restored without verification must be on record")]
+    DangerUnrecorded {
+        /// Why not.
+        #[source]
+        source: audit::chain::Error,
+    },
     /// The store holds nothing.
     #[error("{store} holds no bundle")]
     EmptyStore {
@@ -222,6 +248,8 @@ impl Fault for Error {
             Self::Restore(error) => error.kind(),
             Self::Selection(error) => error.kind(),
             Self::Keys(error) => error.kind(),
+            Self::KeyFile { source, .. } => source.kind(),
+            Self::Public { .. } => Kind::NoUsableKey,
             Self::Random(_) | Self::WriteFile { .. } => Kind::Failed,
             Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
                 Kind::NotFound
@@ -229,7 +257,7 @@ impl Fault for Error {
             Self::NotAStore { .. } => Kind::StoreUnavailable,
             Self::Head { source, .. } => source.kind(),
             Self::Signer { source, .. } => source.kind(),
-            Self::Unrecorded { source, .. } => source.kind(),
+            Self::Unrecorded { source, .. } | Self::DangerUnrecorded { source } => source.kind(),
             Self::NoStore | Self::AmbiguousSet { .. } | Self::Missing { .. } | Self::Unfit { .. } => Kind::Usage,
             Self::BundleGone { .. } | Self::Stray { .. } => Kind::ChainBroken,
         }
@@ -255,6 +283,12 @@ impl Fault for Error {
             Self::Restore(error) => error.hint(),
             Self::Selection(error) => error.hint(),
             Self::Keys(error) => error.hint(),
+            Self::KeyFile { source, .. } => source.hint(),
+            Self::Public { .. } => Some(
+                "Name the file with the secret key: `ROLE-NAME.key` of `keys generate` and `init`, what `gpg --export-secret-keys` writes, or an \
+                 age identity file."
+                    .into(),
+            ),
             Self::Random(_) | Self::OpenFile { .. } | Self::WriteFile { .. } => None,
             Self::NotAStore { .. } => Some(
                 "Mount the disk that the store lies on, or name its folder with --store; `hub-backup init` makes a store.".into(),
@@ -266,20 +300,13 @@ impl Fault for Error {
                 "`hub-backup verify --all --set {set}` says more. If the signer is yours, give its certificate; if its key was \
                  compromised, go on under the name of a new set and keep this one as it is."
             )),
-            Self::Signer { source, .. } => Some(match source {
-                Untrusted::Unknown { .. } | Untrusted::NotCertified { .. } => {
-                    "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says.".into()
-                }
-                Untrusted::CertificationRevoked { .. }
-                | Untrusted::RevokedHard { .. }
-                | Untrusted::NotValidAt { .. }
-                | Untrusted::WeakAlgorithm { .. } => {
-                    "Make a new signing key with `hub-backup keys generate --role signer`, and let the root certify it.".into()
-                }
-            }),
+            Self::Signer { source, .. } => Some(signer_hint(source)),
             Self::Unrecorded { .. } => Some(
                 "Do not run the backup again for it. `hub-backup audit check` shows what is wrong with the log.".into(),
             ),
+            Self::DangerUnrecorded { .. } => {
+                Some("Make the store writable for this user, or verify the bundle; nothing was decrypted or restored.".into())
+            }
             Self::NoStore => Some("Give --store DIR, or write [store] path in hub-backup.toml.".into()),
             Self::EmptyStore { .. } | Self::EmptySet { .. } => Some("Make one with `hub-backup backup`.".into()),
             Self::NoSuchBundle { .. } => Some("`hub-backup list` shows what the store has.".into()),
@@ -288,6 +315,22 @@ impl Fault for Error {
             Self::Stray { .. } => Some(
                 "It was put there by someone else, or belongs to a chain that was rolled back. Move it out of the store, look into it, and run again.".into(),
             ),
+        }
+    }
+}
+
+/// What makes a signer trusted.
+fn signer_hint(why: &Untrusted) -> String {
+    match why {
+        Untrusted::Unknown { .. } | Untrusted::NotCertified { .. } => {
+            "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says."
+                .into()
+        }
+        Untrusted::CertificationRevoked { .. }
+        | Untrusted::RevokedHard { .. }
+        | Untrusted::NotValidAt { .. }
+        | Untrusted::WeakAlgorithm { .. } => {
+            "Make a new signing key with `hub-backup keys generate --role signer`, and let the root certify it.".into()
         }
     }
 }

@@ -312,7 +312,8 @@ fn move_whole(mut staging: Staging, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves what was staged into a folder that was there before, perhaps a mounted one. The settings come last: with them, all is there.
+/// Moves what was staged into a folder that was there before, perhaps a mounted one, part by part. The settings come last, so a folder with
+/// settings has all; one that a killed run left has some of the parts and no settings, and `init` refuses it until they are removed.
 fn move_each(mut staging: Staging, dir: &Path) -> io::Result<()> {
     for name in [STORE, KEYS, SECRETS, MOVE_OFFLINE, locate::FILE_NAME] {
         durable::rename_new(&staging.path().join(name), &dir.join(name))?;
@@ -438,6 +439,7 @@ fn make_store(dir: &Path, init: &Init, root: &Key, signer: &Key, clock: &dyn Clo
         clock,
         actor: init.actor.clone(),
         signers: &[&signer],
+        unrecorded: Box::new(|_| ()),
     };
     let deed = Deed {
         act: Act::Init,

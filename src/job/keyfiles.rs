@@ -1,9 +1,7 @@
 //! Key files in and out: secrets are private, nothing is overwritten, folders are read in order.
 
 use std::fs;
-use std::fs::File;
 use std::io;
-use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -12,17 +10,16 @@ use sequoia_openpgp::Cert;
 use crate::base::durable;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
-use crate::base::limits;
-use crate::base::secret::SecretBytes;
 use crate::base::secret::SecretText;
 use crate::keyring;
 use crate::keyring::Recipient;
+use crate::keyring::identities;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
 use crate::keyring::unlock::is_locked;
 
 use super::error;
-use super::setup;
+use super::reading;
 use super::setup::Ask;
 
 /// The mode of a file that holds a secret.
@@ -101,7 +98,7 @@ impl SecretKey {
     /// # Errors
     /// When it is not private, holds no secret key, or no passphrase can be had.
     pub fn read(path: &Path, given: Option<SecretText>, ask: Ask<'_>) -> Result<Self, Error> {
-        let bytes = setup::read_secret(path)?;
+        let bytes = reading::read_secret(path)?;
         let key = openpgp::read_secret(bytes.expose()).map_err(|source| bad(path, source))?;
         let passphrase = match given {
             None if is_locked(&key) => Some(ask(path).map_err(error::Error::Ask)?),
@@ -117,16 +114,21 @@ pub enum Content {
     Public(Vec<Recipient>),
     /// A secret key.
     Secret(Box<Cert>),
+    /// An age identity file: the recipients whose secret it is. What only a plugin or a passphrase tells is not among them.
+    AgeIdentity(Vec<String>),
 }
 
-/// Reads a key file of any kind: certificates, age recipients, or one OpenPGP secret key.
+/// Reads a key file of any kind: certificates, age recipients, one OpenPGP secret key, or an age identity file.
 ///
 /// # Errors
 /// When it cannot be read, or is none of them.
 pub fn read(path: &Path) -> Result<Content, Error> {
-    let bytes = read_wiped(path)?;
+    let bytes = reading::read_wiped(path)?;
     if let Ok(key) = openpgp::read_secret(bytes.expose()) {
         return Ok(Content::Secret(Box::new(key)));
+    }
+    if let Some(recipients) = identities::age_recipients(bytes.expose()) {
+        return Ok(Content::AgeIdentity(recipients));
     }
     let public = read_recipients(bytes.expose());
     public.map(Content::Public).map_err(|source| bad(path, source))
@@ -137,7 +139,7 @@ pub fn read(path: &Path) -> Result<Content, Error> {
 /// # Errors
 /// When there is none, or there are several.
 pub fn read_certificate(path: &Path) -> Result<Cert, Error> {
-    let bytes = read_wiped(path)?;
+    let bytes = reading::read_wiped(path)?;
     let mut certificates = openpgp::read_certificates(bytes.expose()).map_err(|source| bad(path, source))?;
     match (certificates.pop(), certificates.is_empty()) {
         (Some(certificate), true) => Ok(certificate),
@@ -187,28 +189,7 @@ pub(super) fn unwritable(path: &Path, source: io::Error) -> Error {
     }
 }
 
-fn unreadable(path: &Path, source: io::Error) -> Error {
-    let path = path.to_owned();
-    error::Error::OpenFile { path, source }.into()
-}
-
 fn bad(path: &Path, source: keyring::Error) -> Error {
     let path = path.to_owned();
     Error::Key { path, source }
-}
-
-/// The bytes of a file that may hold a secret: read into room for all of it, so that growing leaves no copy behind.
-fn read_wiped(path: &Path) -> Result<SecretBytes, Error> {
-    let read = || {
-        let file = File::open(path)?;
-        let most = limits::KEY_FILE_BYTES_MAX;
-        let length = file.metadata()?.len();
-        if length > most {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-        let _count = file.take(most).read_to_end(&mut bytes)?;
-        Ok(SecretBytes::new(bytes))
-    };
-    read().map_err(|source| unreadable(path, source))
 }

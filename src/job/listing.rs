@@ -44,7 +44,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.kind(),
             Self::Damage(error) => error.kind(),
-            Self::Manifest(_) => Kind::DigestMismatch,
+            Self::Manifest(error) => error.kind(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Fault for Error {
         match self {
             Self::Job(error) => error.hint(),
             Self::Damage(error) => error.hint(),
-            Self::Manifest(_) => None,
+            Self::Manifest(error) => error.hint(),
         }
     }
 }
@@ -77,6 +77,8 @@ pub struct Row {
 pub struct Listing {
     /// The links, the newest first.
     pub rows: Vec<Row>,
+    /// Places of chains at which nothing is: set, first and last place in a row.
+    pub gaps: Vec<(SetName, u64, u64)>,
     /// Bundles that no link names.
     pub unlinked: Vec<(SetName, BundleId)>,
     /// Links that cannot be read.
@@ -93,7 +95,10 @@ pub fn list(store: &dyn Store, set: Option<&SetName>) -> Result<Listing, Error> 
     for set in bundles::sets(store, set)? {
         list_set(store, &set, &mut listing)?;
     }
-    let is_empty = listing.rows.is_empty() && listing.unlinked.is_empty() && listing.problems.is_empty();
+    let is_empty = listing.rows.is_empty()
+        && listing.gaps.is_empty()
+        && listing.unlinked.is_empty()
+        && listing.problems.is_empty();
     if let Some(set) = set.filter(|_| is_empty) {
         return Err(error::Error::EmptySet { set: set.clone() }.into());
     }
@@ -113,6 +118,11 @@ fn list_set(store: &dyn Store, set: &SetName, listing: &mut Listing) -> Result<(
         let named = names::parse_bundle(&listed.name);
         present.extend(named.map(|(_, id)| (id, listed.bytes)));
     }
+    listing.gaps.extend(
+        chain::gaps(store, set)?
+            .into_iter()
+            .map(|(first, last)| (set.clone(), first, last)),
+    );
     for link in chain::links(store, set)? {
         match link {
             Ok(link) => {

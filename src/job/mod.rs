@@ -14,7 +14,9 @@ pub mod keys;
 pub mod listing;
 pub mod mysql_target;
 pub mod postgres_target;
+mod reading;
 pub mod restore;
+pub mod settings;
 pub mod setup;
 pub mod targets;
 pub mod verify;
@@ -42,6 +44,8 @@ pub struct Desk<'a> {
     pub actor: Actor,
     /// Signs audit records; without one they are chained, but not signed.
     pub signers: &'a [&'a dyn Signer],
+    /// Told of what could not be recorded, where the act itself has another outcome to report.
+    pub unrecorded: Box<dyn Fn(&audit::chain::Error) + 'a>,
 }
 
 /// What the audit log shall say about an act.
@@ -78,5 +82,14 @@ impl Desk<'_> {
         let sign = |bytes: &[u8]| seal::seal(bytes, self.signers, now).map_err(SignError::new);
         let sign: Option<Sign<'_>> = if self.signers.is_empty() { None } else { Some(&sign) };
         audit::chain::append(store, &draft, sign).map(drop)
+    }
+
+    /// Appends a deed; where that fails, tells so and goes on. Gives whether it is on record.
+    pub fn note(&self, store: &dyn Store, deed: Deed) -> bool {
+        let recorded = self.record(store, deed);
+        if let Err(error) = &recorded {
+            (self.unrecorded)(error);
+        }
+        recorded.is_ok()
     }
 }

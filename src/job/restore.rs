@@ -7,15 +7,21 @@ use std::path::PathBuf;
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::fault::Fault;
+use crate::base::limits;
 use crate::base::progress::Progress;
 use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::Label;
+use crate::bundle::name::SetName;
 use crate::bundle::path::RawBytes;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::flow;
 use crate::flow::contents::Opened;
+use crate::flow::remarks::Remarks;
 use crate::flow::restore::Restored;
 use crate::flow::verify::Measure;
 use crate::flow::verify::Verified;
@@ -25,6 +31,7 @@ use crate::policy::crypto::KeyPolicy;
 use crate::policy::selection::Selection;
 use crate::sink::Sink;
 use crate::sink::pipe::Pipe;
+use crate::sink::row_check::Compared;
 use crate::sink::sqlite::Check;
 use crate::source::uri::TargetUri;
 use crate::store::Store;
@@ -81,6 +88,8 @@ pub struct Done {
     pub targets: Vec<PathBuf>,
     /// Databases that were checked after they were restored.
     pub databases_checked: u64,
+    /// Rows of database servers that were compared with those of the dump, for each source.
+    pub compared: Vec<(Label, Compared)>,
     /// What the operator should know about what was restored.
     pub notes: Vec<String>,
     /// Whether the audit log of the store has a record of it.
@@ -101,13 +110,14 @@ pub fn run(
     cancel: &Cancel,
 ) -> Result<Done, Error> {
     let name = found.name.clone();
-    let result = restore(job, found, selection, progress, cancel);
-    let mut details = BTreeMap::new();
+    let mut details = details(job, selection);
     if job.unsafe_skip_verification {
-        let _none = details.insert(
-            "verification".to_owned(),
-            "skipped by --unsafe-skip-verification".to_owned(),
-        );
+        announce(job, desk, name.clone(), details.clone())?;
+        details.insert("phase".to_owned(), "end".to_owned());
+    }
+    let result = restore(job, found, selection, progress, cancel);
+    if let Ok(done) = &result {
+        add_labels(&mut details, selection, done.verified.manifest());
     }
     let (set, bundle) = match (&result, name) {
         (Ok(done), _) => (
@@ -125,8 +135,75 @@ pub fn run(
         bundle,
         details,
     };
-    let recorded = job.store.is_some_and(|store| desk.record(store, deed).is_ok());
+    let recorded = job.store.is_some_and(|store| desk.note(store, deed));
     result.map(|done| Done { recorded, ..done })
+}
+
+/// What the audit log says of a restore before it begins: where things go, and how much is wanted. Targets show no passwords. The log can
+/// be read by whoever reads the store, so it does not repeat patterns, which name what is in the bundle.
+fn details(job: &Restore<'_>, selection: &Selection) -> BTreeMap<String, String> {
+    let targets = job.targets.iter().map(ToString::to_string);
+    let mut details = BTreeMap::from([("targets".to_owned(), some_lines(targets))]);
+    match selection.texts().count() {
+        0 => {}
+        1 => drop(details.insert("only".to_owned(), "1 pattern".to_owned())),
+        count => drop(details.insert("only".to_owned(), format!("{count} patterns"))),
+    }
+    if job.unsafe_skip_verification {
+        let skipped = "skipped by --unsafe-skip-verification".to_owned();
+        details.insert("verification".to_owned(), skipped);
+    }
+    details
+}
+
+/// Adds the labels that the patterns begin with: the manifest names them too.
+fn add_labels(details: &mut BTreeMap<String, String>, selection: &Selection, manifest: &Manifest) {
+    let mut labels: Vec<&str> = manifest.sources.iter().map(|source| source.label.as_str()).collect();
+    let first = |text: &str| text.split('/').next().unwrap_or_default().to_owned();
+    let firsts: Vec<String> = selection.texts().map(first).collect();
+    labels.retain(|label| firsts.iter().any(|first| first == label));
+    labels.sort_unstable();
+    if let Some(only) = details.get_mut("only").filter(|_| !labels.is_empty()) {
+        only.push_str(", of ");
+        only.push_str(&labels.join(", "));
+    }
+}
+
+/// As many lines as a record takes, and how many more there are.
+fn some_lines(lines: impl Iterator<Item = String>) -> String {
+    let mut lines: Vec<String> = lines.collect();
+    let bytes = lines.iter().scan(0, |bytes, line| {
+        *bytes += line.len() + 1;
+        Some(*bytes)
+    });
+    let fit = bytes.take_while(|bytes| *bytes <= limits::DETAIL_BYTES_MAX).count();
+    let more = lines.len() - fit;
+    lines.truncate(fit);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// A restore of what nobody has proven is on record before it begins: whoever does it cannot keep it off the log by ending it half-way.
+fn announce(
+    job: &Restore<'_>,
+    desk: &Desk<'_>,
+    name: Option<(SetName, BundleId)>,
+    mut details: BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let Some(store) = job.store else { return Ok(()) };
+    details.insert("phase".to_owned(), "begin".to_owned());
+    let (set, bundle) = name.unzip();
+    let deed = Deed {
+        act: Act::Restore,
+        failure: None,
+        set,
+        bundle,
+        details,
+    };
+    desk.record(store, deed)
+        .map_err(|source| Error::DangerUnrecorded { source })
 }
 
 fn restore(
@@ -145,6 +222,7 @@ fn restore(
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
+    selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
     plan.cover(&opened, selection)?;
     let chosen = plan.choose_tables(&opened, selection, cancel)?;
     let landing = Landing {
@@ -164,12 +242,14 @@ fn restore(
     let prepared = router.prepare();
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
     prepared?;
+    let compared = router.compared();
     let sink: Box<dyn Sink> = Box::new(router);
     let notes = sink.commit()?;
     Ok(Done {
         restored,
         targets: plan.targets,
         databases_checked,
+        compared,
         notes,
         recorded: false,
         verified,
@@ -206,17 +286,18 @@ pub fn plan(
     selection: &mut Selection,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<(Verified, Vec<Wanted>), Error> {
+) -> Result<(Verified, Listing), Error> {
     targets::check(job.targets, job.protected)?;
     let verified = prove(job, found, progress, cancel)?;
     if !job.targets.is_empty() {
+        selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
         let opened = Opened::open(&verified, job.identities)?;
         let routes = Routes::plan(job.targets, verified.manifest())?;
         routes.cover(&opened, selection)?;
         let _tables = routes.choose_tables(&opened, selection, cancel)?;
     }
-    let wanted = list(&verified, job.identities, selection)?;
-    Ok((verified, wanted))
+    let listing = list(&verified, job.identities, selection)?;
+    Ok((verified, listing))
 }
 
 /// An entry or stream that is wanted.
@@ -227,22 +308,40 @@ pub enum Wanted {
     Stream(crate::bundle::entry::Stream),
 }
 
-/// The entries of a verified bundle that are wanted, in their stored order.
+/// What a bundle holds of what is wanted.
+#[derive(Default)]
+pub struct Listing {
+    /// Entries and streams, in their stored order.
+    pub wanted: Vec<Wanted>,
+    /// What the bundle says is not in it.
+    pub remarks: Remarks,
+}
+
+/// The entries of a verified bundle that are wanted, and what the bundle says is not there.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Vec<Wanted>, Error> {
+pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Listing, Error> {
     let opened = Opened::open(verified, identities)?;
+    selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
     let mut records = opened.records()?;
-    let mut wanted = Vec::new();
+    let Listing {
+        mut wanted,
+        mut remarks,
+    } = Listing::default();
+    let mut before = 0;
     while let Some(record) = records.next_record()? {
         match record {
             Record::Entry(entry) if selection.wants(&entry.path) => wanted.push(Wanted::Entry(entry)),
             Record::Stream(stream) if selection.wants(&stream.path) => wanted.push(Wanted::Stream(stream)),
+            Record::Exception(exception) if selection.wants(&exception.path) => {
+                remarks.see(&Record::Exception(exception));
+            }
+            Record::Source(_) => before = wanted.len(),
+            Record::Facts(facts) if selection.is_all() || wanted.len() > before => remarks.see(&Record::Facts(facts)),
             Record::Entry(_)
             | Record::Stream(_)
             | Record::Begin(_)
-            | Record::Source(_)
             | Record::Part(_)
             | Record::Exception(_)
             | Record::Facts(_)
@@ -250,7 +349,7 @@ pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Select
         }
     }
     selection.finish()?;
-    Ok(wanted)
+    Ok(Listing { wanted, remarks })
 }
 
 /// Writes the content of one file or stream to `out`.
@@ -266,7 +365,7 @@ pub fn cat(
 ) -> Result<(), Error> {
     let opened = Opened::open(verified, identities)?;
     // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
-    let (raw, mut wanted) = exactly(verified, identities, path)?;
+    let (raw, Listing { mut wanted, .. }) = exactly(verified, identities, path)?;
     let raw = match wanted.pop() {
         Some(Wanted::Entry(Entry {
             node: Node::Hardlink { target },
@@ -296,7 +395,7 @@ pub fn cat(
 }
 
 /// What is at a path that is given as it is, or else as `ls` shows it.
-fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Vec<Wanted>), Error> {
+fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Listing), Error> {
     let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
     match list(verified, identities, &mut Selection::exactly(raw.clone())) {
         Ok(wanted) => Ok((raw, wanted)),

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +13,6 @@ use crate::audit::Actor;
 use crate::base::clock::Clock;
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
-use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::bundle::name::Label;
 use crate::bundle::suite::Suite;
@@ -27,6 +25,7 @@ use crate::config::origin::Setting;
 use crate::config::secret;
 use crate::config::secret::SecretSource;
 use crate::encrypt::slots;
+use crate::keyring;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
 use crate::keyring::dialog::Dialog;
@@ -64,6 +63,9 @@ use crate::store::Store;
 use crate::store::local::LocalStore;
 
 use super::error::Error;
+use super::reading;
+use super::reading::read_public;
+use super::reading::read_secret;
 
 /// How files with public certificates end.
 const PUBLIC_EXTENSIONS: [&str; 3] = ["asc", "pgp", "gpg"];
@@ -182,36 +184,34 @@ pub fn key_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
-    Ok(openpgp::read_certificates(&read_public(path)?)?)
+/// The certificates in a file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Cert>, Error> {
+    openpgp::read_certificates(&read_public(path)?).map_err(|source| bad_key(path, source))
 }
 
-/// Reads a file that holds no secret.
-///
-/// # Errors
-/// When it cannot be read or is too large for what it should be.
-pub fn read_public(path: &Path) -> Result<Vec<u8>, Error> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(limits::KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    let fits = read.and_then(|count| {
-        if count as u64 > limits::KEY_FILE_BYTES_MAX {
-            Err(io::ErrorKind::FileTooLarge.into())
-        } else {
-            Ok(())
-        }
-    });
-    fits.map_err(|source| Error::OpenFile {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(bytes)
+fn bad_key(path: &Path, source: keyring::Error) -> Error {
+    let path = path.to_owned();
+    Error::KeyFile { path, source }
 }
 
-/// Reads a secret file, which only its owner may read.
-pub(super) fn read_secret(path: &Path) -> Result<crate::base::secret::SecretBytes, Error> {
-    let most = usize::try_from(limits::KEY_FILE_BYTES_MAX).unwrap_or(usize::MAX);
-    Ok(secret::read_private(path, most)?)
+/// Reads a file with a secret key, to do `work`. One that is public is said to be, before anybody asks who may read it.
+fn read_secret_key(path: &Path, work: &'static str) -> Result<crate::base::secret::SecretBytes, Error> {
+    let read = read_secret(path);
+    let public = match &read {
+        Ok(bytes) => reading::public_content(bytes.expose()),
+        Err(Error::Secret(secret::Error::Readable { .. })) => reading::read_wiped(path)
+            .ok()
+            .and_then(|bytes| reading::public_content(bytes.expose())),
+        Err(_) => None,
+    };
+    match public {
+        None => read,
+        Some(what) => Err(Error::Public {
+            path: path.to_owned(),
+            what,
+            work,
+        }),
+    }
 }
 
 /// Unlocks the signing keys. `ask` is called with the name of a locked key when the settings hold no passphrase.
@@ -227,7 +227,8 @@ pub fn signers(
     let given = read_passphrase(settings.keys.signer_passphrase.as_ref(), environment)?;
     let mut signers = Vec::new();
     for path in &settings.keys.signers.value {
-        let key = openpgp::read_secret(read_secret(path)?.expose())?;
+        let bytes = read_secret_key(path, "signing")?;
+        let key = openpgp::read_secret(bytes.expose()).map_err(|source| bad_key(path, source))?;
         let passphrase = if given.is_none() && is_locked(&key) {
             Some(ask(path).map_err(Error::Ask)?)
         } else {
@@ -264,7 +265,7 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
                         .into(),
             });
         }
-        recipients.extend(read_recipients(&bytes)?);
+        recipients.extend(read_recipients(&bytes).map_err(|source| bad_key(path, source))?);
     }
     recipients.extend(named.age.value.iter().cloned().map(Recipient::Age));
     recipients.extend(read_passphrase(named.passphrase.as_ref(), environment)?.map(Recipient::Passphrase));
@@ -290,7 +291,8 @@ pub fn identities(
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
-        let mut identity = read_identity(read_secret(path)?.expose(), given.clone())?;
+        let bytes = read_secret_key(path, "opening bundles")?;
+        let mut identity = read_identity(bytes.expose(), given.clone()).map_err(|source| bad_key(path, source))?;
         if let Identity::OpenPgp {
             key,
             passphrase: passphrase @ None,
@@ -478,14 +480,11 @@ fn kept(environment: &Environment, extra: &[String]) -> Vec<(OsString, OsString)
         .collect()
 }
 
-/// Who works here, for the audit log.
+/// Who works here, for the audit log: as the system knows it, for a variable says whatever its writer likes.
 #[must_use]
-pub fn actor(environment: &Environment) -> Actor {
-    let user = environment.get("LOGNAME").or_else(|| environment.get("USER"));
-    let user = user.map_or_else(
-        || format!("uid {}", rustix::process::getuid().as_raw()),
-        |user| user.to_string_lossy().into_owned(),
-    );
+pub fn actor() -> Actor {
+    let uid = rustix::process::getuid().as_raw();
+    let user = postgres::user_name(uid, Some(&format!("uid {uid}")));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Actor {
         user,

@@ -6,6 +6,7 @@ use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::progress::Progress;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
@@ -84,22 +85,43 @@ pub fn one(
     let name = found.name.clone();
     let result = prove(job, found, progress, cancel);
     if let (Some(store), Some((set, bundle))) = (job.store, name) {
-        note(store, desk, set, bundle, result.as_ref().err());
+        let failure = result.as_ref().err().map(Fault::kind);
+        let deed = Deed {
+            act: Act::Verify,
+            failure,
+            set: Some(set),
+            bundle: Some(bundle),
+            details: manner(job),
+        };
+        note(store, desk, deed);
     }
     result
 }
 
-/// Verification is of use without the right to write: a store that cannot be written keeps no note of it.
-fn note(store: &dyn Store, desk: &Desk<'_>, set: SetName, bundle: BundleId, error: Option<&Error>) {
-    let failure = error.map(Fault::kind);
-    let deed = Deed {
-        act: Act::Verify,
-        failure,
-        set: Some(set),
-        bundle: Some(bundle),
-        details: BTreeMap::new(),
-    };
-    let _unwritable = desk.record(store, deed);
+/// Whoever verifies without a key writes nothing: a record that nobody signed proves nothing, and in a copy of a store it would take the
+/// number that the store itself gives to another. Verification is of use without the right to write, too; but that a failure is not on
+/// record is told.
+fn note(store: &dyn Store, desk: &Desk<'_>, deed: Deed) {
+    if desk.signers.is_empty() {
+        return;
+    }
+    if deed.failure.is_some() {
+        let _told = desk.note(store, deed);
+    } else {
+        let _unwritable = desk.record(store, deed);
+    }
+}
+
+/// How closely was looked, for the audit log.
+fn manner(job: &Verify<'_>) -> BTreeMap<String, String> {
+    let mut details = BTreeMap::new();
+    if job.deep.is_some() {
+        let _none = details.insert("deep".to_owned(), "the contents were decrypted and compared".to_owned());
+    }
+    if let Some(checkpoint) = job.checkpoint {
+        let _none = details.insert("checkpoint".to_owned(), checkpoint.created.to_string());
+    }
+    details
 }
 
 fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cancel) -> Result<Outcome, Error> {
@@ -151,7 +173,7 @@ pub enum Finding {
 }
 
 /// Verifies every bundle in the chains of a store, and the chains themselves. Goes on after a failure; `each` sees every
-/// bundle as it is done. Gives what is wrong with the store as a whole.
+/// bundle as it is done. Gives what is wrong with the store as a whole. The audit log gets one record of it all.
 ///
 /// # Errors
 /// `EmptySet`, `EmptyStore` and `NotAStore` when nothing was there to be verified; when the store cannot be listed or the work was told
@@ -161,6 +183,62 @@ pub fn all(
     store: &dyn Store,
     set: Option<&SetName>,
     desk: &Desk<'_>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+    each: &mut dyn FnMut(Row),
+) -> Result<Vec<Finding>, Error> {
+    let mut tally = Tally::default();
+    let result = every(job, store, set, progress, cancel, &mut |row| {
+        tally.add(&row);
+        each(row);
+    });
+    // Where nothing was verified, perhaps in a folder that is no store, there is nothing to record.
+    if tally.bundles == 0 && result.is_err() {
+        return result;
+    }
+    let failure = match &result {
+        Err(error) => Some(error.kind()),
+        Ok(findings) => tally.failure.or(findings.first().map(|_| Kind::ChainBroken)),
+    };
+    let mut details = manner(job);
+    details.extend([
+        ("bundles".to_owned(), tally.bundles.to_string()),
+        ("not_proven".to_owned(), tally.failed.to_string()),
+    ]);
+    let deed = Deed {
+        act: Act::Verify,
+        failure,
+        set: set.cloned(),
+        bundle: None,
+        details,
+    };
+    note(store, desk, deed);
+    result
+}
+
+/// What a record of many bundles says.
+#[derive(Default)]
+struct Tally {
+    bundles: u64,
+    failed: u64,
+    /// The first failure.
+    failure: Option<Kind>,
+}
+
+impl Tally {
+    fn add(&mut self, row: &Row) {
+        self.bundles += 1;
+        if let Err(error) = &row.result {
+            self.failed += 1;
+            self.failure = self.failure.or(Some(error.kind()));
+        }
+    }
+}
+
+fn every(
+    job: &Verify<'_>,
+    store: &dyn Store,
+    set: Option<&SetName>,
     progress: &dyn Progress,
     cancel: &Cancel,
     each: &mut dyn FnMut(Row),
@@ -183,7 +261,7 @@ pub fn all(
             stop_asked(cancel)?;
             bundles_seen += 1;
             let found = bundles::open_linked(store, set.clone(), bundle.clone());
-            let result = found.and_then(|found| one(job, found, desk, progress, cancel));
+            let result = found.and_then(|found| prove(job, found, progress, cancel));
             // Half a look is no finding.
             stop_asked(cancel)?;
             each(Row {

@@ -15,7 +15,9 @@ use sequoia_openpgp::packet::key::SecretKeyMaterial;
 use super::algorithm;
 use super::facts;
 use super::profile::profile_at;
+use super::trust;
 use super::trust::NotValid;
+use super::trust::Revocation;
 use super::trust::TrustStore;
 use super::trust::Untrusted;
 use crate::base::clock::Timestamp;
@@ -128,6 +130,8 @@ pub struct Description {
     pub generation: u32,
     /// Whether it can be used.
     pub state: State,
+    /// What revokes it, where anything does.
+    pub revocation: Option<Revocation>,
     /// Its keys, the primary one first.
     pub keys: Vec<KeyLine>,
     /// What others say about it.
@@ -136,9 +140,10 @@ pub struct Description {
     pub seipdv2: bool,
 }
 
-/// Describes a certificate as it is at `at`. `trust` holds the certificates whose word can be checked.
+/// Describes a certificate as it is at `at`. `trust` holds the certificates whose word can be checked, and copies that may know of a revocation.
 #[must_use]
 pub fn describe(certificate: &Cert, trust: &TrustStore, at: Timestamp) -> Description {
+    let certificate = &trust.merged(certificate);
     let profile = profile_at(at);
     let valid = certificate.with_policy(&profile, at.system_time()).ok();
     let features = valid.as_ref().and_then(Preferences::features);
@@ -151,6 +156,7 @@ pub fn describe(certificate: &Cert, trust: &TrustStore, at: Timestamp) -> Descri
         role: facts::role(certificate, at),
         generation: facts::generation(certificate, at),
         state: state(certificate, at),
+        revocation: trust::revocation(certificate, at),
         keys: certificate.keys().map(|key| key_line(&key, at)).collect(),
         words: words(certificate, trust),
         seipdv2: features.is_some_and(|features| features.supports_seipdv2()),

@@ -84,12 +84,9 @@ pub enum Error {
         /// Counted from 1.
         line: usize,
     },
-    /// Not exactly one recipient.
-    #[error("one recipient is expected, and there are {found}")]
-    NotOneRecipient {
-        /// How many.
-        found: usize,
-    },
+    /// Not one recipient.
+    #[error("it holds no recipient")]
+    NoRecipient,
     /// Neither an OpenPGP secret key nor an age identity file. The content is secret, so it is not shown.
     #[error("it is neither an OpenPGP secret key nor an age identity file")]
     NotAnIdentity,
@@ -169,7 +166,7 @@ impl Fault for Error {
             | Self::BadCertificate { .. }
             | Self::NotOneKey { .. }
             | Self::NotARecipient { .. }
-            | Self::NotOneRecipient { .. }
+            | Self::NoRecipient
             | Self::BadName { .. }
             | Self::ExpiresBefore { .. }
             | Self::GenerationZero => Kind::Usage,
@@ -202,7 +199,7 @@ impl Fault for Error {
             }
             Self::TooLarge { .. }
             | Self::TooMany { .. }
-            | Self::NotOneRecipient { .. }
+            | Self::NoRecipient
             | Self::BadName { .. }
             | Self::ExpiresBefore { .. }
             | Self::GenerationZero

@@ -53,6 +53,21 @@ pub fn read_identity(bytes: &[u8], passphrase: Option<SecretText>) -> Result<Ide
     read_age(bytes)
 }
 
+/// The recipients whose secrets an age identity file holds; none when it is no such file. A file that is locked, and identities of
+/// plugins, do not tell theirs.
+#[must_use]
+pub fn age_recipients(bytes: &[u8]) -> Option<Vec<String>> {
+    if AGE_FILES.iter().any(|start| bytes.starts_with(start)) {
+        return Some(Vec::new());
+    }
+    let Ok(Identity::Age { text, .. }) = read_age(bytes) else {
+        return None;
+    };
+    let identities = text.expose().lines().filter_map(|line| line.trim().parse().ok());
+    let recipients = identities.map(|identity: age::x25519::Identity| identity.to_public().to_string());
+    Some(recipients.collect())
+}
+
 /// A new age identity: its recipient, and the content of an identity file as `age-keygen` writes it.
 #[must_use]
 pub fn make_age_identity() -> (String, SecretText) {

@@ -5,19 +5,6 @@ use super::Recipient;
 use super::openpgp;
 use crate::base::limits;
 
-/// Reads exactly one recipient.
-///
-/// # Errors
-/// As [`read_recipients`], and when there is another number of them.
-pub fn read_recipient(bytes: &[u8]) -> Result<Recipient, Error> {
-    let mut recipients = read_recipients(bytes)?;
-    let found = recipients.len();
-    match (recipients.pop(), found) {
-        (Some(recipient), 1) => Ok(recipient),
-        _ => Err(Error::NotOneRecipient { found }),
-    }
-}
-
 /// Reads OpenPGP certificates (armored or binary), or an age recipients file: one recipient a line, and comments.
 ///
 /// # Errors
@@ -38,7 +25,7 @@ pub fn read_recipients(bytes: &[u8]) -> Result<Vec<Recipient>, Error> {
     let text = std::str::from_utf8(bytes).map_err(|_| Error::NotARecipient { line: 1 })?;
     let recipients = read_lines(text)?;
     if recipients.is_empty() {
-        return Err(Error::NotOneRecipient { found: 0 });
+        return Err(Error::NoRecipient);
     }
     Ok(recipients)
 }

@@ -7,6 +7,9 @@
 mod certification;
 mod validity;
 
+pub use self::validity::Revocation;
+pub(super) use self::validity::revocation;
+
 use std::fmt;
 
 use sequoia_openpgp::Cert;
@@ -66,7 +69,7 @@ impl fmt::Display for NotValid {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     /// Nobody knows the key.
-    #[error("the signer is unknown: {}", issuers.join(", "))]
+    #[error("the signer is unknown: no certificate that is known here has the key {}", issuers.join(" or "))]
     Unknown {
         /// The fingerprints or key ids that the signature names.
         issuers: Vec<String>,
@@ -123,14 +126,15 @@ impl Fault for Untrusted {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unknown { .. } => {
-                "If the signer is yours, give its certificate, certified by your root; compare the fingerprint by another way first."
+                "If the signer is yours, give its certificate, certified by your root; compare the fingerprint by another way first. The key \
+                 that signs is often a subkey: `hub-backup keys show` lists the keys of a certificate."
             }
             Self::NotCertified { .. } => "Certify the signer with the root key, or pin its certificate.",
             Self::CertificationRevoked { .. } | Self::RevokedHard { .. } => {
                 "Do not restore this bundle before you know who could have written it."
             }
             Self::NotValidAt { .. } => {
-                "Look at the key with `gpg --list-keys` or `sq inspect`; new bundles need a valid signer."
+                "`hub-backup keys show FILE` tells of expiry and revocation; new bundles need a valid signer."
             }
             Self::WeakAlgorithm { .. } => {
                 "Make a new key; ECDSA P-384, Ed25519 or RSA of 3072 bits and more are accepted."
@@ -211,7 +215,7 @@ impl TrustStore {
     }
 
     /// The certificate with what every copy of it in the store knows.
-    fn merged(&self, certificate: &Cert) -> Cert {
+    pub(super) fn merged(&self, certificate: &Cert) -> Cert {
         let copies = self
             .pinned
             .iter()

@@ -5,6 +5,7 @@ use globset::GlobMatcher;
 
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
 use crate::bundle::path::RawBytes;
 
@@ -20,6 +21,8 @@ pub struct Selection {
     patterns: Option<Vec<Pattern>>,
     /// Wanted beside them, found or not.
     also: Vec<RawBytes>,
+    /// The labels of the bundle, for whoever asked for something else.
+    labels: Vec<Label>,
 }
 
 #[derive(Debug)]
@@ -49,15 +52,20 @@ pub enum Error {
     #[error("an empty pattern selects nothing")]
     Empty,
     /// A pattern fits no entry.
-    #[error("nothing in the bundle fits {0:?}")]
-    Nothing(String),
+    #[error("nothing in the bundle fits {pattern:?}")]
+    Nothing {
+        /// The pattern.
+        pattern: String,
+        /// What the sources in the bundle are called, where it is known.
+        labels: Vec<Label>,
+    },
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Pattern { .. } | Self::Empty => Kind::Usage,
-            Self::Nothing(_) => Kind::NotFound,
+            Self::Nothing { .. } => Kind::NotFound,
         }
     }
 
@@ -66,7 +74,16 @@ impl Fault for Error {
             Self::Pattern { .. } | Self::Empty => {
                 Some("Write a path as `hub-backup ls` prints it, or a glob such as 'hub/**/*.json'.".into())
             }
-            Self::Nothing(_) => Some("`hub-backup ls` prints the paths in a bundle.".into()),
+            Self::Nothing { labels, .. } if labels.is_empty() => {
+                Some("`hub-backup ls` prints the paths in a bundle.".into())
+            }
+            Self::Nothing { labels, .. } => {
+                let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+                Some(format!(
+                    "Paths begin with a label, and the bundle has {}; `hub-backup ls` prints the paths.",
+                    labels.join(", ")
+                ))
+            }
         }
     }
 }
@@ -79,6 +96,7 @@ impl Selection {
             exact: None,
             patterns: None,
             also: Vec::new(),
+            labels: Vec::new(),
         }
     }
 
@@ -98,6 +116,7 @@ impl Selection {
             exact: None,
             patterns: Some(patterns),
             also: Vec::new(),
+            labels: Vec::new(),
         })
     }
 
@@ -108,7 +127,13 @@ impl Selection {
             exact: Some((path, false)),
             patterns: None,
             also: Vec::new(),
+            labels: Vec::new(),
         }
+    }
+
+    /// Remembers what the sources of the bundle are called, so that whoever asks for what is not there is told.
+    pub fn among(&mut self, labels: impl Iterator<Item = Label>) {
+        self.labels = labels.collect();
     }
 
     /// Gives patterns a meaning of their own: those for which `resolve` names paths stand for these paths alone.
@@ -121,6 +146,11 @@ impl Selection {
     /// Wants `paths` too, where only some paths are wanted: what is chosen needs them. They need not be there.
     pub fn also(&mut self, paths: Vec<RawBytes>) {
         self.also.extend(paths);
+    }
+
+    /// The patterns as they were given; none when everything is wanted.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().flatten().map(|pattern| pattern.text.as_str())
     }
 
     /// Whether everything is wanted.
@@ -154,11 +184,15 @@ impl Selection {
     /// # Errors
     /// `Nothing` for the first that has not.
     pub fn finish(&self) -> Result<(), Error> {
+        let nothing = |pattern| Error::Nothing {
+            pattern,
+            labels: self.labels.clone(),
+        };
         if let Some((exact, false)) = &self.exact {
-            return Err(Error::Nothing(exact.to_string()));
+            return Err(nothing(exact.to_string()));
         }
         match self.patterns.iter().flatten().find(|pattern| !pattern.found) {
-            Some(pattern) => Err(Error::Nothing(pattern.text.clone())),
+            Some(pattern) => Err(nothing(pattern.text.clone())),
             None => Ok(()),
         }
     }
@@ -262,7 +296,18 @@ mod tests {
 
     #[test]
     fn a_pattern_that_finds_nothing_is_an_error() {
-        let selection = Selection::new(&["nowhere".to_owned()]).expect("a pattern");
-        assert!(matches!(selection.finish(), Err(Error::Nothing(text)) if text == "nowhere"));
+        let mut selection = Selection::new(&["nowhere".to_owned()]).expect("a pattern");
+        selection.among(
+            ["hub.db", "uploads"]
+                .into_iter()
+                .map(|label| label.parse().expect("a label")),
+        );
+        let error = selection.finish().expect_err("it finds nothing");
+        assert!(
+            matches!(&error, Error::Nothing { pattern, .. } if pattern == "nowhere"),
+            "{error}"
+        );
+        let hint = error.hint().expect("a next step");
+        assert!(hint.contains("the bundle has hub.db, uploads;"), "{hint}");
     }
 }

@@ -68,7 +68,7 @@ fn check_candidate(
     let far = |expected: &Timestamp| created.unix().abs_diff(expected.unix()) > limits::SIGNATURE_TIME_SECONDS_MAX;
     if let Some(expected) = expected.filter(far) {
         return Err(Invalid::AnotherTime {
-            signer: fingerprint.to_hex(),
+            signer: candidate.certificate.fingerprint().to_hex(),
             created,
             expected,
         }
@@ -120,7 +120,7 @@ fn malformed(what: &'static str) -> Error {
 /// The signature is by that key over those bytes, and so is all that it says without signing it.
 fn check_fits(signature: &Signature, bytes: &[u8], candidate: &Candidate) -> Result<(), Invalid> {
     let does_not_fit = || Invalid::DoesNotFit {
-        signer: candidate.key.fingerprint().to_hex(),
+        signer: candidate.certificate.fingerprint().to_hex(),
     };
     signature
         .verify_message(&candidate.key, bytes)

@@ -21,6 +21,7 @@ use crate::bundle::entry::Entry;
 use crate::bundle::entry::Part;
 use crate::bundle::entry::Stream;
 use crate::bundle::path::EntryPath;
+use row_check::Compared;
 
 /// Takes the entries of a bundle in their stored order.
 ///
@@ -53,6 +54,11 @@ pub trait Sink: Send {
     /// # Errors
     /// As for `entry`; and `Check` when the data is there but a check on it failed. Nothing is visible then.
     fn prepare(&mut self) -> Result<(), Error>;
+
+    /// What rows `prepare` has compared with those of the dump; none, where a target has no rows or was told not to compare.
+    fn compared(&self) -> Option<Compared> {
+        None
+    }
 
     /// Makes the staged data last, and gives it its final name; prepares it first if nobody has. Gives what the operator should know
     /// about what was restored, and that made nothing fail.

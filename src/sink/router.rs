@@ -14,6 +14,7 @@ use super::Error;
 use super::Sink;
 use super::discard::Discard;
 use super::files::FilesSink;
+use super::row_check::Compared;
 use super::sqlite;
 use super::sqlite::Check;
 
@@ -76,6 +77,16 @@ impl Router {
     #[must_use]
     pub fn databases(&self) -> u64 {
         self.checked
+    }
+
+    /// What rows `prepare` has compared, for each source that has any.
+    #[must_use]
+    pub fn compared(&self) -> Vec<(Label, Compared)> {
+        let own = self.own.iter().filter_map(|(label, target)| match target {
+            Target::Folder(_) => None,
+            Target::Other(sink) => Some((label.clone(), sink.compared()?)),
+        });
+        own.collect()
     }
 
     fn target(&mut self, path: &EntryPath) -> Option<&mut dyn Sink> {

@@ -15,6 +15,17 @@ pub enum RowCheck {
     Fingerprint,
 }
 
+/// Rows that were compared with those of the dump, all equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// How many tables.
+    pub tables: u64,
+    /// How many rows they have.
+    pub rows: u64,
+    /// How far.
+    pub how: RowCheck,
+}
+
 /// The word names no comparison.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a comparison of rows: none, rows or fingerprint")]

@@ -121,6 +121,7 @@ pub fn check(database: &Path, check: Check, cancel: &Cancel) -> Result<Findings,
         path: database.to_owned(),
         reason,
     };
+    cancel.check().map_err(|error| failed(error.to_string()))?;
     let connection = open(database, cancel).map_err(|error| failed(error.to_string()))?;
     let report = report(&connection, pragma).map_err(|error| failed(error.to_string()))?;
     if report != ["ok"] {

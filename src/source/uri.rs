@@ -344,6 +344,15 @@ pub fn assign_labels(sources: &[SourceUri]) -> Result<Vec<Label>, Error> {
     Ok(labels)
 }
 
+impl SourceUri {
+    /// As it is written, without passwords and without the arguments of a command, among which one may be.
+    #[must_use]
+    pub fn without_arguments(&self) -> String {
+        let label = self.label.as_ref().map(|label| format!("{label}="));
+        label.unwrap_or_default() + &shown(&self.what)
+    }
+}
+
 /// For errors: arguments of a command may hold a password.
 fn shown(what: &What) -> String {
     match what {

@@ -115,9 +115,10 @@ fn restored(bundle: &Path, verified: &Verified, name: &str, identity: Identity) 
     let restored = restore(&opened, &mut Selection::all(), 2, &mut memory, &Silent, &Cancel::new());
     let restored = restored.unwrap_or_else(|error| panic!("{}: {name}: {error}", bundle.display()));
     let exceptions = restored
+        .remarks
         .exceptions
         .iter()
-        .map(|(path, reason)| format!("exception {path} {reason}\n"));
+        .map(|exception| format!("exception {} {}\n", exception.path, exception.reason));
     let listing = memory.listing() + &exceptions.collect::<String>();
     (memory, listing)
 }

@@ -97,7 +97,7 @@ fn every_sort_comes_back_with_stock_psql() {
     world.settings("[sets.hub]\nsources = []");
     let uri = server.uri("postgres", "hub") + "?sslmode=require";
     let told = world.json(&["backup", "hub", "--source", &uri]);
-    assert_eq!(told["sources"][0], "hub (postgres)", "{told}");
+    assert_eq!(told["sources"][0]["kind"], "postgres", "{told}");
     world.good(&["restore", "latest", "--set", "hub", "--to", "out"]);
     // Once as joined files, once as parts.
     for (database, preparation) in [

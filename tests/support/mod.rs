@@ -351,6 +351,7 @@ pub(crate) fn desk() -> Desk<'static> {
         clock: &SystemClock,
         actor: actor(),
         signers: &[],
+        unrecorded: Box::new(|error| panic!("not on record: {error}")),
     }
 }
 
@@ -373,6 +374,7 @@ pub(crate) fn try_back_up(
         clock: &clock,
         actor: actor(),
         signers: &signers,
+        unrecorded: Box::new(|error| panic!("not on record: {error}")),
     };
     let job = job::backup::Backup {
         store,

@@ -55,7 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         certified_by: root.key.fingerprint().to_hex(),
         file: args.out.clone(),
     };
-    context.printer.show("keys-certify", &report, |out| report.write(out))
+    context.printer.done("keys-certify", &report, |out| report.write(out))
 }
 
 /// What was done.

@@ -141,7 +141,7 @@ pub struct Args {
     #[arg(long, value_name = "WHEN", default_value = "2y")]
     pub expires: Validity,
     /// Let the key say that its owner reads only this suite: gnupg for GnuPG, auto for everybody else
-    #[arg(long, value_name = "SUITE", value_parser = args::suite(), default_value = "auto")]
+    #[arg(long, value_name = "SUITE", value_parser = args::key_suite(), default_value = "auto")]
     pub suite: SuiteChoice,
     /// How often the key of this role was replaced, counted from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), default_value = "1")]
@@ -174,7 +174,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let report = Report::new(&made);
     context
         .printer
-        .show("keys-generate", &report, |out| report.write(out))?;
+        .done("keys-generate", &report, |out| report.write(out))?;
     if !made.locked {
         context
             .printer

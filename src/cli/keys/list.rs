@@ -16,6 +16,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::keys::words;
+use crate::cli::keys::words::RevocationReport;
 use crate::cli::output::visible;
 use crate::config::Settings;
 use crate::config::layer::Layer;
@@ -40,6 +41,8 @@ const EXAMPLES: [Example; 2] = [
 ];
 
 /// List the keys that the settings name, their roles and whether they are valid
+///
+/// Of a folder, the files with public certificates are read: those that end in .asc, .pgp or .gpg.
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
 pub struct Args {
@@ -106,6 +109,11 @@ impl Found {
                         let public = Box::new(key.strip_secret_key_material());
                         self.note(used_as, Some(&file), Recipient::OpenPgp(public));
                     }
+                    Content::AgeIdentity(recipients) => {
+                        for recipient in recipients {
+                            self.note(used_as, Some(&file), Recipient::Age(recipient));
+                        }
+                    }
                     Content::Public(keys) => {
                         for key in keys {
                             self.note(used_as, Some(&file), key);
@@ -170,6 +178,8 @@ struct Row {
     files: Vec<PathBuf>,
     /// None for what has no validity of its own.
     state: Option<&'static str>,
+    /// Why it is revoked or retired.
+    revocation: Option<RevocationReport>,
     /// For signers: the pinned certificate on whose word it is trusted.
     trusted_by: Option<String>,
     /// For signers: why it is not trusted.
@@ -185,6 +195,7 @@ impl Row {
             used_as: used_as.clone(),
             files: files.clone(),
             state: None,
+            revocation: None,
             trusted_by: None,
             untrusted: None,
         };
@@ -202,12 +213,13 @@ impl Row {
         let (trusted_by, untrusted) = match verdict {
             None => (None, None),
             Some(Ok(trusted)) => (Some(trusted.root), None),
-            Some(Err(untrusted)) => (None, Some(untrusted.to_string())),
+            Some(Err(untrusted)) => (None, Some(words::untrusted(&untrusted, trust))),
         };
         Self {
             facts: facts::facts(certificate, role, now),
             user_ids: description.user_ids,
             state: Some(description.state.name()),
+            revocation: description.revocation.map(RevocationReport::from),
             trusted_by,
             untrusted,
             ..self
@@ -243,6 +255,9 @@ impl Row {
         }
         for file in &self.files {
             writeln!(out, "           {}", words::path(file))?;
+        }
+        if let Some(revocation) = &self.revocation {
+            writeln!(out, "           revoked: {}", revocation.words())?;
         }
         match (&self.trusted_by, &self.untrusted) {
             (Some(root), _) if *root == *id => writeln!(out, "           trusted: it is pinned"),

@@ -109,7 +109,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         state: describe::state(&revoked, context.clock.now()).name(),
         file: args.out.clone(),
     };
-    context.printer.show("keys-revoke", &report, |out| report.write(out))
+    context.printer.done("keys-revoke", &report, |out| report.write(out))
 }
 
 fn revoked(args: &Args, context: &Context) -> Result<Cert, CliError> {

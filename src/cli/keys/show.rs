@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::keys::words;
+use crate::cli::keys::words::RevocationReport;
 use crate::cli::output::visible;
 use crate::config::layer::Layer;
 use crate::config::secret;
@@ -25,6 +26,7 @@ use crate::keyring::Recipient;
 use crate::keyring::describe;
 use crate::keyring::describe::Description;
 use crate::keyring::describe::KeyLine;
+use crate::keyring::describe::State;
 use crate::keyring::describe::Word;
 use crate::keyring::facts;
 use crate::keyring::trust::TrustStore;
@@ -68,6 +70,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             report.certificates.push(JsonCertificate::new(&key, &trust, now));
             warn_of_readers(args, context);
         }
+        Content::AgeIdentity(recipients) => {
+            report.secret = true;
+            report
+                .recipients
+                .extend(recipients.iter().map(|recipient| facts::age_facts(recipient)));
+            warn_of_readers(args, context);
+        }
         Content::Public(keys) => {
             for key in &keys {
                 match key {
@@ -108,6 +117,8 @@ struct JsonCertificate {
     role: Option<&'static str>,
     generation: u32,
     state: &'static str,
+    /// Why it is revoked or retired.
+    revocation: Option<RevocationReport>,
     /// The pinned certificate on whose word it is trusted as a signer.
     trusted_by: Option<String>,
     /// Why it is not.
@@ -145,13 +156,14 @@ impl JsonCertificate {
             role,
             generation,
             state,
+            revocation,
             keys,
             words,
             seipdv2,
         } = describe::describe(certificate, trust, now);
         let (trusted_by, untrusted) = match trust.judge(certificate, now) {
             Ok(trusted) => (Some(trusted.root), None),
-            Err(untrusted) => (None, Some(untrusted.to_string())),
+            Err(untrusted) => (None, Some(words::untrusted(&untrusted, trust))),
         };
         let encrypts = keys.iter().any(|key| key.uses.contains(&"encrypt"));
         let suites = [(seipdv2, "rfc9580"), (true, "gnupg")];
@@ -162,6 +174,7 @@ impl JsonCertificate {
             role: role.map(facts::role_name),
             generation,
             state: state.name(),
+            revocation: revocation.map(RevocationReport::from),
             trusted_by,
             untrusted,
             suites: suites.map(|(_, name)| name).collect(),
@@ -205,19 +218,32 @@ impl Report {
         for recipient in &self.recipients {
             writeln!(out, "recipient  {}, {}", visible(&recipient.id), recipient.algorithm)?;
         }
-        Ok(())
+        match (self.secret && self.certificates.is_empty(), self.recipients.is_empty()) {
+            (true, false) => writeln!(
+                out,
+                "           an age identity file: it holds the SECRET keys of these, NOT locked"
+            ),
+            (true, true) => writeln!(
+                out,
+                "an age identity file, whose recipients only its passphrase or its plugin tells"
+            ),
+            (false, _) => Ok(()),
+        }
     }
 }
 
 impl JsonCertificate {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "key        {}", self.fingerprint)?;
+        writeln!(out, "certificate {}", self.fingerprint)?;
         for user in &self.user_ids {
             writeln!(out, "user id    {}", visible(user))?;
         }
         let role = self.role.unwrap_or("not stated");
         writeln!(out, "role       {role}, generation {}", self.generation)?;
         writeln!(out, "state      {}", self.state)?;
+        if let Some(revocation) = &self.revocation {
+            writeln!(out, "revoked    {}", revocation.words())?;
+        }
         for key in &self.keys {
             key.write(out)?;
         }
@@ -230,7 +256,18 @@ impl JsonCertificate {
         match (&self.trusted_by, &self.untrusted) {
             (Some(root), _) if *root == self.fingerprint => writeln!(out, "trust      it is pinned here"),
             (Some(root), _) => writeln!(out, "trust      on the word of the pinned {root}"),
-            (None, why) => writeln!(out, "trust      none: {}", visible(why.as_deref().unwrap_or_default())),
+            // Bundles are trusted for who signed them, so nobody has to vouch for a recipient.
+            (None, _) if self.role == Some("recipient") => {
+                writeln!(out, "trust      as a signer: none, and a recipient needs none")
+            }
+            (None, _) if self.role == Some("root") && self.state == State::Valid.name() => {
+                writeln!(out, "trust      it is not pinned here")
+            }
+            (None, why) => writeln!(
+                out,
+                "trust      as a signer: none: {}",
+                visible(why.as_deref().unwrap_or_default())
+            ),
         }
     }
 }
@@ -248,10 +285,15 @@ impl JsonKey {
             Some(_) => "; SECRET part, NOT locked",
             None => "",
         };
-        let Self { algorithm, created, .. } = self;
+        let Self {
+            fingerprint,
+            algorithm,
+            created,
+            ..
+        } = self;
         writeln!(
             out,
-            "  for {uses}: {}, made {created}, {expires}{secret}",
+            "  for {uses}: {}, made {created}, {expires}{secret}; key {fingerprint}",
             visible(algorithm)
         )
     }

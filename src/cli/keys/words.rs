@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::secret::SecretText;
@@ -14,6 +16,9 @@ use crate::cli::prompt;
 use crate::cli::prompt::Wanted;
 use crate::job::keyfiles::SecretKey;
 use crate::keyring::make::Algorithm;
+use crate::keyring::trust::Revocation;
+use crate::keyring::trust::TrustStore;
+use crate::keyring::trust::Untrusted;
 
 /// The passphrase of a new key, as the command line says it.
 pub struct NewPassphrase<'a> {
@@ -40,7 +45,9 @@ impl NewPassphrase<'_> {
             source: source.as_ref(),
             options: prompt::NEW_KEY,
         };
-        prompt::new_passphrase(context, &wanted).map(Some)
+        let passphrase = prompt::new_passphrase(context, &wanted)?;
+        prompt::check_new(context, &wanted.purpose, &passphrase)?;
+        Ok(Some(passphrase))
     }
 }
 
@@ -97,6 +104,37 @@ pub fn algorithm(name: &str) -> Result<Algorithm, CliError> {
             hint: "`--help` lists them.".into(),
         })?,
     )
+}
+
+/// Why a key is revoked, as JSON.
+#[derive(Serialize)]
+pub struct RevocationReport {
+    reason: String,
+    at: Option<Timestamp>,
+}
+
+impl From<Revocation> for RevocationReport {
+    fn from(Revocation { reason, at }: Revocation) -> Self {
+        Self { reason, at }
+    }
+}
+
+impl RevocationReport {
+    /// The same for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let at = self.at.map_or_else(String::new, |at| format!(", at {at}"));
+        format!("{}{at}", visible(&self.reason))
+    }
+}
+
+/// Why a signer is not trusted, for people. Where nothing is pinned that says it all.
+#[must_use]
+pub fn untrusted(why: &Untrusted, trust: &TrustStore) -> String {
+    if trust.pinned.is_empty() && matches!(why, Untrusted::NotCertified { .. }) {
+        return "no root is pinned here, so nobody is trusted: give --root FILE".into();
+    }
+    why.to_string()
 }
 
 /// When a key expires, for people.

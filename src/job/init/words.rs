@@ -38,6 +38,8 @@ suite = "{suite}"                        # auto takes what the recipients can op
 
 [sets.{key}]                            # a series of bundles of the same sources
 sources = [
+    # "postgres://backup@db.example.org/hub?sslmode=verify-full",
+    # "mysql://backup@db.example.org/shop?ssl-mode=VERIFY_IDENTITY",
     # "sqlite:/var/lib/hub/hub.db",
     # "config:/etc/hub/hub.env",
     # "files:/srv/hub/manifests",

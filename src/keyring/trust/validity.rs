@@ -51,7 +51,13 @@ pub(super) fn check_certificate(certificate: &Cert, at: Timestamp) -> Result<(),
 /// The key that signed, which is often a subkey: bound, for signing, not revoked, valid at `at`, strong.
 pub(super) fn check_signing_key(certificate: &Cert, key: &Fingerprint, at: Timestamp) -> Result<(), Untrusted> {
     let profile = profile_at(at);
-    let fingerprint = key.to_hex();
+    let primary = certificate.fingerprint();
+    // People know certificates by their fingerprints, so a subkey is not named alone.
+    let fingerprint = if *key == primary {
+        key.to_hex()
+    } else {
+        format!("{key:X} of the certificate {primary:X}")
+    };
     let not_valid = |why| Untrusted::NotValidAt {
         fingerprint: fingerprint.clone(),
         time: at,
@@ -104,6 +110,30 @@ fn check_not_revoked(status: &RevocationStatus, fingerprint: &str, at: Timestamp
         fingerprint: fingerprint.to_owned(),
         time: at,
         why: NotValid::Retired,
+    })
+}
+
+/// What revokes a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The reason that it gives, and what else it says.
+    pub reason: String,
+    /// When it was made.
+    pub at: Option<Timestamp>,
+}
+
+/// What revokes the certificate at `at`, if anything does: rather a hard revocation than a soft one.
+pub(in crate::keyring) fn revocation(certificate: &Cert, at: Timestamp) -> Option<Revocation> {
+    let profile = profile_at(at);
+    let signatures = match certificate.revocation_status(&profile, at.system_time()) {
+        RevocationStatus::Revoked(signatures) | RevocationStatus::CouldBe(signatures) => signatures,
+        RevocationStatus::NotAsFarAsWeKnow => return None,
+    };
+    let hard = signatures.iter().find(|signature| is_hard(signature));
+    let signature = hard.or(signatures.first())?;
+    Some(Revocation {
+        reason: reason(signature),
+        at: signature.signature_creation_time().map(Into::into),
     })
 }
 

@@ -292,6 +292,9 @@ fn read_password(path: &Path) -> Result<SecretText, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::super::parameters::Parameters;
     use super::Options;
     use super::Surroundings;
@@ -325,6 +328,32 @@ mod tests {
         assert_eq!(options.server(), "h:1");
         assert_eq!(options.password, Some(SecretText::new("p".into())));
         assert_eq!(options.tls.mode, TlsMode::VerifyCa);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn a_password_file_that_is_written_goes_before_the_option_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("room");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("own file");
+            path.display().to_string()
+        };
+        let cnf = own(".my.cnf", "[client]\npassword=of-the-options\n");
+        let file = own("password", "of-the-file\n");
+        let home = Surroundings {
+            home: Some(folder.path().to_owned()),
+            ..Surroundings::default()
+        };
+        let password = |text: &str| resolve(text, &home).password.expect("one").expose().to_owned();
+        assert_eq!(password(&format!("mysql://u@h/?password-file={file}")), "of-the-file");
+        assert_eq!(
+            password(&format!("mysql://u@h/?defaults-file={cnf}&password-file={file}")),
+            "of-the-file"
+        );
+        assert_eq!(password("mysql://u:written@h/"), "written");
+        assert_eq!(password("mysql://u@h/"), "of-the-options");
     }
 
     #[test]

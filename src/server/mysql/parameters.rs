@@ -96,11 +96,12 @@ impl Parameters {
 
     /// Takes every value of `other` that is not there yet.
     pub(super) fn fill_from(&mut self, other: Self) {
+        // A file that is named here holds the password, whatever the other says.
+        if self.password.is_none() && self.get("password-file").is_none() {
+            self.password = other.password;
+        }
         for (name, value) in other.values {
             let _kept = self.values.entry(name).or_insert(value);
-        }
-        if self.password.is_none() {
-            self.password = other.password;
         }
     }
 

@@ -51,6 +51,7 @@ use crate::server::mysql::connection::Connection;
 use crate::server::mysql::layout;
 use crate::server::mysql::layout::Plan;
 use crate::server::mysql::options::Options;
+use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
 
 /// The longest member that is not rows.
@@ -350,6 +351,16 @@ impl Sink for MysqlSink {
             self.prepared = true;
         }
         Ok(())
+    }
+
+    fn compared(&self) -> Option<Compared> {
+        let (tables, how) = (&self.work.as_ref()?.tables, self.options.check);
+        let rows = tables.values().map(|table| table.rows().count).sum();
+        (how != RowCheck::None).then_some(Compared {
+            tables: tables.len() as u64,
+            rows,
+            how,
+        })
     }
 
     fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {

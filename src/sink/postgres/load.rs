@@ -28,6 +28,7 @@ use crate::bundle::entry::Rows;
 use crate::server::postgres::layout::Plan;
 use crate::server::postgres::layout::Table;
 use crate::server::postgres::quote;
+use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
 
 /// Bytes on their way to the server at a time: large enough that messages do not count, small enough for a processor's cache.
@@ -93,6 +94,7 @@ pub(super) struct Loader {
     open: BTreeMap<String, OpenCopy>,
     finishing: Vec<Copying>,
     comparisons: Comparisons,
+    check: RowCheck,
     most_open: usize,
     pool: Pool,
 }
@@ -125,6 +127,7 @@ impl Loader {
             open: BTreeMap::new(),
             finishing: Vec::new(),
             comparisons,
+            check,
             most_open,
             pool: Pool::new(2 * CHUNKS_WAITING),
         })
@@ -252,6 +255,20 @@ impl Loader {
             ))),
             None => Ok(()),
         }
+    }
+}
+
+impl Loader {
+    /// What was compared, once all rows are in their tables.
+    pub(super) fn compared(&self) -> Option<Compared> {
+        let tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tables = self.shared.tables.iter().zip(tallies.iter());
+        let counted = tables.filter(|(table, tally)| !table.streams.is_empty() && tally.open == 0 && !tally.unknown);
+        let (tables, rows) = counted.fold((0, 0), |(tables, rows), (_, tally)| {
+            (tables + 1, rows + tally.expected.count)
+        });
+        let how = self.check;
+        (how != RowCheck::None).then_some(Compared { tables, rows, how })
     }
 }
 

@@ -59,6 +59,7 @@ use crate::bundle::path::EntryPath;
 use crate::server::postgres::Conninfo;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Plan;
+use crate::sink::row_check::Compared;
 
 /// The longest plan that is read.
 const PLAN_BYTES_MAX: usize = 64 << 20;
@@ -463,6 +464,10 @@ impl Sink for PostgresSink {
             return Ok(());
         }
         self.complete().map_err(|error| outer(&self.shown, error))
+    }
+
+    fn compared(&self) -> Option<Compared> {
+        self.filling.as_ref().and_then(|filling| filling.loader.compared())
     }
 
     fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {

@@ -44,7 +44,7 @@ use subject::Subject;
 /// How a database is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// Whether `PRAGMA quick_check` must find the snapshot sound before it is streamed. It reads the database once more.
+    /// Whether `PRAGMA quick_check` must find no damage in the snapshot before it is streamed. It reads the database once more.
     pub check: bool,
     /// How long to wait for a writer that holds the database exclusively.
     pub busy_timeout: Duration,

@@ -113,21 +113,30 @@ impl Snapshot {
         self.pages * u64::from(self.page_bytes)
     }
 
-    /// Refuses a snapshot that SQLite finds unsound.
+    /// Refuses a snapshot that SQLite finds unsound. Rows that a schema forbids by now are data, and no damage.
     pub(super) fn quick_check(&self, subject: &Subject) -> Result<(), Error> {
+        // Checks of the schema may call functions of the application, which this program does not have.
         let lines = self
             .connection
-            .prepare("PRAGMA quick_check(10)")
+            .execute_batch("PRAGMA ignore_check_constraints = 1")
+            .and_then(|()| self.connection.prepare("PRAGMA quick_check(10)"))
             .and_then(|mut statement| {
                 let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
                 rows.collect::<Result<Vec<_>, _>>()
             })
-            .map_err(|error| subject.sqlite(error))?;
-        if lines == ["ok"] {
-            Ok(())
-        } else {
-            Err(subject.corrupt(lines.join("; ")))
+            .map_err(|error| match error.sqlite_error() {
+                Some(code) if code.extended_code & 0xff == ffi::SQLITE_CORRUPT => subject.damaged(error.to_string()),
+                _ => subject.sqlite(error),
+            })?;
+        let damage: Vec<&str> = lines
+            .iter()
+            .map(String::as_str)
+            .filter(|line| is_damage(line))
+            .collect();
+        if damage.is_empty() {
+            return Ok(());
         }
+        Err(subject.damaged(damage.join("; ").replace('\n', ", ")))
     }
 
     /// Gives all pages to `collector` as the file `path`.
@@ -195,6 +204,11 @@ impl Snapshot {
             "Run the backup where the database is written, or mount its folder so that its -shm can be used.",
         ))
     }
+}
+
+/// `NULL value in t.c` and `TEXT value in t.c` are rows that were stored before the schema, or an older SQLite, forbade them.
+fn is_damage(line: &str) -> bool {
+    line != "ok" && !line.contains(" value in ")
 }
 
 /// Opens a database and takes the snapshot: the first read of a transaction does.

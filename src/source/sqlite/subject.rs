@@ -54,6 +54,14 @@ impl Subject {
         )
     }
 
+    /// A check found that its content is damaged; it could be read all the same.
+    pub(super) fn damaged(&self, reason: impl AsRef<str>) -> Error {
+        self.incomplete(
+            format!("the database is damaged: quick_check reports: {}", reason.as_ref()),
+            "Restore an earlier bundle, or salvage it with the .recover command of sqlite3. --no-check-sources (check_sources = false) backs it up as it is.",
+        )
+    }
+
     /// The system refuses to read it.
     pub(super) fn denied(&self, what: impl AsRef<str>) -> Error {
         self.unsupported(

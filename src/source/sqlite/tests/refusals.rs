@@ -97,6 +97,19 @@ fn the_check_finds_what_streaming_does_not() {
 }
 
 #[test]
+fn rows_that_the_schema_forbids_are_no_damage() {
+    let scene = Scene::new(
+        "CREATE TABLE t(a INTEGER CHECK (a > 0), b TEXT, c TEXT CHECK (c REGEXP 'x'));
+         PRAGMA ignore_check_constraints = 1; INSERT INTO t VALUES (-1, NULL, 'y');
+         PRAGMA writable_schema = 1;
+         UPDATE sqlite_schema SET sql = replace(sql, 'b TEXT', 'b TEXT NOT NULL') WHERE name = 't'",
+    );
+    let mut checked = scene.source();
+    checked.options.check = true;
+    assert!(take(&mut checked).0.content == scene.bytes());
+}
+
+#[test]
 fn a_hot_journal_is_refused() {
     let scene = Scene::new(RICH);
     drop(Holder::start(
