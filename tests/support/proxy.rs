@@ -61,9 +61,11 @@ fn pump(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64, breaks: Breaks
         let take = |left: u64| Some(left.saturating_sub(count as u64));
         let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
         let may = before.unwrap_or_default() > count as u64;
-        while !may && breaks == Breaks::Silently {
+        if !may && breaks == Breaks::Silently {
             // Until the test is over.
-            thread::park();
+            loop {
+                thread::park();
+            }
         }
         if count == 0 || !may || to.write_all(&buffer[..count]).is_err() {
             break;
