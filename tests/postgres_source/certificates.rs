@@ -43,8 +43,8 @@ impl Certified {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// Makes `NAME.key`, and `NAME.crt` for the role of that name.
-    fn certify(&self, name: &str) {
+    /// Makes `NAME.key`, and `NAME.crt` for the role of that name; without lines for the certificate, it is one of X.509 version 1.
+    fn certify(&self, name: &str, lines: Option<&str>) {
         let subject = format!("/CN={name}");
         let (key, request) = (self.at(&format!("{name}.key")), self.at("request"));
         let asked = ["-subj", &subject, "-keyout", &key, "-out", &request];
@@ -52,7 +52,12 @@ impl Certified {
         let authority_key = self.server.path("ca.key").display().to_string();
         let certificate = self.at(&format!("{name}.crt"));
         let signed = ["-in", &request, "-CA", &self.authority, "-CAkey", &authority_key];
-        let signed = [signed.as_slice(), &["-out", &certificate]].concat();
+        let mut signed = [signed.as_slice(), &["-out", &certificate]].concat();
+        let extensions = self.at("extensions");
+        if let Some(lines) = lines {
+            write(Path::new(&extensions), lines);
+            signed.extend(["-extfile", &extensions]);
+        }
         openssl(&["x509", "-req", "-CAcreateserial", "-days", "30"], &signed);
         self.mode(&key, 0o600);
     }
@@ -75,7 +80,7 @@ impl Certified {
 #[test]
 fn certificates_of_clients() {
     let certified = Certified::start();
-    certified.certify("robot");
+    certified.certify("robot", None);
     for mode in ["prefer", "require", "verify-ca", "verify-full"] {
         // Rows too: the workers and pg_dump show the certificate as well.
         let (collected, _) = collect(source(&certified.uri(mode, "robot.crt", "robot.key"), &[]));
@@ -88,8 +93,8 @@ fn certificates_of_clients() {
 #[test]
 fn certificates_that_do_not_serve() {
     let certified = Certified::start();
-    certified.certify("robot");
-    certified.certify("other");
+    certified.certify("robot", Some("basicConstraints=CA:false"));
+    certified.certify("other", None);
     let (key, pkcs8, old) = (
         certified.at("robot.key"),
         certified.at("locked.key"),
@@ -118,6 +123,9 @@ fn certificates_that_do_not_serve() {
     assert!(why.contains("certificate authentication failed"), "{why}");
     let (_, why) = refused(source(&certified.uri("verify-full", "robot.crt", "other.key"), &[]));
     assert!(why.contains("sslkey must be the key of sslcert"), "{why}");
+    // In a certificate of version 1 nobody but the server looks.
+    let (_, why) = refused(source(&certified.uri("verify-full", "other.crt", "robot.key"), &[]));
+    assert!(why.contains("DecryptError"), "{why}");
 }
 
 fn openssl(command: &[&str], rest: &[&str]) {

@@ -39,7 +39,7 @@ impl Server {
         Self::new(programs).set_up(settings)
     }
 
-    /// Starts a server whose data has only so many megabytes; needs root, who may mount.
+    /// Starts a server whose data, without its log, has only so many megabytes; needs root, who may mount.
     pub(crate) fn start_small(megabytes: u32) -> Self {
         let mut server = Self::new(Path::new(PROGRAMS));
         let data = server.path("data");
@@ -65,6 +65,8 @@ impl Server {
             .args(["--username=postgres", "--auth=scram-sha-256"])
             .args(["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--pgdata"])
             .arg(server.path("data"))
+            .arg("--waldir")
+            .arg(server.path("log-ahead"))
             .arg("--pwfile")
             .arg(&password)
             .output();
@@ -85,7 +87,7 @@ impl Server {
             port,
             is_small: false,
         };
-        for name in ["socket", "data"] {
+        for name in ["socket", "data", "log-ahead"] {
             fs::create_dir(server.path(name)).expect("a folder");
             Self::give(&server.path(name));
         }

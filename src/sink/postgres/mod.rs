@@ -73,6 +73,9 @@ const SCRIPT_CHUNK_BYTES: usize = 64 << 10;
 /// How long a staged database may take to be dropped when a restore fails.
 const DROP_TIME: Duration = Duration::from_secs(30);
 
+/// The same when the operator has said stop. The server goes on with what it has begun, and the next restore sweeps what is left.
+const DROP_TIME_WHEN_STOPPED: Duration = Duration::from_secs(5);
+
 /// Restores one dump to one database.
 pub struct PostgresSink {
     /// How the target is written, without secrets.
@@ -487,10 +490,12 @@ impl Drop for PostgresSink {
         drop(self.filling.take());
         if let Some(staged) = self.staged.take() {
             let (target, door) = (Arc::clone(&self.target), self.door.clone());
+            let stopped = self.engine.check().is_err();
+            let most = if stopped { DROP_TIME_WHEN_STOPPED } else { DROP_TIME };
             // The next restore to this server sweeps what cannot be dropped now.
             let _swept_later = self
                 .engine
-                .run_regardless(DROP_TIME, async move { target.abandon(&door, &staged).await });
+                .run_regardless(most, async move { target.abandon(&door, &staged).await });
         }
     }
 }

@@ -12,6 +12,7 @@
 //! POSIX gives up all locks of a process on a file when the process closes any descriptor of that file. So nothing else in
 //! this process may open and close the database or its `-shm` while a snapshot is held: not a files source running beside this one.
 
+mod checking;
 mod pages;
 mod place;
 mod snapshot;
@@ -44,7 +45,7 @@ use subject::Subject;
 /// How a database is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// Whether `PRAGMA quick_check` must find no damage in the snapshot before it is streamed. It reads the database once more.
+    /// Whether `PRAGMA quick_check`, on a thread of its own, must find no damage while the database is streamed.
     pub check: bool,
     /// How long to wait for a writer that holds the database exclusively.
     pub busy_timeout: Duration,
@@ -132,10 +133,12 @@ impl SqliteSource {
         let path = self.entry_path(&place)?;
         let mut private = self.private_facts(&place);
         let snapshot = Snapshot::begin(&self.subject, place, self.options.busy_timeout, cancel)?;
+        let stream = || snapshot.stream(&self.subject, path, collector, cancel);
         if self.options.check {
-            snapshot.quick_check(&self.subject)?;
+            checking::beside(&self.subject, self.options.busy_timeout, cancel, stream)?;
+        } else {
+            stream()?;
         }
-        snapshot.stream(&self.subject, path, collector, cancel)?;
         private.extend(snapshot.private_facts(&self.subject)?);
         let public = snapshot.public_facts();
         snapshot.end(&self.subject)?;
