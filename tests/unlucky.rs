@@ -370,9 +370,13 @@ fn a_limit_on_the_length_of_files_is_an_error_and_no_death() {
 
 /// A backup that waits for a program that goes on for a minute, once that program runs.
 fn waiting(world: &World) -> Child {
-    let command = "command:slow=sh -c 'touch begun; exec sleep 60'";
+    waiting_for(world, "touch begun; exec sleep 60")
+}
+
+fn waiting_for(world: &World, script: &str) -> Child {
+    let command = format!("command:slow=sh -c '{script}'");
     let mut backup = world.command(PROGRAM);
-    let backup = backup.args(["backup", "slow", "--source", command]);
+    let backup = backup.args(["backup", "slow", "--source", &command]);
     let child = backup
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -408,15 +412,8 @@ fn two_signals_at_once_are_one() {
 #[test]
 fn a_later_signal_ends_the_program_at_once() {
     let world = backed_up();
-    // Minutes of hashing zeros, between two looks at the flag.
-    world.script("truncate -s 1T data/holes");
-    let mut backup = world.command(PROGRAM);
-    let mut child = backup
-        .args(["backup", "hub"])
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program was built");
-    thread::sleep(Duration::from_secs(1));
+    // A program that does not listen is waited for.
+    let mut child = waiting_for(&world, "trap \"\" TERM; touch begun; exec sleep 60");
     tell(&child);
     thread::sleep(Duration::from_millis(1200));
     tell(&child);
