@@ -51,7 +51,7 @@ pub fn passphrase(context: &Context, wanted: &Wanted<'_>) -> Result<SecretText, 
 /// A passphrase for something new, asked for twice.
 ///
 /// # Errors
-/// As [`passphrase`]; and when the two differ.
+/// As [`passphrase()`]; and when the two differ.
 pub fn new_passphrase(context: &Context, wanted: &Wanted<'_>) -> Result<SecretText, CliError> {
     if wanted.source.is_some() {
         return passphrase(context, wanted);

@@ -1,6 +1,6 @@
 //! The road back: (verified) → decrypt → decompress → unpack → sink.
 //!
-//! [`payload`] decrypts and decompresses; here what it gives is unpacked, along the index, into a sink.
+//! `payload` decrypts and decompresses; here what it gives is unpacked, along the index, into a sink.
 
 use std::io;
 
