@@ -503,7 +503,7 @@ fn a_command_in_the_settings_shows_no_secret() {
     for arguments in [&["config", "show"][..], &["config", "show", "--json"]] {
         let shown = text(&world.good(arguments));
         assert!(
-            shown.contains("[redacted] --output") && !shown.contains("needle"),
+            shown.contains("command:dump=export [redacted]") && !shown.contains("needle"),
             "{shown}"
         );
     }

@@ -562,3 +562,29 @@ fn a_reader_of_a_file_that_goes_away_ends_it_quietly() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "x141\n");
     assert_eq!(String::from_utf8_lossy(&world.read("said")), "");
 }
+
+#[test]
+fn a_backup_tells_that_the_bundle_before_it_is_gone() {
+    let world = backed_up();
+    let (bundle, _) = world.files("store/bundles").remove(0);
+    fs::remove_file(world.path(&format!("store/bundles/{bundle}"))).expect("there");
+    let ran = world.good(&["backup", "hub", "--json"]);
+    let gone = ran.object()["gone"].as_str().expect("gone").to_owned();
+    assert!(bundle.contains(&gone), "{bundle}: {gone}");
+    assert!(world.json(&["backup", "hub"])["gone"].is_null());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_lock_of_a_database() {
+    let world = backed_up();
+    let lock = rusqlite::Connection::open(world.path("hub.db")).expect("there");
+    lock.execute_batch("BEGIN EXCLUSIVE").expect("free");
+    let mut backup = world.command(PROGRAM);
+    let backup = backup.args(["backup", "hub"]).stderr(Stdio::null());
+    let mut child = backup.spawn().expect("the program was built");
+    thread::sleep(Duration::from_secs(1));
+    let begun = Instant::now();
+    tell(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}

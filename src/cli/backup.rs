@@ -222,6 +222,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             "bundle {bundle} lies in the store and is not in the chain: {reason}"
         ));
     }
+    if let Some(gone) = &done.gone {
+        context.printer.warn(&format!(
+            "bundle {gone}, the newest of the chain until now, is no longer in the store: `hub-backup verify --all` tells what else is gone"
+        ));
+    }
     let report = Report::new(&job, &done, left_out);
     report.remarks.warn(&context.printer);
     context.printer.done("backup", &report, |out| report.write(out))
@@ -274,6 +279,7 @@ struct Report {
     signers: Vec<String>,
     adopted: Vec<String>,
     strays: Vec<String>,
+    gone: Option<String>,
     swept: u64,
 }
 
@@ -306,6 +312,7 @@ impl Report {
             signers: ids(&manifest.keys.signers),
             adopted: done.adopted.iter().map(ToString::to_string).collect(),
             strays: done.strays.iter().map(|stray| stray.bundle.to_string()).collect(),
+            gone: done.gone.as_ref().map(ToString::to_string),
             swept: done.swept,
         }
     }

@@ -84,6 +84,8 @@ pub struct Done {
     pub adopted: Vec<BundleId>,
     /// Bundles that lie in the store and do not belong to the chain.
     pub strays: Vec<Stray>,
+    /// The bundle before this one, when the chain names it and the store no longer has it.
+    pub gone: Option<BundleId>,
     /// Leftovers of crashed runs that were removed.
     pub swept: u64,
 }
@@ -120,7 +122,12 @@ pub fn run(
         // The failure itself counts more than one to record it.
         (desk.unrecorded)(unrecorded);
     }
-    let (sealed, object, stored_bytes) = result?;
+    let Written {
+        sealed,
+        object,
+        stored_bytes,
+        gone,
+    } = result?;
     recorded.map_err(|source| Error::Unrecorded {
         bundle: sealed.manifest.bundle.clone(),
         source,
@@ -131,6 +138,7 @@ pub fn run(
         stored_bytes,
         adopted,
         strays,
+        gone,
         swept,
     })
 }
@@ -163,7 +171,7 @@ pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
 /// What the audit log says: also about bundles whose own run died before it could say anything.
 fn deed(job: &Backup<'_>, result: &Result<Written, Error>, adopted: &[BundleId]) -> Deed {
     let mut details = BTreeMap::new();
-    if let Ok((sealed, object, _)) = result {
+    if let Ok(Written { sealed, object, .. }) = result {
         details.insert("object".to_owned(), object.clone());
         details.insert("sequence".to_owned(), sealed.manifest.sequence.to_string());
         details.insert("manifest_sha256".to_owned(), Digest::of(&sealed.bytes).to_string());
@@ -175,7 +183,10 @@ fn deed(job: &Backup<'_>, result: &Result<Written, Error>, adopted: &[BundleId])
         let ids: Vec<&str> = adopted.iter().map(BundleId::as_str).collect();
         details.insert("adopted".to_owned(), ids.join(" "));
     }
-    let bundle = result.as_ref().ok().map(|(sealed, ..)| sealed.manifest.bundle.clone());
+    let bundle = result
+        .as_ref()
+        .ok()
+        .map(|written| written.sealed.manifest.bundle.clone());
     Deed {
         act: Act::Backup,
         failure: result.as_ref().err().map(Fault::kind),
@@ -185,8 +196,17 @@ fn deed(job: &Backup<'_>, result: &Result<Written, Error>, adopted: &[BundleId])
     }
 }
 
-/// A bundle that was written: what the chain keeps of it, its name and its length in the store.
-type Written = (flow::backup::Sealed, String, u64);
+/// A bundle that was written.
+struct Written {
+    /// What the chain keeps of it.
+    sealed: flow::backup::Sealed,
+    /// Its name in the store.
+    object: String,
+    /// Its length in the store.
+    stored_bytes: u64,
+    /// The bundle before it, when the store no longer has that.
+    gone: Option<BundleId>,
+}
 
 /// Checks the sources, writes the bundle, publishes it and links it into the chain.
 fn write(
@@ -199,6 +219,10 @@ fn write(
 ) -> Result<Written, Error> {
     // What would stop the end of the work shows before its beginning.
     let head = trusted_head(job)?;
+    let gone = match &head {
+        Some(Link { manifest, .. }) if !is_there(job, &manifest.bundle)? => Some(manifest.bundle.clone()),
+        _ => None,
+    };
     let (sequence, previous) = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
     chain::check_free(job.store, &job.set, sequence)?;
     for source in &mut *sources {
@@ -220,7 +244,16 @@ fn write(
     cancel.check().map_err(|_| flow::backup::Error::Interrupted)?;
     upload.publish()?;
     chain::append(job.store, lease, &sealed.bytes, &sealed.signatures)?;
-    Ok((sealed, name.to_string(), stored_bytes))
+    Ok(Written {
+        sealed,
+        object: name.to_string(),
+        stored_bytes,
+        gone,
+    })
+}
+
+fn is_there(job: &Backup<'_>, bundle: &BundleId) -> Result<bool, Error> {
+    Ok(!job.store.list(names::bundle(&job.set, bundle).as_str())?.is_empty())
 }
 
 fn plan<'a>(

@@ -214,7 +214,7 @@ impl Fault for Violations {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("Look at the keys with `hub-backup keys`; the rules stand in the settings under `[policy]`.".into())
+        Some("Look at the keys with `hub-backup keys list`; the rules stand in the settings under `[policy]`.".into())
     }
 }
 

@@ -265,7 +265,9 @@ impl FilesSink {
             Ok(_) | Err(_) => {
                 return Err(refused(
                     path,
-                    &format!("it links to {first}, which is no file before it"),
+                    &format!(
+                        "it links to {first}, which is not restored before it: where only some entries are wanted, name that one too"
+                    ),
                 ));
             }
         }

@@ -166,13 +166,13 @@ impl Source for SqliteSource {
     }
 
     /// Begins a snapshot and ends it again: whatever refuses a snapshot shows here.
-    fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {
+    fn check(&mut self, cancel: &Cancel) -> Result<(), Error> {
         let place = Place::find(&self.subject)?;
         self.entry_path(&place)?;
         if place.is_empty() {
             return place.refuse_journals_of_empty(&self.subject);
         }
-        Snapshot::begin(&self.subject, place, self.options.busy_timeout, &Cancel::new())?.end(&self.subject)
+        Snapshot::begin(&self.subject, place, self.options.busy_timeout, cancel)?.end(&self.subject)
     }
 
     fn collect(&mut self, collector: &mut dyn Collector, cancel: &Cancel) -> Result<Learnt, Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
@@ -16,12 +17,16 @@ use super::Subject;
 use super::pages::Pages;
 use super::wal;
 use crate::base::cancel::Cancel;
+use crate::base::cancel::Interrupted;
 use crate::base::sqlite_uri;
 use crate::bundle::entry::Collector;
 use crate::bundle::path::EntryPath;
 
 /// How many steps of SQLite's machine pass between looks at the cancel flag: some ten microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// How long one try to take a lock that another program holds lasts.
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
 /// A consistent state of a database.
 pub(super) struct Snapshot {
@@ -55,6 +60,7 @@ impl Snapshot {
                 (connection, true)
             }
             Err(error) if cannot_open(&error) && place.is_wal_mode() => return Err(subject.needs_shm()),
+            Err(error) if is_busy(&error) && cancel.is_set() => return Err(subject.collect(Interrupted.into())),
             Err(error) => return Err(subject.sqlite(error)),
         };
         Self::examine(subject, connection, place, frozen)
@@ -214,18 +220,37 @@ fn is_damage(line: &str) -> bool {
 /// Opens a database and takes the snapshot: the first read of a transaction does.
 fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration, cancel: &Cancel) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(busy_timeout)?;
-    let cancel = cancel.clone();
-    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.is_set()))?;
+    connection.busy_timeout(busy_timeout.min(BETWEEN_TRIES))?;
+    let stop = cancel.clone();
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || stop.is_set()))?;
     // A read-only connection cannot checkpoint; this says so once more, for the last connection that closes.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // Every page is read once, so a cache is of no use beyond the check. A memory map would be nearly twice as fast, but
     // this is faster than what comes after it, and with a map a file cut meanwhile or a bad disk would end the process with a signal.
-    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA query_only = 1; BEGIN")?;
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let pragmas = "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA query_only = 1";
+    let until = Instant::now() + busy_timeout;
+    unless_busy(until, cancel, || connection.execute_batch(pragmas))?;
+    connection.execute_batch("BEGIN")?;
+    unless_busy(until, cancel, || {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    })?;
     Ok(connection)
+}
+
+/// Tries again while another program holds the lock. SQLite itself would wait without a look at the flag.
+fn unless_busy(until: Instant, cancel: &Cancel, act: impl Fn() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    loop {
+        match act() {
+            Err(error) if is_busy(&error) && Instant::now() < until && !cancel.is_set() => {}
+            tried => return tried,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 /// Refuses a SQLite that was built without this virtual table.
