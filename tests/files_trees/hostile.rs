@@ -132,7 +132,7 @@ fn hard_links_join_only_files_that_were_restored() {
     ] {
         let mut bundle: Bundle = bundle;
         bundle.push(hard_link("x/h", first));
-        refuse(&bundle, FilesSinkOptions::default(), "x/h", "no file before it");
+        refuse(&bundle, FilesSinkOptions::default(), "x/h", "is not restored before it");
     }
     let reason = "a folder on the way to it was not restored";
     refuse(
