@@ -616,7 +616,7 @@ impl Dump {
 }
 
 /// What both products know. Character sets are written out: MySQL writes one that it was not told in another way once it is told.
-const PLAIN: &str = "SET NAMES utf8mb4; CREATE DATABASE plain CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci; USE plain;
+const PLAIN: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci; CREATE DATABASE plain CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci; USE plain;
     CREATE TABLE p (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, v VARCHAR(90) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, b BLOB, f DOUBLE, t TIMESTAMP(3) NULL, j JSON, e ENUM('a','') CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, bits BIT(9), g GEOMETRY,
       gen INT GENERATED ALWAYS AS (LENGTH(v)) STORED, UNIQUE KEY u (v), KEY g (gen), FULLTEXT KEY ft (v));
     INSERT INTO p (id, v, b, f, t, j, e, bits, g) VALUES (5, 'x\\n\\'é😀),', x'00FF27', 1.5e300, '2024-10-27 00:30:00.123', '{\"a\": [1, \"\\\\\"\"]}', '', 5, ST_GeomFromText('POINT(1 2)')), (6, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);

@@ -53,7 +53,15 @@ impl Demands {
             Act::Other if statement.find(0, &["CREATE", "SEQUENCE"]).is_some() => {
                 self.obstacles.push(format!("sequence {database}.{name}"));
             }
-            Act::Use | Act::View | Act::Trigger | Act::Event | Act::Routine | Act::Other => {}
+            // What a view, trigger, event or routine was made under stands before it.
+            Act::Other => {
+                if let Some(at) = statement.find(0, &["COLLATION_CONNECTION", "="]) {
+                    let collation = statement.text(at + 2).to_ascii_lowercase();
+                    let place = format!("a view, trigger, event or routine of {database}");
+                    let _first = self.collations.entry(collation).or_insert(place);
+                }
+            }
+            Act::Use | Act::View | Act::Trigger | Act::Event | Act::Routine => {}
         }
     }
 
@@ -332,6 +340,7 @@ mod tests {
                  `j` json DEFAULT (json_array()),\n KEY `f` ((lower(`a`))),\n KEY `p` (`a`,(`a` + 1)),\n KEY `l` (`a`(3),`g`(4)),\n \
                  KEY `i` (`a`) /*!80000 INVISIBLE */,\n CONSTRAINT `c` CHECK ((`a` > 0)) /*!80016 NOT ENFORCED */\n) \
                  ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci",
+                "SET SESSION sql_mode = '', collation_connection = utf8mb4_0900_as_cs",
             ],
         );
         assert_eq!(
@@ -344,6 +353,10 @@ mod tests {
                 "d.t.i: an invisible key",
                 "d.t.p: a key of an expression",
             ]
+        );
+        assert_eq!(
+            found.collations["utf8mb4_0900_as_cs"],
+            "a view, trigger, event or routine of d"
         );
         assert!(found.collations.contains_key("utf8mb4_0900_ai_ci") && found.engines.contains_key("InnoDB"));
     }
