@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::iter;
 
 /// The class of a failure. One kind, one exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -186,6 +187,17 @@ pub trait Fault: Error {
     }
 }
 
+/// What an error came from, what that came from, and so on to the first cause.
+pub fn causes<'e>(error: &'e (dyn Error + 'e)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    iter::successors(error.source(), |&cause| cause.source())
+}
+
+/// An error and its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    causes(error).fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
 /// The class of a failure to read what is stored: `StoreUnavailable` when the system reports it (a bad sector, a mount that went away),
 /// `DigestMismatch` when what was read is to blame (it ends too early, it does not decrypt).
 #[must_use]
@@ -210,14 +222,8 @@ pub fn hint_of_read(error: &io::Error) -> String {
 
 /// Whether the system has reported this, or what it was made of.
 fn is_of_system(error: &io::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(is_no_verdict) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let below = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    iter::once(error).chain(below).any(is_no_verdict)
 }
 
 /// Whether this is of another kind than those by which a reader speaks of what it has read.
@@ -236,6 +242,8 @@ mod tests {
     use std::io;
 
     use super::Kind;
+    use super::causes;
+    use super::chain;
     use super::kind_of_read;
 
     #[derive(Debug, thiserror::Error)]
@@ -253,6 +261,13 @@ mod tests {
             Kind::StoreUnavailable
         );
         assert_eq!(kind_of_read(&io::Error::other(Read(disk()))), Kind::StoreUnavailable);
+    }
+
+    #[test]
+    fn a_chain_ends_with_the_first_cause() {
+        let error = Read(io::Error::other("the disk is full"));
+        assert_eq!(chain(&error), "cannot read: the disk is full");
+        assert_eq!(causes(&error).count(), 1);
     }
 
     #[test]

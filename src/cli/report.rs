@@ -9,6 +9,7 @@ use std::panic;
 
 use serde::Serialize;
 
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::cli::error::CliError;
@@ -32,17 +33,12 @@ struct Failure {
 
 impl Failure {
     fn of(fault: &dyn Fault) -> Self {
-        let mut causes = Vec::new();
-        let mut cause = fault.source();
-        while let Some(error) = cause {
-            causes.push(output::without_secrets(&error.to_string()));
-            cause = error.source();
-        }
+        let causes = fault::causes(fault).map(|cause| output::without_secrets(&cause.to_string()));
         Self {
             kind: fault.kind().name(),
             exit_code: fault.kind().exit_code(),
             message: output::without_secrets(&fault.to_string()),
-            causes,
+            causes: causes.collect(),
             hint: fault.hint().map(|hint| output::without_secrets(&hint)),
         }
     }
@@ -76,13 +72,7 @@ impl Failure {
 /// An error and its causes on one line, for a row of a table.
 #[must_use]
 pub fn chain(fault: &dyn Fault) -> String {
-    let failure = Failure::of(fault);
-    let mut line = failure.message;
-    for cause in failure.causes {
-        line.push_str(": ");
-        line.push_str(&cause);
-    }
-    line
+    output::without_secrets(&fault::chain(fault))
 }
 
 /// Tells of an error and gives the exit code.

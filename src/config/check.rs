@@ -8,6 +8,7 @@ use crate::config::Policy;
 use crate::config::Recipients;
 use crate::config::Settings;
 use crate::config::error::Problem;
+use crate::config::error::Problems;
 use crate::config::origin::Origin;
 use crate::config::origin::Setting;
 use crate::config::secret;
@@ -16,24 +17,24 @@ use crate::config::secret::SecretSource;
 /// Every problem that shows without opening a store or a key.
 #[must_use]
 pub fn problems(settings: &Settings) -> Vec<Problem> {
-    let mut list = List::default();
+    let mut check = Check::default();
     if let Some(store) = &settings.store {
-        list.folder("store.path", &store.origin, &store.value);
+        check.folder("store.path", &store.origin, &store.value);
     }
     let keys = &settings.keys;
-    list.public("keys.roots", &keys.roots);
-    list.public("keys.certificates", &keys.certificates);
-    list.private("keys.signers", &keys.signers);
-    list.private("keys.identities", &keys.identities);
-    list.passphrase("keys.signer_passphrase", keys.signer_passphrase.as_ref());
-    list.passphrase("keys.identity_passphrase", keys.identity_passphrase.as_ref());
-    list.recipients("recipients", &settings.recipients);
+    check.public("keys.roots", &keys.roots);
+    check.public("keys.certificates", &keys.certificates);
+    check.private("keys.signers", &keys.signers);
+    check.private("keys.identities", &keys.identities);
+    check.passphrase("keys.signer_passphrase", keys.signer_passphrase.as_ref());
+    check.passphrase("keys.identity_passphrase", keys.identity_passphrase.as_ref());
+    check.recipients("recipients", &settings.recipients);
     for set in settings.sets() {
         let key = |name: &str| format!("sets.{}.{name}", set.name);
-        list.recipients(&key("recipients"), &set.recipients);
-        list.enough(&key("recipients"), &set.recipients, &settings.policy);
+        check.recipients(&key("recipients"), &set.recipients);
+        check.enough(&key("recipients"), &set.recipients, &settings.policy);
         if set.sources.value.is_empty() {
-            list.add(
+            check.found.add(
                 &set.sources.origin,
                 &key("sources"),
                 "is empty: there is nothing to back up".into(),
@@ -41,34 +42,25 @@ pub fn problems(settings: &Settings) -> Vec<Problem> {
             );
         }
     }
-    list.0
+    check.found.into_vec()
 }
 
 #[derive(Default)]
-struct List(Vec<Problem>);
+struct Check {
+    found: Problems,
+}
 
-impl List {
-    fn add(&mut self, origin: &Origin, key: &str, message: String, hint: Option<String>) {
-        let problem = Problem {
-            origin: origin.clone(),
-            key: key.to_owned(),
-            message,
-            hint,
-        };
-        // Sets share the recipients that they do not name themselves.
-        let told = |known: &Problem| known.origin == problem.origin && known.message == problem.message;
-        if !self.0.iter().any(told) {
-            self.0.push(problem);
-        }
-    }
-
+impl Check {
     fn folder(&mut self, key: &str, origin: &Origin, path: &Path) {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => self.add(origin, key, format!("{} is not a folder", path.display()), None),
+            Ok(_) => self
+                .found
+                .add(origin, key, format!("{} is not a folder", path.display()), None),
             Err(error) => {
                 let hint = "Is its disk mounted? `hub-backup init FOLDER` makes a new store, FOLDER/store.".to_owned();
-                self.add(origin, key, format!("{}: {error}", path.display()), Some(hint));
+                self.found
+                    .add(origin, key, format!("{}: {error}", path.display()), Some(hint));
             }
         }
     }
@@ -76,7 +68,8 @@ impl List {
     fn public(&mut self, key: &str, paths: &Setting<Vec<std::path::PathBuf>>) {
         for path in &paths.value {
             if let Err(error) = fs::metadata(path) {
-                self.add(&paths.origin, key, format!("{}: {error}", path.display()), None);
+                self.found
+                    .add(&paths.origin, key, format!("{}: {error}", path.display()), None);
             }
         }
     }
@@ -89,10 +82,12 @@ impl List {
 
     fn private_file(&mut self, key: &str, origin: &Origin, path: &Path) {
         match fs::metadata(path) {
-            Err(error) => self.add(origin, key, format!("{}: {error}", path.display()), None),
+            Err(error) => self
+                .found
+                .add(origin, key, format!("{}: {error}", path.display()), None),
             Ok(metadata) => {
                 if let Err(error) = secret::check_private(path, &metadata) {
-                    self.add(origin, key, error.to_string(), error.hint());
+                    self.found.add(origin, key, error.to_string(), error.hint());
                 }
             }
         }
@@ -105,7 +100,7 @@ impl List {
             SecretSource::Command(words) => {
                 let program = Path::new(&words[0]);
                 if program.components().count() > 1 && !program.is_file() {
-                    self.add(
+                    self.found.add(
                         &source.origin,
                         key,
                         format!("there is no program {}", program.display()),
@@ -130,12 +125,12 @@ impl List {
             .filter(|_| !policy.passphrase_allowed.value)
         {
             let message = "a passphrase is named, and policy.passphrase_allowed forbids it".to_owned();
-            self.add(&passphrase.origin, key, message, None);
+            self.found.add(&passphrase.origin, key, message, None);
         }
         if count < least.value as usize {
             let message = format!("{count} of at least {} recipients are named", least.value);
             let hint = "Name them under [recipients]: certificates in openpgp, age recipients in age.";
-            self.add(&least.origin, key, message, Some(hint.into()));
+            self.found.add(&least.origin, key, message, Some(hint.into()));
         }
     }
 }

@@ -22,6 +22,31 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// A list of problems that names nothing twice.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Adds what is wrong at a place, unless the list has it: sets share what they do not name themselves.
+    pub fn add(&mut self, origin: &Origin, key: &str, message: String, hint: Option<String>) {
+        let told = |known: &Problem| known.origin == *origin && known.message == message;
+        if !self.0.iter().any(told) {
+            self.0.push(Problem {
+                origin: origin.clone(),
+                key: key.to_owned(),
+                message,
+                hint,
+            });
+        }
+    }
+
+    /// The problems, in the order in which they were found.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+}
+
 /// Why there are no settings to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::clock::Timestamp;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::secret::SecretText;
 use crate::config::SetSettings;
 use crate::config::Settings;
 use crate::config::environment::Environment;
 use crate::config::error::Problem;
+use crate::config::error::Problems;
 use crate::config::origin::Origin;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
@@ -41,7 +43,7 @@ pub fn problems(settings: &Settings, environment: &Environment, clock: &Arc<dyn 
         settings,
         environment,
         now: clock.now(),
-        found: Vec::new(),
+        found: Problems::default(),
     };
     check.store();
     check.certificates();
@@ -50,39 +52,20 @@ pub fn problems(settings: &Settings, environment: &Environment, clock: &Arc<dyn 
     for set in settings.sets() {
         check.sources(&set, clock);
     }
-    check.found
+    check.found.into_vec()
 }
 
 struct Check<'c> {
     settings: &'c Settings,
     environment: &'c Environment,
     now: Timestamp,
-    found: Vec<Problem>,
+    found: Problems,
 }
 
 impl Check<'_> {
-    fn add(&mut self, origin: &Origin, key: &str, message: String, hint: Option<String>) {
-        let problem = Problem {
-            origin: origin.clone(),
-            key: key.to_owned(),
-            message,
-            hint,
-        };
-        // Sets share what they do not name themselves.
-        let told = |known: &Problem| known.origin == problem.origin && known.message == problem.message;
-        if !self.found.iter().any(told) {
-            self.found.push(problem);
-        }
-    }
-
     fn fault(&mut self, origin: &Origin, key: &str, about: &Path, fault: &dyn Fault) {
-        let mut message = format!("{}: {fault}", about.display());
-        let mut cause = fault.source();
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
-        self.add(origin, key, message, fault.hint());
+        let message = format!("{}: {}", about.display(), fault::chain(fault));
+        self.found.add(origin, key, message, fault.hint());
     }
 
     fn store(&mut self) {
@@ -91,7 +74,8 @@ impl Check<'_> {
             return;
         }
         if let Err(error) = setup::whole_store(self.settings) {
-            self.add(&path.origin, "store.path", error.to_string(), error.hint());
+            self.found
+                .add(&path.origin, "store.path", error.to_string(), error.hint());
         }
     }
 
@@ -137,7 +121,7 @@ impl Check<'_> {
         let (settings, now) = (self.settings, self.now);
         let origin = &settings.keys.signers.origin;
         let mut wrong = |message: String, hint: &str| {
-            self.add(
+            self.found.add(
                 origin,
                 "keys.signers",
                 format!("{}: {message}", path.display()),
@@ -198,7 +182,7 @@ impl Check<'_> {
         if identities::holds_secret(&bytes) {
             let message = format!("{} holds a secret key", path.display());
             let hint = "Name the public certificate, and take the secret key away from this host.";
-            self.add(origin, key, message, Some(hint.to_owned()));
+            self.found.add(origin, key, message, Some(hint.to_owned()));
             return;
         }
         let recipients = match read_recipients(&bytes) {
@@ -213,7 +197,7 @@ impl Check<'_> {
             if state != State::Valid {
                 let message = format!("{}: the certificate is {state}", path.display());
                 let hint = "Bundles cannot be made for it: name another recipient.";
-                self.add(origin, key, message, Some(hint.to_owned()));
+                self.found.add(origin, key, message, Some(hint.to_owned()));
             }
         }
     }
@@ -225,7 +209,7 @@ impl Check<'_> {
             match text.parse::<SourceUri>() {
                 Err(error) => {
                     readable = false;
-                    self.add(origin, &key, error.to_string(), error.hint());
+                    self.found.add(origin, &key, error.to_string(), error.hint());
                 }
                 Ok(uri) => self.place(origin, &key, &uri),
             }
@@ -235,7 +219,7 @@ impl Check<'_> {
         }
         let store = self.settings.store.as_ref().map(|store| store.value.as_path());
         if let Err(error) = setup::sources(set, store, self.environment, clock, 1) {
-            self.add(origin, &key, error.to_string(), error.hint());
+            self.found.add(origin, &key, error.to_string(), error.hint());
         }
     }
 
@@ -245,7 +229,8 @@ impl Check<'_> {
         };
         if let Err(error) = fs::symlink_metadata(origin.resolve(path)) {
             let hint = "Correct the path; or let the account that backs up see it.".to_owned();
-            self.add(origin, key, format!("{}: {error}", uri.without_arguments()), Some(hint));
+            self.found
+                .add(origin, key, format!("{}: {error}", uri.without_arguments()), Some(hint));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What can go wrong between this program and a PostgreSQL server. No message holds a password.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 
 use tokio_postgres::error::SqlState;
 
 use super::bad_parameters::BadParameters;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 
@@ -183,11 +183,5 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         return message(said);
     }
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        text = format!("{text}: {cause}");
-        below = cause.source();
-    }
-    text
+    fault::chain(error)
 }
