@@ -144,24 +144,10 @@ impl Target {
             MARK.replace('_', "\\_"),
             literal(&format!("{COMMENT}%")),
         );
-        for row in self.maintenance.rows("looking for staged databases", &sql).await? {
-            let [Some(name), Some(locked)] = row.as_slice() else {
-                continue;
-            };
-            if locked != "t" {
-                continue;
-            }
-            forget_subscriptions(door, name).await;
-            let drop = format!("DROP DATABASE IF EXISTS {}", identifier(name));
-            let dropped = self.maintenance.run("dropping a staged database", &drop).await;
-            let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", lock_of(&literal(name)));
-            self.maintenance.run("unlocking", &unlock).await?;
-            self.notes.push(match dropped {
-                Ok(()) => format!("dropped the database {name}, which a restore left that was killed"),
-                Err(error) => format!(
-                    "the database {name} was left by a restore that was killed, and could not be dropped: {error}"
-                ),
-            });
+        for name in self.left_by_killed("looking for staged databases", &sql).await? {
+            forget_subscriptions(door, &name).await;
+            let drop = format!("DROP DATABASE IF EXISTS {}", identifier(&name));
+            self.drop_left("database", &name, &drop).await?;
         }
         Ok(())
     }
@@ -175,26 +161,39 @@ impl Target {
             MARK.replace('_', "\\_"),
             literal(&format!("{COMMENT}%")),
         );
-        for row in self.maintenance.rows("looking for staged schemas", &sql).await? {
-            let [Some(name), Some(locked)] = row.as_slice() else {
-                continue;
-            };
-            if locked != "t" {
-                continue;
-            }
-            let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(name));
-            let dropped = self.maintenance.run("dropping a staged schema", &drop).await;
-            let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", lock_of(&literal(name)));
-            self.maintenance.run("unlocking", &unlock).await?;
-            self.notes.push(match dropped {
-                Ok(()) => format!("dropped the schema {name}, which a restore left that was killed"),
-                Err(error) => {
-                    format!(
-                        "the schema {name} was left by a restore that was killed, and could not be dropped: {error}"
-                    )
-                }
-            });
+        for name in self.left_by_killed("looking for staged schemas", &sql).await? {
+            let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", identifier(&name));
+            self.drop_left("schema", &name, &drop).await?;
         }
+        Ok(())
+    }
+
+    /// The names of what killed restores left, by a statement that gives names and whether their lock could be taken: they are locked now.
+    async fn left_by_killed(&self, what: &str, sql: &str) -> Result<Vec<String>, Error> {
+        let free = |row: Vec<Option<String>>| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(name), Some(locked)]) if locked == "t" => Some(name),
+            Ok(_) | Err(_) => None,
+        };
+        Ok(self
+            .maintenance
+            .rows(what, sql)
+            .await?
+            .into_iter()
+            .filter_map(free)
+            .collect())
+    }
+
+    /// Drops one of them, gives its lock back, and notes what became of it.
+    async fn drop_left(&mut self, kind: &str, name: &str, drop: &str) -> Result<(), Error> {
+        let dropped = self.maintenance.run(&format!("dropping a staged {kind}"), drop).await;
+        let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({})", lock_of(&literal(name)));
+        self.maintenance.run("unlocking", &unlock).await?;
+        self.notes.push(match dropped {
+            Ok(()) => format!("dropped the {kind} {name}, which a restore left that was killed"),
+            Err(error) => {
+                format!("the {kind} {name} was left by a restore that was killed, and could not be dropped: {error}")
+            }
+        });
         Ok(())
     }
 
