@@ -109,6 +109,21 @@ impl Hasher {
         }
     }
 
+    /// The same for a hole that may be of terabytes, which takes as long to hash as bytes do: `stopped` is asked on the way whether to go on.
+    ///
+    /// # Errors
+    /// What `stopped` gives; not all zeros were added then.
+    pub fn update_zeros_until<E>(&mut self, mut count: u64, stopped: impl Fn() -> Result<(), E>) -> Result<(), E> {
+        const BETWEEN_QUESTIONS: u64 = 64 << 20;
+        while count > 0 {
+            stopped()?;
+            let step = count.min(BETWEEN_QUESTIONS);
+            self.update_zeros(step);
+            count -= step;
+        }
+        Ok(())
+    }
+
     /// The digest of everything added.
     #[must_use]
     pub fn finish(self) -> Digest {
@@ -169,5 +184,12 @@ mod tests {
         let mut hasher = Hasher::new();
         hasher.update_zeros(10_000);
         assert_eq!(hasher.finish(), Digest::of(&[0; 10_000]));
+        let mut hasher = Hasher::new();
+        assert_eq!(hasher.update_zeros_until(10_000, || Ok::<(), ()>(())), Ok(()));
+        assert_eq!(hasher.finish(), Digest::of(&[0; 10_000]));
+        assert_eq!(
+            Hasher::new().update_zeros_until(u64::MAX, || Err("stopped")),
+            Err("stopped")
+        );
     }
 }

@@ -14,15 +14,13 @@ use crossbeam_channel::bounded;
 
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::parallel::Stopped;
 use crate::base::shared::Slice;
 use crate::bundle::path::EntryPath;
 
 /// Steps are handed over when they are so many, or of so many bytes: small files cost little more than their bytes.
 const BATCH_STEPS: usize = 256;
 const BATCH_BYTES: usize = 256 << 10;
-
-/// Zeros of a hole that are hashed before it is asked again whether to stop.
-const ZEROS: u64 = 64 << 20;
 
 /// A content differs from its digest in the index.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +159,11 @@ fn work(batches: &Receiver<Vec<Step>>, stop: &AtomicBool) -> Result<(), Mismatch
         for step in batch {
             match step {
                 Step::Bytes(content, slice) => contents.entry(content).or_default().update(slice.bytes()),
-                Step::Zeros(content, count) => zeros(contents.entry(content).or_default(), count, stop),
+                Step::Zeros(content, count) => {
+                    let hasher = contents.entry(content).or_default();
+                    // Whoever asks to stop does not ask for what was found.
+                    let _stopped = hasher.update_zeros_until(count, || goes_on(stop));
+                }
                 Step::Check(content, path, expected) => {
                     let actual = contents.remove(&content).unwrap_or_default().finish();
                     if actual != expected {
@@ -174,10 +176,9 @@ fn work(batches: &Receiver<Vec<Step>>, stop: &AtomicBool) -> Result<(), Mismatch
     Ok(())
 }
 
-fn zeros(hasher: &mut Hasher, mut count: u64, stop: &AtomicBool) {
-    while count > 0 && !stop.load(Ordering::Relaxed) {
-        let some = count.min(ZEROS);
-        hasher.update_zeros(some);
-        count -= some;
+fn goes_on(stop: &AtomicBool) -> Result<(), Stopped> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Stopped);
     }
+    Ok(())
 }

@@ -46,9 +46,6 @@ pub struct Block {
     pub oldest: u64,
 }
 
-/// Zeros of a hole that are hashed before it is asked again whether to stop.
-const ZEROS: u64 = 64 << 20;
-
 /// Writes the tar stream and hands out its blocks.
 pub struct Packer<'a> {
     hand_out: &'a mut dyn FnMut(Block) -> Result<(), Stopped>,
@@ -221,26 +218,15 @@ impl<'a> Packer<'a> {
         let mut reached = 0;
         let mut stored = 0;
         for extent in extents {
-            self.hash_hole(extent.offset - reached, &mut hasher)?;
+            hasher.update_zeros_until(extent.offset - reached, || self.cancel.check())?;
             self.copy(content, extent.length, &mut hasher)?;
             reached = extent.offset + extent.length;
             stored += extent.length;
         }
-        self.hash_hole(size - reached, &mut hasher)?;
+        hasher.update_zeros_until(size - reached, || self.cancel.check())?;
         self.totals.content_bytes += stored;
         self.write(&[0; 512][..padding(stored)])?;
         Ok(hasher.finish())
-    }
-
-    /// A hole may be of terabytes, and takes as long to hash as bytes do.
-    fn hash_hole(&self, mut length: u64, hasher: &mut Hasher) -> Result<(), CollectError> {
-        while length > 0 {
-            self.cancel.check()?;
-            let some = length.min(ZEROS);
-            hasher.update_zeros(some);
-            length -= some;
-        }
-        Ok(())
     }
 
     /// Reads one part of a stream straight into the block behind the place of its header, which is written once the size is known.
