@@ -155,5 +155,9 @@ pub const DATABASE_KEEPALIVES_MAX: u32 = 4;
 /// How long a lock on a table is waited for, in seconds: whoever holds it changes the table, and whoever waits for us makes others wait.
 pub const DATABASE_LOCK_SECONDS: u64 = 60;
 
+/// Steps of SQLite's machine between two looks whether to stop: half a millisecond of computing, some milliseconds where a check reads pages
+/// (measured).
+pub const SQLITE_STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
 /// Most missing grants and the like that an error names: a screenful.
 pub const DATABASE_PROBLEMS_SHOWN: usize = 40;

@@ -29,6 +29,7 @@ use crate::base::claim;
 use crate::base::claim::Claim;
 use crate::base::durable;
 use crate::base::durable::NewFile;
+use crate::base::limits;
 use crate::base::sqlite_uri;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Entry;
@@ -43,9 +44,6 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// How many lines of a report an error carries.
 const REPORT_LINES: usize = 5;
-
-/// Steps of SQLite's machine between two looks whether to stop: a few milliseconds.
-const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// How closely a restored database is looked at before it gets its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,7 +141,7 @@ fn open(database: &Path, cancel: &Cancel) -> Result<Connection, Box<dyn std::err
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(uri, flags)?;
     let cancel = cancel.clone();
-    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancel.is_set()))?;
+    connection.progress_handler(limits::SQLITE_STEPS_BETWEEN_LOOKS, Some(move || cancel.is_set()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // The check of indexes comes back to pages; 16 MiB keeps the inner pages of large trees.

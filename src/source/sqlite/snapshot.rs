@@ -18,12 +18,10 @@ use super::pages::Pages;
 use super::wal;
 use crate::base::cancel::Cancel;
 use crate::base::cancel::Interrupted;
+use crate::base::limits;
 use crate::base::sqlite_uri;
 use crate::bundle::entry::Collector;
 use crate::bundle::path::EntryPath;
-
-/// How many steps of SQLite's machine pass between looks at the cancel flag: some ten microseconds.
-const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// How long one try to take a lock that another program holds lasts.
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
@@ -222,7 +220,7 @@ fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration, cancel: &Cancel) 
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout.min(BETWEEN_TRIES))?;
     let stop = cancel.clone();
-    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || stop.is_set()))?;
+    connection.progress_handler(limits::SQLITE_STEPS_BETWEEN_LOOKS, Some(move || stop.is_set()))?;
     // A read-only connection cannot checkpoint; this says so once more, for the last connection that closes.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
