@@ -209,6 +209,10 @@ pub fn kind_of_read(error: &io::Error) -> Kind {
     }
 }
 
+/// What to do about a bundle whose bytes are not what they were.
+pub const ANOTHER_COPY: &str =
+    "Fetch the bundle again or take another copy; `hub-backup verify --all` tells which bundles are whole.";
+
 /// What to do about a failure to read what is stored.
 #[must_use]
 pub fn hint_of_read(error: &io::Error) -> String {
@@ -216,7 +220,7 @@ pub fn hint_of_read(error: &io::Error) -> String {
         "See to the disk, the mount or the network that holds the bundle, and run this again; or take another copy."
             .into()
     } else {
-        "Fetch the bundle again or take another copy; `hub-backup verify --all` tells which bundles are whole.".into()
+        ANOTHER_COPY.into()
     }
 }
 

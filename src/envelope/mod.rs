@@ -98,10 +98,7 @@ impl Fault for Damage {
             | Self::Frame(_)
             | Self::Length { .. }
             | Self::Digest { .. }
-            | Self::Layout(_) => Some(
-                "Fetch the bundle again or take another copy; `hub-backup verify --all` tells which bundles are whole."
-                    .into(),
-            ),
+            | Self::Layout(_) => Some(fault::ANOTHER_COPY.into()),
         }
     }
 }
