@@ -24,3 +24,4 @@ pub mod path;
 pub mod recover;
 pub mod suite;
 pub mod trailer;
+pub mod written;

@@ -39,8 +39,8 @@ use crate::sink::postgres::options::PostgresSinkOptions;
 use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
 use crate::sink::sqlite::Check;
-use crate::source::uri::Place;
-use crate::source::uri::TargetUri;
+use crate::sink::uri::Place;
+use crate::sink::uri::TargetUri;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -235,7 +235,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         .iter()
         .map(|text| text.parse())
         .collect::<Result<Vec<TargetUri>, _>>()
-        .map_err(job::error::Error::Uri)?;
+        .map_err(job::error::Error::TargetUri)?;
     refuse_idle(args, &targets)?;
     let identities = work::identities(&settings, context)?;
     let signers = proving.signers();

@@ -55,7 +55,10 @@ pub enum Error {
     Ask(Box<dyn Fault + Send + Sync>),
     /// A source URI.
     #[error(transparent)]
-    Uri(#[from] source::uri::Error),
+    SourceUri(#[from] source::uri::Error),
+    /// A target URI.
+    #[error(transparent)]
+    TargetUri(#[from] sink::uri::Error),
     /// A connection to a PostgreSQL server.
     #[error(transparent)]
     Postgres(#[from] server::postgres::Error),
@@ -239,7 +242,8 @@ impl Fault for Error {
             Self::Source(error) => error.kind(),
             Self::Secret(error) => error.kind(),
             Self::Ask(error) => error.kind(),
-            Self::Uri(error) => error.kind(),
+            Self::SourceUri(error) => error.kind(),
+            Self::TargetUri(error) => error.kind(),
             Self::Postgres(error) => error.kind(),
             Self::Sink(error) => error.kind(),
             Self::Backup(error) => error.kind(),
@@ -274,7 +278,8 @@ impl Fault for Error {
             Self::Source(error) => error.hint(),
             Self::Secret(error) => error.hint(),
             Self::Ask(error) => error.hint(),
-            Self::Uri(error) => error.hint(),
+            Self::SourceUri(error) => error.hint(),
+            Self::TargetUri(error) => error.hint(),
             Self::Postgres(error) => error.hint(),
             Self::Sink(error) => error.hint(),
             Self::Backup(error) => error.hint(),

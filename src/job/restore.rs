@@ -33,7 +33,7 @@ use crate::sink::Sink;
 use crate::sink::pipe::Pipe;
 use crate::sink::row_check::Compared;
 use crate::sink::sqlite::Check;
-use crate::source::uri::TargetUri;
+use crate::sink::uri::TargetUri;
 use crate::store::Store;
 
 use super::Deed;

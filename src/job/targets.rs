@@ -19,8 +19,8 @@ use crate::sink::files::FilesSinkOptions;
 use crate::sink::router::Router;
 use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
-use crate::source::uri::Place;
-use crate::source::uri::TargetUri;
+use crate::sink::uri::Place;
+use crate::sink::uri::TargetUri;
 
 use super::error::Error;
 use super::mysql_target;

@@ -1,10 +1,9 @@
-//! What the operator writes to name a source or a restore target: `sqlite:PATH`, `mysql://USER@HOST/DB`, `command:NAME=CMD`.
+//! What the operator writes to name a source: `sqlite:PATH`, `mysql://USER@HOST/DB`, `command:NAME=CMD`.
 //!
 //! Paths are literal: nothing is decoded, nothing is looked up; PostgreSQL is named as libpq names it. Text that could hold a password is never repeated in an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,14 +11,14 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::BadName;
 use crate::bundle::name::Label;
+use crate::bundle::written;
 use crate::server::mysql;
 use crate::server::postgres::Parameters;
 use crate::server::postgres::bad_parameters::BadParameters;
 
 use super::postgres;
 
-const SOURCE_FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db.example.invalid/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
-const TARGET_FORMS: &str = "/restore/hub, files:/restore/srv, sqlite:/restore/hub.db, postgres://user@host/newdb, postgres:host=h dbname=newdb, mysql://user@host/newdb";
+const FORMS: &str = "postgres://backup@db.example.invalid/hub, mysql://backup@db.example.invalid/shop, sqlite:/var/lib/hub/hub.db, files:/srv/hub, config:/etc/hub, command:manifests='hub-cli export-manifests'";
 
 /// Longest label that is made from a file name: the longest that a label may be.
 const LABEL_BYTES_MAX: usize = 64;
@@ -55,66 +54,29 @@ pub enum What {
     },
 }
 
-/// A restore target as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetUri {
-    /// The source of the bundle that it is for; every source that has no target of its own, when not written.
-    pub label: Option<Label>,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// The kinds of restore targets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A plain path: a new folder that gets one entry for each label.
-    Folder(PathBuf),
-    /// The place of the content of one source, without its label.
-    Files(PathBuf),
-    /// The file of a SQLite database.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database.
-    Postgres(Parameters),
-    /// A MySQL or MariaDB server, and perhaps a database on it.
-    Mysql(mysql::parameters::Parameters),
-}
-
-/// The text does not name a source or a target.
+/// The text does not name a source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What names a MySQL or MariaDB server is not usable.
     #[error(transparent)]
     Mysql(mysql::error::Error),
     /// Not one of the kinds.
-    #[error("{scheme:?} is not a kind of {of}")]
+    #[error("{scheme:?} is not a kind of source")]
     UnknownKind {
         /// What stands before the colon.
         scheme: String,
-        /// What was to be named.
-        of: Role,
     },
     /// No kind at all.
-    #[error("a {of} begins with its kind and a colon")]
-    NoKind {
-        /// What was to be named.
-        of: Role,
-    },
+    #[error("a source begins with its kind and a colon")]
+    NoKind,
     /// What stands before `=` is no label.
     #[error("the label before '=' is not usable")]
-    BadLabel {
-        /// Why not.
-        #[source]
-        source: BadName,
-        /// What was to be named.
-        of: Role,
-    },
+    BadLabel(#[source] BadName),
     /// Nothing follows the kind, or what follows cannot be a path.
     #[error("{scheme:?} is not followed by a path")]
     NoPath {
         /// The kind.
         scheme: String,
-        /// What was to be named.
-        of: Role,
     },
     /// What follows `postgres:` does not describe a connection.
     #[error(transparent)]
@@ -140,31 +102,13 @@ pub enum Error {
     },
 }
 
-/// What a text names: for the words of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Something to back up.
-    Source,
-    /// A place to restore to.
-    Target,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Source => "source",
-            Self::Target => "target",
-        })
-    }
-}
-
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Mysql(_)
             | Self::UnknownKind { .. }
-            | Self::NoKind { .. }
-            | Self::BadLabel { .. }
+            | Self::NoKind
+            | Self::BadLabel(_)
             | Self::NoPath { .. }
             | Self::Connection(_)
             | Self::NoCommand
@@ -175,11 +119,10 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::UnknownKind { of, .. } | Self::NoKind { of } | Self::NoPath { of, .. } => forms(*of),
-            Self::BadLabel { of: Role::Source, .. } => "A label is written hub=sqlite:/var/lib/hub/hub.db.".into(),
-            Self::BadLabel { of: Role::Target, .. } => {
-                "A label is written hub=/restore/hub; a path that holds '=' is written ./a=b.".into()
+            Self::UnknownKind { .. } | Self::NoKind | Self::NoPath { .. } => {
+                format!("Sources are written {FORMS}; each may be preceded by LABEL=.")
             }
+            Self::BadLabel(_) => "A label is written hub=sqlite:/var/lib/hub/hub.db.".into(),
             Self::Connection(error) => return error.hint(),
             Self::Mysql(error) => return error.hint(),
             Self::NoCommand => "Write command:manifests='hub-cli export-manifests'.".into(),
@@ -192,26 +135,17 @@ impl Fault for Error {
     }
 }
 
-fn forms(of: Role) -> String {
-    match of {
-        Role::Source => {
-            format!("Sources are written {SOURCE_FORMS}; each may be preceded by LABEL=.")
-        }
-        Role::Target => {
-            format!(
-                "Targets are written {TARGET_FORMS}; each may be preceded by LABEL=. A path that holds ':' is written ./a:b."
-            )
-        }
-    }
-}
-
 impl FromStr for SourceUri {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (label, rest) = split_label(text, Role::Source)?;
-        let (scheme, rest) = rest.split_once(':').ok_or(Error::NoKind { of: Role::Source })?;
-        let path = |kind: fn(PathBuf) -> What| Ok(kind(plain_path(scheme, rest, Role::Source)?));
+        let (label, rest) = written::split_label(text).map_err(Error::BadLabel)?;
+        let (scheme, rest) = rest.split_once(':').ok_or(Error::NoKind)?;
+        let scheme_of = || scheme.to_owned();
+        let path = |kind: fn(PathBuf) -> What| match written::plain_path(rest) {
+            Some(path) => Ok(kind(path)),
+            None => Err(Error::NoPath { scheme: scheme_of() }),
+        };
         let what = match scheme {
             "sqlite" => path(What::Sqlite)?,
             "mysql" | "mariadb" => {
@@ -223,51 +157,11 @@ impl FromStr for SourceUri {
                 What::Postgres(Parameters::parse(rest, &postgres::PARAMETERS).map_err(Error::Connection)?)
             }
             "command" => parse_command(rest)?,
-            _ => return Err(unknown(scheme, Role::Source)),
+            // Only what stands before the colon is repeated: a password may stand behind it.
+            _ => return Err(Error::UnknownKind { scheme: scheme_of() }),
         };
         Ok(Self { label, what })
     }
-}
-
-impl FromStr for TargetUri {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let (label, rest) = split_label(text, Role::Target)?;
-        let path = |kind: fn(PathBuf) -> Place, scheme, rest| Ok(kind(plain_path(scheme, rest, Role::Target)?));
-        let place = match rest.split_once(':') {
-            Some(("sqlite", rest)) => path(Place::Sqlite, "sqlite", rest)?,
-            Some(("files", rest)) => path(Place::Files, "files", rest)?,
-            Some(("postgres" | "postgresql", rest)) => {
-                Place::Postgres(Parameters::parse(rest, &[]).map_err(Error::Connection)?)
-            }
-            Some((scheme @ ("mysql" | "mariadb"), rest)) => {
-                Place::Mysql(mysql::parameters::Parameters::parse(scheme, rest).map_err(Error::Mysql)?)
-            }
-            Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme, Role::Target)),
-            Some(_) | None => path(Place::Folder, "", rest)?,
-        };
-        Ok(Self { label, place })
-    }
-}
-
-/// Splits off `LABEL=`: an `=` before the first `:` and the first `/`, for neither stands in a label.
-fn split_label(text: &str, of: Role) -> Result<(Option<Label>, &str), Error> {
-    match text.split_once('=') {
-        Some((before, rest)) if !before.contains([':', '/']) => {
-            let label = before.parse().map_err(|source| Error::BadLabel { source, of })?;
-            Ok((Some(label), rest))
-        }
-        Some(_) | None => Ok((None, text)),
-    }
-}
-
-fn plain_path(scheme: &str, path: &str, of: Role) -> Result<PathBuf, Error> {
-    if path.is_empty() || path.contains('\0') {
-        let scheme = scheme.to_owned();
-        return Err(Error::NoPath { scheme, of });
-    }
-    Ok(PathBuf::from(path))
 }
 
 fn parse_command(text: &str) -> Result<What, Error> {
@@ -275,16 +169,9 @@ fn parse_command(text: &str) -> Result<What, Error> {
     if command.trim().is_empty() {
         return Err(Error::NoCommand);
     }
-    let of = Role::Source;
-    let name = name.parse().map_err(|source| Error::BadLabel { source, of })?;
+    let name = name.parse().map_err(Error::BadLabel)?;
     let command = command.to_owned();
     Ok(What::Command { name, command })
-}
-
-/// Only what stands before the colon is repeated: a password may stand behind it.
-fn unknown(scheme: &str, of: Role) -> Error {
-    let scheme = scheme.to_owned();
-    Error::UnknownKind { scheme, of }
 }
 
 impl SourceUri {
@@ -348,8 +235,7 @@ impl SourceUri {
     /// As it is written, without passwords and without the arguments of a command, among which one may be.
     #[must_use]
     pub fn without_arguments(&self) -> String {
-        let label = self.label.as_ref().map(|label| format!("{label}="));
-        label.unwrap_or_default() + &shown(&self.what)
+        written::label_prefix(self.label.as_ref()) + &shown(&self.what)
     }
 }
 
@@ -363,7 +249,7 @@ fn shown(what: &What) -> String {
 
 impl fmt::Display for SourceUri {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_label(out, self.label.as_ref())?;
+        out.write_str(&written::label_prefix(self.label.as_ref()))?;
         self.what.fmt(out)
     }
 }
@@ -378,40 +264,6 @@ impl fmt::Display for What {
             Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
             Self::Command { name, command } => write!(out, "command:{name}={command}"),
         }
-    }
-}
-
-impl fmt::Display for TargetUri {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_label(out, self.label.as_ref())?;
-        self.place.fmt(out)
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(path) => write_folder(out, path),
-            Self::Mysql(server) => server.fmt(out),
-            Self::Postgres(parameters) => write!(out, "postgres:{parameters}"),
-            Self::Files(path) => write!(out, "files:{}", path.display()),
-            Self::Sqlite(path) => write!(out, "sqlite:{}", path.display()),
-        }
-    }
-}
-
-/// A path whose first component could be read as a label or a kind gets `./` before it.
-fn write_folder(out: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
-    let text = path.to_string_lossy();
-    let first = text.split('/').next().unwrap_or_default();
-    let dot = if first.contains([':', '=']) { "./" } else { "" };
-    write!(out, "{dot}{text}")
-}
-
-fn write_label(out: &mut fmt::Formatter<'_>, label: Option<&Label>) -> fmt::Result {
-    match label {
-        Some(label) => write!(out, "{label}="),
-        None => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tests of the grammar of sources and targets.
+//! Tests of the grammar of sources.
 
 use super::*;
 
@@ -6,12 +6,11 @@ fn source(text: &str) -> SourceUri {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn target(text: &str) -> TargetUri {
-    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-fn refused<T: FromStr<Err = Error>>(text: &str) -> String {
-    let error = text.parse::<T>().err().unwrap_or_else(|| panic!("{text} is accepted"));
+fn refused(text: &str) -> String {
+    let error = text
+        .parse::<SourceUri>()
+        .err()
+        .unwrap_or_else(|| panic!("{text} is accepted"));
     assert_eq!(error.kind(), Kind::Usage);
     format!(
         "{error}\n{}",
@@ -32,18 +31,6 @@ fn every_form_is_read_and_written_back() {
     ] {
         assert_eq!(source(text).to_string(), text);
     }
-    for text in [
-        "/restore",
-        "restore",
-        "./a=b",
-        "./a:b",
-        "/a=b:c",
-        "hub=/a:b",
-        "hub=sqlite:x.db",
-        "files:/x",
-    ] {
-        assert_eq!(target(text).to_string(), text);
-    }
 }
 
 #[test]
@@ -55,16 +42,6 @@ fn parts_land_where_they_belong() {
     };
     assert_eq!((name.as_str(), command.as_str()), ("dump", "pg_dump --file=x"));
     assert_eq!(source("files:/a%20b").what, What::Files("/a%20b".into()));
-    assert_eq!(target("hub=dir").place, Place::Folder("dir".into()));
-}
-
-#[test]
-fn folders_that_look_like_a_label_are_written_with_a_dot() {
-    let uri = TargetUri {
-        label: None,
-        place: Place::Folder("a=b".into()),
-    };
-    assert_eq!(uri.to_string(), "./a=b");
 }
 
 #[test]
@@ -85,24 +62,20 @@ fn wrong_forms_say_how_to_write_them() {
         "hub=",
         "hub=x",
     ] {
-        let shown = refused::<SourceUri>(text);
+        let shown = refused(text);
         assert!(shown.contains('='), "{text}: {shown}");
-    }
-    for text in ["", "hub=", "s3://bucket/x", "sqlite:", "a b=/x"] {
-        let _shown = refused::<TargetUri>(text);
     }
 }
 
 #[test]
 fn unknown_kinds_are_named_and_what_follows_is_not() {
     for scheme in ["Postgres", "MySQL", "oracle"] {
-        let shown = refused::<SourceUri>(&format!("hub={scheme}://user:needle@host/db"));
+        let shown = refused(&format!("hub={scheme}://user:needle@host/db"));
         assert!(shown.contains("is not a kind") && shown.contains(scheme), "{shown}");
         assert!(!shown.contains("needle"), "{shown}");
     }
     for text in ["mongodb://user:needle@host", "user:needle@host/x=y"] {
-        assert!(!refused::<SourceUri>(text).contains("needle"));
-        assert!(!refused::<TargetUri>(text).contains("needle"));
+        assert!(!refused(text).contains("needle"));
     }
 }
 
@@ -128,7 +101,7 @@ fn postgresql_is_named_as_libpq_names_it() {
         "postgres://me:nee/dle@h/db",
         "postgres://h/db?passwort=needle",
     ] {
-        let shown = refused::<SourceUri>(text);
+        let shown = refused(text);
         assert!(!shown.contains("needle") && !shown.contains("nee/dle"), "{shown}");
     }
 }
