@@ -176,7 +176,7 @@ impl Case<'_> {
         let ran = world.run(&self.backup(&[])).expect_code(0, context);
         assert_eq!(ran.stderr, "", "{context}");
         let (store, set) = (self.store(), &self.room.set);
-        assert_eq!(walk::walk(&store, set).expect(context), [], "{context}");
+        assert_eq!(walk::walk(&store, set).expect(context).problems, [], "{context}");
         assert_eq!(self.assert_verifies(true, context), visible + 1, "{context}");
         assert_eq!(
             chain::links(&store, set).expect(context).count(),

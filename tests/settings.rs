@@ -21,6 +21,7 @@ use hub_backup::config::secret::SecretSource;
 use hub_backup::config::show;
 use hub_backup::config::show::Shown;
 use hub_backup::config::value::SuiteChoice;
+use hub_backup::job::setup;
 use tempfile::TempDir;
 
 /// Every setting that there is, as the page about settings shows it.
@@ -90,7 +91,7 @@ fn texts(problems: &[Problem], place: &Place) -> Vec<String> {
 fn the_whole_file_is_read() {
     let place = Place::new(whole());
     let settings = place.settings();
-    assert_eq!(settings.store_path().expect("set"), place.path("store"));
+    assert_eq!(settings.store.as_ref().expect("set").value, place.path("store"));
     assert_eq!(
         settings.keys.signers.value,
         [place.path("secrets/a.key"), place.path("secrets/b.key")]
@@ -412,13 +413,9 @@ fn which_set_is_asked_rather_than_guessed() {
 
 #[test]
 fn a_command_without_a_store_says_how_to_name_one() {
-    let error = Place::new("")
-        .settings()
-        .store_path()
-        .expect_err("none")
-        .hint()
-        .expect("a hint");
-    for way in ["--store", "HUB_BACKUP_STORE", "[store]"] {
-        assert!(error.contains(way), "{error}");
+    let error = setup::store(&Place::new("").settings()).expect_err("none");
+    let hint = error.hint().expect("a hint");
+    for way in ["--store", "[store]"] {
+        assert!(hint.contains(way), "{hint}");
     }
 }

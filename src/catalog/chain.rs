@@ -206,18 +206,9 @@ pub fn bundles(store: &dyn Store, set: &SetName) -> Result<BTreeSet<BundleId>, E
     Ok(ids.map(|(_, id)| id).collect())
 }
 
-/// Bundles that no link names, oldest first. Reads links from the newest backwards until every bundle is accounted for:
-/// the whole chain when there is such a bundle.
-///
-/// # Errors
-/// As for [`at`].
-pub fn unlinked_bundles(store: &dyn Store, set: &SetName) -> Result<Vec<BundleId>, Error> {
-    unlinked_of(store, set, bundles(store, set)?)
-}
-
 /// What a run that died before its link can have left, oldest first: unlinked bundles no older than the head's, and the
 /// bundle of a claimed place. Reads the head alone when there is nothing, so every run can ask. A bundle that a clock set
-/// back hides from it is found by [`unlinked_bundles`].
+/// back hides from it is found by [`walk`](super::walk::walk).
 ///
 /// The caller verifies each and appends it when its manifest follows the head. One that does not is no link: it is told,
 /// as [`walk`](super::walk::walk) tells it, and left where it is.

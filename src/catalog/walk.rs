@@ -113,14 +113,23 @@ impl Fault for Problem {
     }
 }
 
-/// Walks the chain of a set and gives all its breaks, in the order of the chain. Reads every manifest, no bundle and no signature.
+/// What a walk along a chain has found.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// All its breaks, in the order of the chain.
+    pub problems: Vec<Problem>,
+    /// The bundles of its links, the newest first.
+    pub bundles: Vec<BundleId>,
+}
+
+/// Walks the chain of a set from its first link. Reads every manifest once, no bundle and no signature.
 ///
 /// # Errors
 /// `Store` when the store fails; what is wrong with the chain is no error.
-pub fn walk(store: &dyn Store, set: &SetName) -> Result<Vec<Problem>, Error> {
+pub fn walk(store: &dyn Store, set: &SetName) -> Result<Walked, Error> {
     let manifests = store.list(&names::manifests(set))?;
     let mut walk = Walk {
-        bundles: chain::bundles(store, set)?,
+        present: chain::bundles(store, set)?,
         ..Walk::default()
     };
     let claimed = chain::numbers(&manifests, names::parse_manifest);
@@ -144,7 +153,11 @@ pub fn walk(store: &dyn Store, set: &SetName) -> Result<Vec<Problem>, Error> {
 struct Walk {
     /// The manifest of the place before: its digest, where it is there.
     before: Option<Digest>,
-    bundles: BTreeSet<BundleId>,
+    /// The bundles that lie in the store.
+    present: BTreeSet<BundleId>,
+    /// The bundles of the links, in the order of the chain.
+    bundles: Vec<BundleId>,
+    /// Where each bundle is named first.
     linked: BTreeMap<BundleId, u64>,
     problems: Vec<Problem>,
 }
@@ -186,7 +199,8 @@ impl Walk {
     }
 
     fn facts(&mut self, set: &SetName, sequence: u64, manifest: &Manifest, before: Option<Digest>, signed: bool) {
-        if manifest.set != *set || manifest.sequence != sequence {
+        let in_place = manifest.set == *set && manifest.sequence == sequence;
+        if !in_place {
             self.problems.push(Problem::Misplaced {
                 sequence,
                 set: manifest.set.clone(),
@@ -201,6 +215,7 @@ impl Walk {
             return;
         }
         let bundle = manifest.bundle.clone();
+        self.bundles.extend(in_place.then(|| bundle.clone()));
         if let Some(first) = self.linked.get(&bundle).copied() {
             self.problems.push(Problem::BundleTwice {
                 sequence,
@@ -210,13 +225,13 @@ impl Walk {
             return;
         }
         self.linked.insert(bundle.clone(), sequence);
-        if !self.bundles.contains(&bundle) {
+        if !self.present.contains(&bundle) {
             self.problems.push(Problem::BundleMissing { sequence, bundle });
         }
     }
 
-    fn finish(mut self, manifests: &[Listed], bundles: &[Listed]) -> Vec<Problem> {
-        let unlinked = self.bundles.iter().filter(|id| !self.linked.contains_key(*id));
+    fn finish(mut self, manifests: &[Listed], bundles: &[Listed]) -> Walked {
+        let unlinked = self.present.iter().filter(|id| !self.linked.contains_key(*id));
         self.problems
             .extend(unlinked.cloned().map(|bundle| Problem::BundleUnlinked { bundle }));
         let is_manifest = |listed: &&Listed| {
@@ -230,6 +245,10 @@ impl Walk {
         self.problems.extend(foreign.map(|listed| Problem::Foreign {
             name: listed.name.to_string(),
         }));
-        self.problems
+        self.bundles.reverse();
+        Walked {
+            problems: self.problems,
+            bundles: self.bundles,
+        }
     }
 }

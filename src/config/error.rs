@@ -73,9 +73,6 @@ pub enum Error {
     /// A check found problems, and has listed them.
     #[error("the settings have {}", counted(*.0))]
     Found(usize),
-    /// The command needs a store and none is set.
-    #[error("no store is set")]
-    NoStore,
     /// No set was named, and there is not just one.
     #[error("no set is named, and the settings have {}", list_of(.0))]
     WhichSet(Vec<SetName>),
@@ -119,7 +116,6 @@ impl Fault for Error {
             | Self::Read { .. }
             | Self::Problems(_)
             | Self::Found(_)
-            | Self::NoStore
             | Self::WhichSet(_)
             | Self::NoSources { .. } => Kind::Usage,
         }
@@ -144,9 +140,6 @@ impl Fault for Error {
                 _ => Some("`hub-backup config check` lists all of them.".into()),
             },
             Self::Found(_) => None,
-            Self::NoStore => {
-                Some("Name one with --store DIR, HUB_BACKUP_STORE, or `path` under [store] in hub-backup.toml.".into())
-            }
             Self::WhichSet(known) if known.is_empty() => {
                 Some("Name the set with --set NAME and what to back up with --source URI.".into())
             }

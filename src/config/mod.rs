@@ -30,7 +30,7 @@ use crate::config::value::SuiteChoice;
 pub struct Settings {
     /// The settings file, if one was found.
     pub file: Option<PathBuf>,
-    /// The folder of the store; [`Settings::store_path`] for what cannot do without.
+    /// The folder of the store, if one is named.
     pub store: Option<Setting<PathBuf>>,
     /// Keys that sign, open, and are trusted.
     pub keys: Keys,

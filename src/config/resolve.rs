@@ -173,15 +173,6 @@ impl Settings {
         }
     }
 
-    /// The folder of the store.
-    ///
-    /// # Errors
-    /// `NoStore` when none is set.
-    pub fn store_path(&self) -> Result<&Path, Error> {
-        let store = self.store.as_ref().ok_or(Error::NoStore)?;
-        Ok(&store.value)
-    }
-
     /// The number of worker threads: as set, or one a core.
     #[must_use]
     pub fn threads(&self) -> usize {

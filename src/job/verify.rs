@@ -11,7 +11,6 @@ use crate::base::progress::Progress;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::catalog;
-use crate::catalog::chain;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::catalog::checkpoint::Deviation;
 use crate::catalog::repository;
@@ -246,18 +245,12 @@ fn every(
     let mut findings = as_a_whole(job, store)?;
     let mut bundles_seen = 0_u64;
     for set in bundles::sets(store, set)? {
-        let problems = walk(store, &set)?;
-        findings.extend(problems.into_iter().map(|problem| Finding::Chain {
+        let walked = walk(store, &set)?;
+        findings.extend(walked.problems.into_iter().map(|problem| Finding::Chain {
             set: set.clone(),
             problem,
         }));
-        for link in chain::links(store, &set)? {
-            let bundle = match link {
-                Ok(link) => link.manifest.bundle,
-                Err(error @ catalog::Error::Store(_)) => return Err(error.into()),
-                // What can be read and is no link is among the problems already.
-                Err(_) => continue,
-            };
+        for bundle in walked.bundles {
             stop_asked(cancel)?;
             bundles_seen += 1;
             let found = bundles::open_linked(store, set.clone(), bundle.clone());

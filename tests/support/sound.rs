@@ -36,7 +36,7 @@ pub(crate) fn assert_whole(store: &dyn Store, before: &Snapshot, context: &str) 
 
 /// What must hold after a run that succeeded.
 pub(crate) fn assert_sound(store: &dyn Store, bundles: &[BundleId], context: &str) {
-    assert_eq!(walk::walk(store, &set()).expect("walked"), [], "{context}");
+    assert_eq!(walk::walk(store, &set()).expect("walked").problems, [], "{context}");
     let check = |bytes: &[u8], signatures: &[u8]| {
         let is_good = signatures_over(bytes) == signatures;
         is_good.then_some(()).ok_or_else(|| "wrong".to_owned())
