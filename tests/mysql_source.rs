@@ -8,6 +8,8 @@ mod cli;
 mod collected;
 #[path = "support/mysql.rs"]
 mod mysql;
+#[path = "support/trigger.rs"]
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -40,6 +42,7 @@ use mysql::PASSWORD;
 use mysql::Server;
 use mysql::connect;
 use mysql::options;
+use trigger::Trigger;
 
 /// Values at the edges of every type, in tables of every kind, and every kind of object. `$I` stands for the words that make a column invisible.
 const TYPES: &str = include_str!("mysql_source/types.sql");
@@ -515,15 +518,6 @@ fn tables_without_transactions_are_refused_or_locked() {
     assert_eq!(rows(&collected).keys().collect::<Vec<_>>(), ["mixed.i"]);
 }
 
-/// A collector that runs something once rows have begun to come, and is slow.
-struct Meddled<F> {
-    inner: Collected,
-    meddle: Option<F>,
-}
-
-#[path = "mysql_source/meddled.rs"]
-mod meddled;
-
 /// Rows of some dozen megabytes, so that a dump is under way while something happens.
 fn long(server: &Server, name: &str) {
     accounts(server, name);
@@ -537,11 +531,7 @@ fn dump_while(uri: &str, name: &str, cancel: &Cancel, meddle: impl FnOnce()) -> 
         jobs: 1,
         ..select(&[name])
     };
-    let mut meddled = Meddled {
-        inner: Collected::default(),
-        meddle: Some(meddle),
-    };
-    source(uri, options).collect(&mut meddled, cancel)
+    source(uri, options).collect(&mut Trigger::new(meddle), cancel)
 }
 
 #[test]

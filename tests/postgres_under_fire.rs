@@ -6,15 +6,15 @@ mod cli;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
+#[path = "support/postgres_cli.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod postgres_cli;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use crate::cli::PROGRAM;
-use crate::cli::Ran;
 use crate::cli::World;
-use crate::postgres::NEEDLE;
 use crate::postgres::Server;
 
 /// Backups at once, and of each how many one after another.
@@ -48,14 +48,7 @@ fn thirty_backups_while_money_moves() {
     server.sql("postgres", "CREATE DATABASE bank");
     server.sql("bank", BANK);
     let world = World::new();
-    let run = |arguments: &[&str]| {
-        let output = world
-            .command(PROGRAM)
-            .env("PGPASSWORD", NEEDLE)
-            .args(arguments)
-            .output();
-        Ran::new(output.expect("the program was built")).expect_code(0, &arguments.join(" "))
-    };
+    let run = |arguments: &[&str]| postgres_cli::run(&world, arguments).expect_code(0, &arguments.join(" "));
     let stop = AtomicBool::new(false);
     let (server, run, stop) = (&server, &run, &stop);
     let states = thread::scope(|scope| {

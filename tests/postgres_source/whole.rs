@@ -109,8 +109,7 @@ fn every_sort_comes_back_with_stock_psql() {
     ] {
         world.script(preparation);
         server.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE template0"));
-        let mut psql = server.psql_command(database, &["--file=restore.sql"]);
-        let output = psql.current_dir(world.path("out/hub")).output().expect("psql");
+        let output = server.follow_restore_sql(database, &world.path("out/hub"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_same(&dumped(&server, database), &dumped(&server, "hub"), database);
         assert_eq!(

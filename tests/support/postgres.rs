@@ -179,6 +179,12 @@ impl Server {
         command
     }
 
+    /// Loads a dump with stock psql, as the head of its `restore.sql` in `folder` says.
+    pub(crate) fn follow_restore_sql(&self, database: &str, folder: &Path) -> Output {
+        let mut psql = self.psql_command(database, &["--file=restore.sql"]);
+        psql.current_dir(folder).output().expect("psql is installed")
+    }
+
     /// The process id of the postmaster.
     pub(crate) fn pid(&self) -> Option<i32> {
         let file = fs::read_to_string(self.path("data/postmaster.pid")).ok()?;

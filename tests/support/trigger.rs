@@ -1,4 +1,4 @@
-//! The collector that lets something happen in the middle of a dump.
+//! A collector that lets something happen in the middle of a dump, and keeps what it is given.
 
 use std::io::Read;
 
@@ -12,9 +12,24 @@ use hub_backup::bundle::entry::OpenStream;
 use hub_backup::bundle::entry::Rows;
 use hub_backup::bundle::path::EntryPath;
 
-use super::Meddled;
+use crate::collected::Collected;
 
-impl<F: FnOnce()> Collector for Meddled<F> {
+/// Does something once, when the first rows come.
+pub(crate) struct Trigger<'a> {
+    pub(crate) inner: Collected,
+    pub(crate) action: Option<Box<dyn FnOnce() + 'a>>,
+}
+
+impl<'a> Trigger<'a> {
+    pub(crate) fn new(action: impl FnOnce() + 'a) -> Self {
+        Self {
+            inner: Collected::default(),
+            action: Some(Box::new(action)),
+        }
+    }
+}
+
+impl Collector for Trigger<'_> {
     fn file(
         &mut self,
         path: EntryPath,
@@ -35,8 +50,8 @@ impl<F: FnOnce()> Collector for Meddled<F> {
     }
 
     fn part(&mut self, stream: &mut OpenStream, bytes: &[u8]) -> Result<(), CollectError> {
-        if let Some(meddle) = self.meddle.take() {
-            meddle();
+        if let Some(action) = self.action.take() {
+            action();
         }
         self.inner.part(stream, bytes)
     }
