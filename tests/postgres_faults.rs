@@ -15,7 +15,6 @@ mod proxy;
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
