@@ -38,7 +38,7 @@ use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
 use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
-use crate::sink::sqlite::Check;
+use crate::sink::sqlite::check::Check;
 use crate::sink::uri::Place;
 use crate::sink::uri::TargetUri;
 

@@ -32,7 +32,7 @@ use crate::policy::selection::Selection;
 use crate::sink::Sink;
 use crate::sink::pipe::Pipe;
 use crate::sink::row_check::Compared;
-use crate::sink::sqlite::Check;
+use crate::sink::sqlite::check::Check;
 use crate::sink::uri::TargetUri;
 use crate::store::Store;
 

@@ -17,8 +17,8 @@ use crate::sink;
 use crate::sink::files::FilesSink;
 use crate::sink::files::FilesSinkOptions;
 use crate::sink::router::Router;
-use crate::sink::sqlite::Check;
 use crate::sink::sqlite::SqliteSink;
+use crate::sink::sqlite::check::Check;
 use crate::sink::uri::Place;
 use crate::sink::uri::TargetUri;
 

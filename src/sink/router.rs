@@ -15,8 +15,8 @@ use super::Sink;
 use super::discard::Discard;
 use super::files::FilesSink;
 use super::row_check::Compared;
-use super::sqlite;
-use super::sqlite::Check;
+use super::sqlite::check;
+use super::sqlite::check::Check;
 
 /// Sends each entry to the sink of its source. Entries of a source without one are read and dropped when there is no common folder.
 pub struct Router {
@@ -163,7 +163,7 @@ impl Folder {
                 let path = database.as_path().to_owned();
                 Error::Check { path, reason }
             };
-            let findings = sqlite::check(&self.sink.staged(&database), check, cancel).map_err(named)?;
+            let findings = check::check(&self.sink.staged(&database), check, cancel).map_err(named)?;
             notes.extend(findings.note(database.as_path()));
         }
         Ok(notes)
