@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::base::digest::Digest;
+use crate::base::fault::Fault as _;
+use crate::base::fault::Kind;
 use crate::bundle::index::Totals;
 use crate::bundle::manifest::ContainerFacts;
 use crate::bundle::manifest::Keys;
