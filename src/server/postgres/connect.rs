@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::conninfo::Attributes;
 use super::conninfo::Conninfo;
-use super::conninfo::Endpoint;
+use super::endpoint::Endpoint;
 use super::error;
 use super::error::Error;
 use super::session;

@@ -8,6 +8,7 @@ pub mod bad_parameters;
 pub mod connect;
 pub mod conninfo;
 mod encoding;
+pub mod endpoint;
 pub mod error;
 mod files;
 pub mod layout;

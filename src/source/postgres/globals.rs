@@ -6,7 +6,7 @@ use super::program;
 use super::program::Program;
 use crate::base::cancel::Cancel;
 use crate::server::postgres::Conninfo;
-use crate::server::postgres::conninfo::Endpoint;
+use crate::server::postgres::endpoint::Endpoint;
 
 /// The text, and a note on how it was had. What a role may not see is left out, which the note says.
 pub(super) fn read(

@@ -19,7 +19,7 @@ use crate::server::postgres::Parameters;
 use crate::server::postgres::Session;
 use crate::server::postgres::connect;
 use crate::server::postgres::connect::runtime;
-use crate::server::postgres::conninfo::Endpoint;
+use crate::server::postgres::endpoint::Endpoint;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::layout::Origin;

@@ -25,7 +25,7 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::server::postgres::Conninfo;
-use crate::server::postgres::conninfo::Endpoint;
+use crate::server::postgres::endpoint::Endpoint;
 use crate::server::postgres::session::version_text;
 use crate::source::command::child::Bounds;
 use crate::source::command::child::Failure;
