@@ -20,6 +20,7 @@ use crate::config::layer::Layer;
 use crate::job::audit_log;
 use crate::job::audit_log::Entry;
 use crate::job::audit_log::Log;
+use crate::job::named_keys;
 use crate::job::setup;
 
 const EXAMPLES: [Example; 2] = [
@@ -173,7 +174,7 @@ impl JsonRecord<'_> {
 fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
     let store = setup::store(&settings)?;
-    let trust = setup::pinned_trust(&settings)?;
+    let trust = named_keys::pinned_trust(&settings)?;
     let report = audit_log::check(&store, &trust)?;
     if report.records == 0 && report.problems.is_empty() {
         setup::check_store(&store)?;

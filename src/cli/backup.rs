@@ -33,7 +33,9 @@ use crate::job::backup;
 use crate::job::backup::Backup;
 use crate::job::backup::Done;
 use crate::job::backup::Stray;
+use crate::job::named_keys;
 use crate::job::setup;
+use crate::job::sources;
 use crate::keyring::Recipient;
 use crate::keyring::facts;
 use crate::source::Source;
@@ -182,7 +184,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let recipients = recipients(&set, context)?;
     let suite = setup::suite(&set, &recipients, now)?;
     let keys = setup::key_policy(&settings);
-    let mut sources = setup::sources(
+    let mut sources = sources::make(
         &set,
         settings.store.as_ref().map(|store| store.value.as_path()),
         &context.environment,
@@ -194,7 +196,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         store: &store,
         set: set.name.clone(),
         signers: &signers,
-        trust: &setup::trust_of_signers(&settings, &signers, now)?,
+        trust: &named_keys::trust_of_signers(&settings, &signers, now)?,
         keys: &keys,
         suite,
         level: set.level.value,
@@ -233,7 +235,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
 }
 
 fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, CliError> {
-    let recipients = setup::recipients(&set.recipients, &context.environment)?;
+    let recipients = named_keys::recipients(&set.recipients, &context.environment)?;
     for recipient in &recipients {
         if let Recipient::Passphrase(passphrase) = recipient {
             prompt::check_new(context, "the passphrase that opens the bundle", passphrase)?;

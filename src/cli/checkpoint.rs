@@ -23,6 +23,7 @@ use crate::cli::work;
 use crate::config::layer::Layer;
 use crate::job::checkpoint;
 use crate::job::checkpoint::Made;
+use crate::job::named_keys;
 use crate::job::setup;
 
 const EXAMPLES: [Example; 2] = [
@@ -182,9 +183,9 @@ fn check(args: &CheckArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
     let store = setup::store(&settings)?;
     let trust = if args.unsigned {
-        setup::trust(&settings)?
+        named_keys::trust(&settings)?
     } else {
-        setup::pinned_trust(&settings)?
+        named_keys::pinned_trust(&settings)?
     };
     let mut checked = checkpoint::check(&args.file, args.unsigned, &trust, &store)?;
     let report = CheckReport {

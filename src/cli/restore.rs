@@ -26,11 +26,12 @@ use crate::job::Desk;
 use crate::job::bundles;
 use crate::job::bundles::Found;
 use crate::job::mysql_target::MysqlRestore;
+use crate::job::named_keys;
 use crate::job::postgres_target::PostgresRestore;
 use crate::job::restore;
 use crate::job::restore::Done;
 use crate::job::restore::Restore;
-use crate::job::setup;
+use crate::job::surroundings;
 use crate::policy::selection::Selection;
 use crate::sink::mysql::options::Definer;
 use crate::sink::mysql::options::MysqlSinkOptions;
@@ -224,9 +225,9 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(args.measure.layer())?;
     let trust = if args.unsafe_skip_verification {
-        setup::trust(&settings)?
+        named_keys::trust(&settings)?
     } else {
-        setup::pinned_trust(&settings)?
+        named_keys::pinned_trust(&settings)?
     };
     let store = work::store_for(&args.bundle.bundle, &settings)?;
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
@@ -254,11 +255,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             .map_or_else(Default::default, |store| slice::from_ref(&store.value)),
         sqlite_check: args.sqlite_check.unwrap_or(SqliteCheck::Full).into(),
         postgres: PostgresRestore {
-            surroundings: setup::surroundings(&context.environment),
+            surroundings: surroundings::postgres(&context.environment),
             options: args.postgres.options(&settings.protected.value),
         },
         mysql: MysqlRestore {
-            surroundings: setup::mysql_surroundings(&context.environment),
+            surroundings: surroundings::mysql(&context.environment),
             options: args.mysql.options(&settings.protected.value, args.postgres.row_check()),
         },
         same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),

@@ -22,7 +22,7 @@ use crate::job::listing;
 use crate::job::listing::Place;
 use crate::job::listing::Seal;
 use crate::job::listing::Shown;
-use crate::job::setup;
+use crate::job::named_keys;
 use crate::keyring::facts;
 use crate::seal::SignedBy;
 use crate::store::Store;
@@ -58,7 +58,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let choice = &args.bundle.bundle;
     let store = work::store_for(choice, &settings)?;
     let store = store.as_ref().map(|store| store as &dyn Store);
-    let trust = setup::trust(&settings)?;
+    let trust = named_keys::trust(&settings)?;
     let shown = listing::show(&choice.into(), store, args.bundle.set.as_ref(), &trust)?;
     let report = Report::new(&shown);
     context.printer.show("show", &report, |out| report.write(out))?;

@@ -29,6 +29,7 @@ use crate::flow::verify::Verified;
 use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
+use crate::job::named_keys;
 use crate::job::setup;
 use crate::job::verify;
 use crate::job::verify::Outcome;
@@ -144,7 +145,7 @@ fn refuse_old(args: &Args, verified: &Verified, now: Timestamp) -> Result<(), To
 /// When a bundle does not verify.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(args.measure.layer())?;
-    let trust = setup::pinned_trust(&settings)?;
+    let trust = named_keys::pinned_trust(&settings)?;
     let identities = if args.deep {
         Some(work::identities(&settings, context)?)
     } else {

@@ -34,6 +34,7 @@ use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
 use crate::job::bundles::BundleRef;
+use crate::job::named_keys;
 use crate::job::setup;
 use crate::keyring::Identity;
 use crate::keyring::trust::TrustStore;
@@ -75,7 +76,7 @@ pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<Lo
 /// When one cannot be read or unlocked.
 pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSigner>, CliError> {
     let ask = |path: &Path| ask(context, "signing key", path, prompt::SIGNER);
-    Ok(setup::signers(
+    Ok(named_keys::signers(
         settings,
         &context.environment,
         context.clock.now(),
@@ -90,7 +91,7 @@ pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSig
 pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
     let ask = |path: &Path| ask(context, "key", path, prompt::IDENTITY);
     let whom = dialog::at_terminal(context)?;
-    Ok(setup::identities(settings, &context.environment, &ask, &whom)?)
+    Ok(named_keys::identities(settings, &context.environment, &ask, &whom)?)
 }
 
 fn ask(
@@ -124,7 +125,7 @@ pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSign
             options: prompt::SIGNER,
         }))
     };
-    setup::signers(settings, &context.environment, context.clock.now(), &nobody).unwrap_or_default()
+    named_keys::signers(settings, &context.environment, context.clock.now(), &nobody).unwrap_or_default()
 }
 
 /// Where the audit log is written, with these signatures.
@@ -232,7 +233,7 @@ impl Proven {
         settings: &Settings,
         context: &Context,
     ) -> Result<Self, CliError> {
-        let trust = setup::pinned_trust(settings)?;
+        let trust = named_keys::pinned_trust(settings)?;
         let keys = setup::key_policy(settings);
         let identities = identities(settings, context)?;
         let store = store_for(choice, settings)?;

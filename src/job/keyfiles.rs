@@ -19,8 +19,8 @@ use crate::keyring::recipients::read_recipients;
 use crate::keyring::unlock::is_locked;
 
 use super::error;
+use super::named_keys::Ask;
 use super::reading;
-use super::setup::Ask;
 
 /// The mode of a file that holds a secret.
 pub const SECRET_MODE: u32 = 0o600;

@@ -13,11 +13,14 @@ pub mod keyfiles;
 pub mod keys;
 pub mod listing;
 pub mod mysql_target;
+pub mod named_keys;
 pub mod postgres_target;
 mod reading;
 pub mod restore;
 pub mod settings;
 pub mod setup;
+pub mod sources;
+pub mod surroundings;
 pub mod targets;
 pub mod verify;
 

@@ -30,8 +30,10 @@ use crate::seal::SoftwareSigner;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
 
+use super::named_keys;
 use super::reading;
 use super::setup;
+use super::sources;
 
 const NEW_SIGNER: &str = "Make a signing key with `hub-backup keys generate --role signer`, let the root certify it with `hub-backup \
                           keys certify`, put the certificate among keys.certificates and name the key here.";
@@ -83,7 +85,7 @@ impl Check<'_> {
         let keys = &self.settings.keys;
         for (key, named) in [("keys.roots", &keys.roots), ("keys.certificates", &keys.certificates)] {
             for path in named.value.iter().filter(|path| path.exists()) {
-                let files = match setup::key_files(path) {
+                let files = match named_keys::key_files(path) {
                     Ok(files) => files,
                     Err(error) => {
                         self.fault(&named.origin, key, path, &error);
@@ -91,7 +93,7 @@ impl Check<'_> {
                     }
                 };
                 for file in files {
-                    if let Err(error) = setup::certificates(&file) {
+                    if let Err(error) = named_keys::certificates(&file) {
                         self.fault(&named.origin, key, &file, &error);
                     }
                 }
@@ -102,7 +104,7 @@ impl Check<'_> {
     /// Whether each signing key can sign now, without anybody at a terminal, and whether a pinned root has certified it.
     fn signers(&mut self) {
         let keys = &self.settings.keys;
-        let trust = setup::trust(self.settings).unwrap_or_else(|_| TrustStore {
+        let trust = named_keys::trust(self.settings).unwrap_or_else(|_| TrustStore {
             pinned: Vec::new(),
             known: Vec::new(),
         });
@@ -218,7 +220,7 @@ impl Check<'_> {
             return;
         }
         let store = self.settings.store.as_ref().map(|store| store.value.as_path());
-        if let Err(error) = setup::sources(set, store, self.environment, clock, 1) {
+        if let Err(error) = sources::make(set, store, self.environment, clock, 1) {
             self.found.add(origin, &key, error.to_string(), error.hint());
         }
     }

@@ -22,7 +22,7 @@ use crate::config::Settings;
 use crate::config::layer::Layer;
 use crate::job::keyfiles;
 use crate::job::keyfiles::Content;
-use crate::job::setup;
+use crate::job::named_keys;
 use crate::keyring::Recipient;
 use crate::keyring::describe;
 use crate::keyring::describe::State;
@@ -63,7 +63,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     } else {
         found.add("given", &args.paths)?;
     }
-    let (trust, now) = (setup::trust(&settings)?, context.clock.now());
+    let (trust, now) = (named_keys::trust(&settings)?, context.clock.now());
     let report = Report {
         keys: found.keys.iter().map(|key| Row::new(key, &trust, now)).collect(),
     };
@@ -103,7 +103,7 @@ impl Found {
 
     fn add(&mut self, used_as: &'static str, paths: &[PathBuf]) -> Result<(), CliError> {
         for path in paths {
-            for file in setup::key_files(path)? {
+            for file in named_keys::key_files(path)? {
                 match keyfiles::read(&file)? {
                     Content::Secret(key) => {
                         let public = Box::new(key.strip_secret_key_material());

@@ -21,7 +21,7 @@ use crate::config::layer::Layer;
 use crate::config::secret;
 use crate::job::keyfiles;
 use crate::job::keyfiles::Content;
-use crate::job::setup;
+use crate::job::named_keys;
 use crate::keyring::Recipient;
 use crate::keyring::describe;
 use crate::keyring::describe::Description;
@@ -57,7 +57,7 @@ pub struct Args {
 /// When the file cannot be read.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let (trust, now) = (setup::trust(&settings)?, context.clock.now());
+    let (trust, now) = (named_keys::trust(&settings)?, context.clock.now());
     let mut report = Report {
         file: args.file.clone(),
         secret: false,
