@@ -36,6 +36,7 @@ use hub_backup::bundle::path::EntryPath;
 use hub_backup::sink::Sink as _;
 use hub_backup::sink::sqlite::SqliteSink;
 use hub_backup::sink::sqlite::check::Check;
+use hub_backup::sink::sqlite::check::Checker;
 use hub_backup::source::Source as _;
 use hub_backup::source::sqlite::SqliteOptions;
 use hub_backup::source::sqlite::SqliteSource;
@@ -416,7 +417,8 @@ fn the_hub_goes_and_comes_back() {
         at: Location { block: 0, skip: 0 },
     };
     let restored = folder.path().join("restored.db");
-    let mut sink = Box::new(SqliteSink::new(restored.clone(), Check::Full, Cancel::new()).expect("free"));
+    let mut sink =
+        Box::new(SqliteSink::new(restored.clone(), Checker::new(Check::Full, 2, Cancel::new())).expect("free"));
     sink.entry(&entry, &mut &memory[..]).expect("room");
     let _notes = sink.commit().expect("sound");
     assert!(std::fs::read(&restored).expect("there") == std::fs::read(&database).expect("there"));

@@ -19,6 +19,7 @@ use crate::sink::files::FilesSinkOptions;
 use crate::sink::router::Router;
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::sqlite::check::Check;
+use crate::sink::sqlite::check::Checker;
 use crate::sink::uri::Place;
 use crate::sink::uri::TargetUri;
 
@@ -221,7 +222,8 @@ impl Routes {
     /// # Errors
     /// When a target will not do.
     pub fn router(&self, landing: &Landing<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
-        let mut router = Router::new(self.databases.clone(), landing.sqlite_check, cancel.clone());
+        let checker = Checker::new(landing.sqlite_check, landing.jobs, cancel.clone());
+        let mut router = Router::new(self.databases.clone(), checker.clone());
         let options = |strip_label| FilesSinkOptions {
             strip_label,
             same_owner: landing.same_owner,
@@ -231,7 +233,7 @@ impl Routes {
         for (label, place) in &self.own {
             match place {
                 Place::Sqlite(path) => {
-                    let sink = SqliteSink::new(path.clone(), landing.sqlite_check, cancel.clone())?;
+                    let sink = SqliteSink::new(path.clone(), checker.clone())?;
                     router.add(label.clone(), Box::new(sink.same_owner(landing.same_owner)));
                 }
                 Place::Files(path) | Place::Folder(path) => {

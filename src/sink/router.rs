@@ -2,7 +2,6 @@
 
 use std::io::BufRead;
 
-use crate::base::cancel::Cancel;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::entry::Part;
@@ -15,8 +14,7 @@ use super::Sink;
 use super::discard::Discard;
 use super::files::FilesSink;
 use super::row_check::Compared;
-use super::sqlite::check;
-use super::sqlite::check::Check;
+use super::sqlite::check::Checker;
 
 /// Sends each entry to the sink of its source. Entries of a source without one are read and dropped when there is no common folder.
 pub struct Router {
@@ -24,8 +22,7 @@ pub struct Router {
     rest: Option<Folder>,
     /// Sources whose files are SQLite databases, and how those are checked before anything takes its name.
     databases: Vec<Label>,
-    check: Check,
-    cancel: Cancel,
+    checker: Checker,
     checked: u64,
     /// What the checks have found.
     notes: Vec<String>,
@@ -46,13 +43,12 @@ struct Folder {
 impl Router {
     /// A router without targets; files of the sources `databases` are SQLite databases.
     #[must_use]
-    pub fn new(databases: Vec<Label>, check: Check, cancel: Cancel) -> Self {
+    pub fn new(databases: Vec<Label>, checker: Checker) -> Self {
         Self {
             own: Vec::new(),
             rest: None,
             databases,
-            check,
-            cancel,
+            checker,
             checked: 0,
             notes: Vec::new(),
         }
@@ -101,7 +97,7 @@ impl Router {
     fn note(&mut self, entry: &Entry) {
         let label = entry.path.label();
         let is_database = matches!(entry.node, Node::File { .. }) && self.databases.contains(&label);
-        if !is_database || self.check == Check::None {
+        if !is_database || !self.checker.looks() {
             return;
         }
         let folder = match self.own.iter_mut().find(|(own, _)| *own == label) {
@@ -128,9 +124,9 @@ impl Target {
     }
 
     /// Gives what the checks have found.
-    fn prepare(&mut self, check: Check, cancel: &Cancel) -> Result<Vec<String>, Error> {
+    fn prepare(&mut self, checker: &Checker) -> Result<Vec<String>, Error> {
         match self {
-            Self::Folder(folder) => folder.prepare(check, cancel),
+            Self::Folder(folder) => folder.prepare(checker),
             Self::Other(sink) => sink.prepare().map(|()| Vec::new()),
         }
     }
@@ -151,7 +147,7 @@ impl Folder {
         }
     }
 
-    fn prepare(&mut self, check: Check, cancel: &Cancel) -> Result<Vec<String>, Error> {
+    fn prepare(&mut self, checker: &Checker) -> Result<Vec<String>, Error> {
         self.sink.prepare()?;
         let mut notes = Vec::new();
         for database in self.databases.drain(..) {
@@ -163,7 +159,7 @@ impl Folder {
                 let path = database.as_path().to_owned();
                 Error::Check { path, reason }
             };
-            let findings = check::check(&self.sink.staged(&database), check, cancel).map_err(named)?;
+            let findings = checker.check(&self.sink.staged(&database)).map_err(named)?;
             notes.extend(findings.note(database.as_path()));
         }
         Ok(notes)
@@ -196,10 +192,10 @@ impl Sink for Router {
 
     fn prepare(&mut self) -> Result<(), Error> {
         for (_, target) in &mut self.own {
-            self.notes.extend(target.prepare(self.check, &self.cancel)?);
+            self.notes.extend(target.prepare(&self.checker)?);
         }
         if let Some(rest) = &mut self.rest {
-            self.notes.extend(rest.prepare(self.check, &self.cancel)?);
+            self.notes.extend(rest.prepare(&self.checker)?);
         }
         Ok(())
     }

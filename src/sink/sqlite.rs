@@ -21,7 +21,6 @@ use super::Error;
 use super::Sink;
 use super::notes;
 use super::notes::Notes;
-use crate::base::cancel::Cancel;
 use crate::base::claim;
 use crate::base::claim::Claim;
 use crate::base::durable;
@@ -34,9 +33,8 @@ use crate::bundle::entry::Part;
 use crate::bundle::entry::Stream;
 use crate::bundle::path::EntryPath;
 
-use check::Check;
+use check::Checker;
 use check::Findings;
-use check::check;
 
 /// What every database file of more than 0 bytes begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -47,8 +45,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// modification are those of the entry, and its owner too when this process may give files away (as root).
 pub struct SqliteSink {
     target: PathBuf,
-    check: Check,
-    cancel: Cancel,
+    checker: Checker,
     staged: Option<Staged>,
     /// What the check of what is staged has found.
     findings: Option<Findings>,
@@ -70,14 +67,13 @@ impl SqliteSink {
     ///
     /// # Errors
     /// `Target` when it is not: SQLite would apply a left `-wal` or `-journal` to the restored file and destroy it.
-    pub fn new(target: PathBuf, check: Check, cancel: Cancel) -> Result<Self, Error> {
+    pub fn new(target: PathBuf, checker: Checker) -> Result<Self, Error> {
         let remove_folder = |_: &Path| Err(io::ErrorKind::IsADirectory.into());
         let name = target.file_name().unwrap_or_default();
         let swept = claim::sweep(durable::parent(&target), name, remove_folder);
         let sink = Self {
             target,
-            check,
-            cancel,
+            checker,
             staged: None,
             findings: None,
             swept,
@@ -292,7 +288,7 @@ impl Sink for SqliteSink {
             return Err(self.missing());
         };
         if self.findings.is_none() {
-            let findings = check(staged.file.temporary(), self.check, &self.cancel);
+            let findings = self.checker.check(staged.file.temporary());
             self.findings = Some(findings.map_err(|error| self.named(error))?);
         }
         refuse_taken(&self.target)

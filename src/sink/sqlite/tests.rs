@@ -3,7 +3,9 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
+use super::check::Check;
 use super::*;
+use crate::base::cancel::Cancel;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault as _;
 use crate::base::fault::Kind;
@@ -21,6 +23,10 @@ const RICH: &str = "
       INSERT INTO parent SELECT i FROM n;
     INSERT INTO child SELECT id, id, randomblob(500) FROM parent;
     INSERT INTO docs SELECT hex(raw) FROM child;";
+
+fn checker(check: Check) -> Checker {
+    Checker::new(check, 2, Cancel::new())
+}
 
 fn path(text: &str) -> EntryPath {
     EntryPath::of_label(&"db".parse().expect("plain"))
@@ -74,7 +80,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn restore(target: &Path, level: Check, bytes: &[u8]) -> Result<(), Error> {
-    let mut sink = Box::new(SqliteSink::new(target.to_owned(), level, Cancel::new())?);
+    let mut sink = Box::new(SqliteSink::new(target.to_owned(), checker(level))?);
     sink.entry(&entry(bytes.len(), None), &mut &bytes[..])?;
     assert!(!target.exists(), "nothing is visible before the commit");
     sink.commit().map(drop)
@@ -127,7 +133,7 @@ fn an_empty_database_and_a_sparse_one() {
     sparse[hole.clone()].fill(0);
     let stored = [&bytes[..hole.start], &bytes[hole.end..]].concat();
     let target = folder.path().join("sparse.db");
-    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::None, Cancel::new()).expect("free"));
+    let mut sink = Box::new(SqliteSink::new(target.clone(), checker(Check::None)).expect("free"));
     sink.entry(&entry(bytes.len(), Some(extents)), &mut &stored[..])
         .expect("room");
     let _notes = sink.commit().expect("free");
@@ -140,7 +146,7 @@ fn a_taken_target_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         std::os::unix::fs::symlink("nowhere", folder.path().join(taken)).expect("free");
         let target = folder.path().join("hub.db");
-        let error = SqliteSink::new(target.clone(), Check::None, Cancel::new())
+        let error = SqliteSink::new(target.clone(), checker(Check::None))
             .err()
             .expect(taken);
         assert_eq!(error.kind(), Kind::TargetRefused);
@@ -149,13 +155,13 @@ fn a_taken_target_is_refused() {
         // Also when it comes while the content is written.
         fs::remove_file(folder.path().join(taken)).expect("made");
         let bytes = database(folder.path(), "CREATE TABLE t(x)");
-        let mut sink = Box::new(SqliteSink::new(target, Check::Quick, Cancel::new()).expect("free"));
+        let mut sink = Box::new(SqliteSink::new(target, checker(Check::Quick)).expect("free"));
         sink.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("room");
         std::os::unix::fs::symlink("nowhere", folder.path().join(taken)).expect("free");
         assert_eq!(sink.commit().expect_err(taken).kind(), Kind::TargetRefused);
         assert_eq!(names(folder.path()), [taken], "no leftover");
     }
-    let nowhere = SqliteSink::new("/nonexistent/hub.db".into(), Check::None, Cancel::new())
+    let nowhere = SqliteSink::new("/nonexistent/hub.db".into(), checker(Check::None))
         .err()
         .expect("no folder");
     assert_eq!(nowhere.kind(), Kind::TargetRefused);
@@ -166,7 +172,7 @@ fn exactly_one_file_entry() {
     let folder = tempfile::tempdir().expect("a folder");
     let bytes = database(folder.path(), "CREATE TABLE t(x)");
     let target = folder.path().join("hub.db");
-    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free"));
+    let mut sink = Box::new(SqliteSink::new(target.clone(), checker(Check::Quick)).expect("free"));
     let directory = Entry {
         node: Node::Directory,
         ..entry(0, None)
@@ -196,7 +202,7 @@ fn exactly_one_file_entry() {
     assert!(matches!(second, Err(Error::Refused { .. })));
     let _notes = sink.commit().expect("one was given");
 
-    let none = Box::new(SqliteSink::new(folder.path().join("none.db"), Check::Quick, Cancel::new()).expect("free"));
+    let none = Box::new(SqliteSink::new(folder.path().join("none.db"), checker(Check::Quick)).expect("free"));
     assert_eq!(
         none.commit().expect_err("nothing was given").kind(),
         Kind::TargetRefused
@@ -210,18 +216,18 @@ fn nothing_stays_of_what_did_not_land() {
     let bytes = database(folder.path(), RICH);
     let target = folder.path().join("hub.db");
 
-    let mut sink = SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free");
+    let mut sink = SqliteSink::new(target.clone(), checker(Check::Quick)).expect("free");
     let short = sink
         .entry(&entry(bytes.len(), None), &mut &bytes[..9000])
         .expect_err("short");
     assert!(matches!(short, Error::Content { .. }), "{short}");
     drop(sink);
-    let mut sink = SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free");
+    let mut sink = SqliteSink::new(target.clone(), checker(Check::Quick)).expect("free");
     let other = sink
         .entry(&entry(5, None), &mut &b"hello"[..])
         .expect_err("no database");
     assert!(other.to_string().contains("not a SQLite database"), "{other}");
-    let mut dropped = SqliteSink::new(target.clone(), Check::Quick, Cancel::new()).expect("free");
+    let mut dropped = SqliteSink::new(target.clone(), checker(Check::Quick)).expect("free");
     dropped.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("room");
     drop(dropped);
     assert_eq!(names(folder.path()), [""; 0]);
@@ -248,7 +254,7 @@ fn levels_of_the_check() {
         folder.path(),
         &format!("{RICH} PRAGMA foreign_keys = OFF; DELETE FROM parent WHERE id < 6;"),
     );
-    let mut sink = Box::new(SqliteSink::new(target.clone(), Check::Full, Cancel::new()).expect("free"));
+    let mut sink = Box::new(SqliteSink::new(target.clone(), checker(Check::Full)).expect("free"));
     sink.entry(&entry(bytes.len(), None), &mut &bytes[..]).expect("taken");
     let notes = sink.commit().expect("violations are true to the source").join("\n");
     assert!(
@@ -257,16 +263,20 @@ fn levels_of_the_check() {
     );
     let stopped = Cancel::new();
     stopped.set();
-    let error = check(&target, Check::Full, &stopped).expect_err("a stop is no check");
+    let error = Checker::new(Check::Full, 2, stopped)
+        .check(&target)
+        .expect_err("a stop is no check");
     assert!(error.to_string().contains("interrupted"), "{error}");
     assert_eq!(
-        check(&target, Check::Full, &Cancel::new())
+        checker(Check::Full)
+            .check(&target)
             .expect("sound")
             .foreign_key_violations,
         5
     );
     assert_eq!(
-        check(&target, Check::Quick, &Cancel::new())
+        checker(Check::Quick)
+            .check(&target)
             .expect("sound")
             .foreign_key_violations,
         0
@@ -277,11 +287,53 @@ fn levels_of_the_check() {
     );
     let other = folder.path().join("index.db");
     restore(&other, Check::Quick, &database(folder.path(), &sql)).expect("records are sound");
-    let error = check(&other, Check::Full, &Cancel::new()).expect_err("index");
+    let error = checker(Check::Full).check(&other).expect_err("index");
     assert!(error.to_string().contains("integrity_check reports"), "{error}");
     assert!(error.to_string().len() < 1000, "the first lines only: {error}");
     assert_eq!(names(folder.path()), ["hub.db", "index.db"], "nothing beside them");
-    check(&folder.path().join("missing.db"), Check::Quick, &Cancel::new()).expect_err("missing");
+    checker(Check::Quick)
+        .check(&folder.path().join("missing.db"))
+        .expect_err("missing");
+}
+
+#[test]
+fn as_many_threads_as_may_be_find_what_one_finds() {
+    const SOUND: &str = "CREATE TABLE \"5\" (a, b); CREATE INDEX five ON \"5\" (a); CREATE TABLE \"it's \"\"x\"\"\" (a PRIMARY KEY, b) WITHOUT ROWID; \
+        CREATE INDEX odd ON \"it's \"\"x\"\"\" (b); CREATE VIRTUAL TABLE words USING fts5(a); CREATE TABLE gone (a); \
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO \"5\" SELECT i, hex(i * 7919) FROM n; \
+        INSERT INTO \"it's \"\"x\"\"\" SELECT a, b FROM \"5\"; INSERT INTO words SELECT b FROM \"5\"; \
+        INSERT INTO gone SELECT b FROM \"5\"; DROP TABLE gone;";
+    let rewrite = |index: &str, sql: &str| {
+        format!("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = '{sql}' WHERE name = '{index}'")
+    };
+    let damages = [
+        (None, String::new()),
+        (Some("index five"), rewrite("five", "CREATE INDEX five ON \"5\" (b)")),
+        (
+            Some("index odd"),
+            rewrite("odd", "CREATE INDEX odd ON \"it''s \"\"x\"\"\" (b || 1)"),
+        ),
+        (Some("words"), "DELETE FROM words_content WHERE id = 77".to_owned()),
+        (Some("reelist"), String::new()),
+    ];
+    for (found, sql) in damages {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("hub.db");
+        let mut bytes = database(folder.path(), &format!("{SOUND} {sql}"));
+        if found == Some("reelist") {
+            // How many pages are free: the header of the file, <https://sqlite.org/fileformat2.html#the_database_header>.
+            bytes[36..40].copy_from_slice(&[0, 0, 0, 1]);
+        }
+        restore(&path, Check::None, &bytes).expect("its bytes are as stored");
+        for jobs in [1, 2, 9] {
+            let looked = Checker::new(Check::Full, jobs, Cancel::new()).check(&path);
+            let told = looked.map_err(|error| error.to_string());
+            match found {
+                None => assert_eq!(told.expect("sound").foreign_key_violations, 0),
+                Some(word) => assert!(told.as_ref().is_err_and(|told| told.contains(word)), "{word}: {told:?}"),
+            }
+        }
+    }
 }
 
 #[test]
