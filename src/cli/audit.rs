@@ -10,12 +10,12 @@ use crate::audit::check::Problem;
 use crate::audit::check::Report;
 use crate::base::fault::Fault as _;
 use crate::base::fault::Kind;
+use crate::cli::amount;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
-use crate::cli::work;
 use crate::config::layer::Layer;
 use crate::job::audit_log;
 use crate::job::audit_log::Entry;
@@ -205,8 +205,8 @@ fn write_check(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(
         out,
         "{}, {unsigned} of them not signed, {}",
-        work::count(*records, "records"),
-        work::count(problems.len() as u64, "problems")
+        amount::count(*records, "records"),
+        amount::count(problems.len() as u64, "problems")
     )?;
     if *unsigned > 0 {
         writeln!(out, "for a record without a signature, only the records after it vouch")?;

@@ -1,13 +1,8 @@
 //! `backup`: one new bundle of a set.
 
-use std::io;
-use std::io::Write;
-
-use serde::Serialize;
+mod report;
 
 use crate::base::cancel::Cancel;
-use crate::base::digest::Digest;
-use crate::bundle::manifest::KeyFacts;
 use crate::bundle::name::SetName;
 use crate::cli::args;
 use crate::cli::args::JobsArgs;
@@ -19,11 +14,9 @@ use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
-use crate::cli::output::visible;
 use crate::cli::prompt;
-use crate::cli::remarks::RemarksReport;
+use crate::cli::sources::SourceReport;
 use crate::cli::work;
-use crate::cli::work::SourceReport;
 use crate::config::SetSettings;
 use crate::config::layer::Layer;
 use crate::config::origin::Setting;
@@ -31,7 +24,6 @@ use crate::config::value;
 use crate::config::value::SuiteChoice;
 use crate::job::backup;
 use crate::job::backup::Backup;
-use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::named_keys;
 use crate::job::setup;
@@ -40,6 +32,9 @@ use crate::keyring::Recipient;
 use crate::keyring::facts;
 use crate::source::Source;
 use crate::source::uri::SourceUri;
+
+use report::DryRunReport;
+use report::Report;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -261,121 +256,6 @@ fn left_out(set: &SetSettings, context: &Context) -> Vec<String> {
     left_out
 }
 
-/// What was made.
-#[derive(Serialize)]
-struct Report {
-    bundle: String,
-    set: String,
-    sequence: u64,
-    object: String,
-    suite: String,
-    manifest_sha256: String,
-    entries: u64,
-    content_bytes: u64,
-    stored_bytes: u64,
-    exceptions: u64,
-    remarks: RemarksReport,
-    sources: Vec<SourceReport>,
-    left_out: Vec<String>,
-    recipients: Vec<String>,
-    signers: Vec<String>,
-    adopted: Vec<String>,
-    strays: Vec<String>,
-    gone: Option<String>,
-    swept: u64,
-}
-
-impl Report {
-    fn new(job: &Backup<'_>, done: &Done, left_out: Vec<String>) -> Self {
-        let manifest = &done.sealed.manifest;
-        let ids = |keys: &[KeyFacts]| keys.iter().map(|key| key.id.clone()).collect();
-        Self {
-            bundle: manifest.bundle.to_string(),
-            set: manifest.set.to_string(),
-            sequence: manifest.sequence,
-            object: format!("{}/{}", job.store.describe(), done.object),
-            suite: manifest.suite.to_string(),
-            manifest_sha256: Digest::of(&done.sealed.bytes).to_string(),
-            entries: manifest.totals.entries,
-            content_bytes: manifest.totals.content_bytes,
-            stored_bytes: done.stored_bytes,
-            exceptions: manifest.totals.exceptions,
-            remarks: RemarksReport::new(&done.sealed.remarks),
-            sources: manifest
-                .sources
-                .iter()
-                .map(|source| SourceReport {
-                    label: source.label.to_string(),
-                    kind: source.kind.clone(),
-                })
-                .collect(),
-            left_out,
-            recipients: ids(&manifest.keys.recipients),
-            signers: ids(&manifest.keys.signers),
-            adopted: done.adopted.iter().map(ToString::to_string).collect(),
-            strays: done.strays.iter().map(|stray| stray.bundle.to_string()).collect(),
-            gone: done.gone.as_ref().map(ToString::to_string),
-            swept: done.swept,
-        }
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        for id in &self.adopted {
-            writeln!(out, "adopted    {id}, whole, left by a run that ended before its time")?;
-        }
-        if self.swept > 0 {
-            writeln!(
-                out,
-                "swept      {} of runs that ended before their time",
-                work::count(self.swept, "leftovers")
-            )?;
-        }
-        writeln!(
-            out,
-            "bundle     {} of set {}, number {} of its chain",
-            self.bundle, self.set, self.sequence
-        )?;
-        writeln!(out, "sources    {}", SourceReport::list(&self.sources))?;
-        writeln!(
-            out,
-            "contents   {}, {}",
-            work::count(self.entries, "entries"),
-            work::size(self.content_bytes)
-        )?;
-        if self.exceptions > 0 {
-            writeln!(
-                out,
-                "EXCEPTIONS {} entries are missing or may be inconsistent: see the warnings, or `hub-backup verify --deep`",
-                self.exceptions
-            )?;
-        }
-        writeln!(
-            out,
-            "encrypted  {} for {}",
-            self.suite,
-            work::count(self.recipients.len() as u64, "recipients")
-        )?;
-        writeln!(out, "signed     by {}", self.signers.join(", "))?;
-        writeln!(
-            out,
-            "stored     {}, {}",
-            visible(&self.object),
-            work::size(self.stored_bytes)
-        )
-    }
-}
-
-/// What was checked without writing anything.
-#[derive(Serialize)]
-struct DryRunReport {
-    set: String,
-    store: String,
-    suite: String,
-    sources: Vec<SourceReport>,
-    left_out: Vec<String>,
-    recipients: Vec<String>,
-}
-
 fn dry_run(
     job: &Backup<'_>,
     sources: &mut [Box<dyn Source>],
@@ -406,19 +286,5 @@ fn dry_run(
         left_out,
         recipients,
     };
-    context.printer.done("backup-dry-run", &report, |out| {
-        writeln!(
-            out,
-            "sources    {}: there and readable",
-            SourceReport::list(&report.sources)
-        )?;
-        writeln!(out, "store      {}", visible(&report.store))?;
-        writeln!(
-            out,
-            "keys       {}, suite {}",
-            work::count(report.recipients.len() as u64, "recipients"),
-            report.suite
-        )?;
-        writeln!(out, "nothing was written")
-    })
+    context.printer.done("backup-dry-run", &report, |out| report.write(out))
 }

@@ -11,7 +11,7 @@ use crate::cli::work::Proven;
 use crate::config::layer::Layer;
 use crate::flow;
 use crate::job;
-use crate::job::restore;
+use crate::job::contents;
 use crate::sink;
 
 const EXAMPLES: [Example; 2] = [
@@ -54,7 +54,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(layer)?;
     let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
     let mut out = std::io::stdout();
-    let written = restore::cat(
+    let written = contents::cat(
         &opened.verified,
         &opened.identities,
         &args.path,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::base::clock::Timestamp;
 use crate::bundle::name::SetName;
+use crate::cli::amount;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
@@ -14,8 +15,7 @@ use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
 use crate::cli::report;
-use crate::cli::work;
-use crate::cli::work::SourceReport;
+use crate::cli::sources::SourceReport;
 use crate::config::layer::Layer;
 use crate::job::listing;
 use crate::job::listing::Listing;
@@ -200,7 +200,7 @@ impl Report {
 
 impl JsonRow {
     fn write(&self, out: &mut dyn Write, widest: usize) -> io::Result<()> {
-        let stored = self.stored_bytes.map_or_else(|| "gone".into(), work::size);
+        let stored = self.stored_bytes.map_or_else(|| "gone".into(), amount::size);
         let mut kinds: Vec<&str> = Vec::new();
         for source in &self.sources {
             if !kinds.contains(&source.kind.as_str()) {
@@ -218,7 +218,7 @@ impl JsonRow {
             self.set,
             self.sequence,
             self.created,
-            work::size(self.content_bytes),
+            amount::size(self.content_bytes),
             stored,
             self.suite,
             visible(&kinds.join(", ")),

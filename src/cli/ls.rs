@@ -19,8 +19,8 @@ use crate::cli::remarks::RemarksReport;
 use crate::cli::work::Proven;
 use crate::config::layer::Layer;
 use crate::job;
-use crate::job::restore;
-use crate::job::restore::Wanted;
+use crate::job::contents;
+use crate::job::contents::Wanted;
 use crate::policy::selection::Selection;
 
 const EXAMPLES: [Example; 2] = [
@@ -65,7 +65,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
     let pattern: Vec<String> = args.pattern.iter().cloned().collect();
     let mut selection = Selection::new(&pattern).map_err(job::error::Error::Selection)?;
-    let listing = restore::list(&opened.verified, &opened.identities, &mut selection)?;
+    let listing = contents::list(&opened.verified, &opened.identities, &mut selection)?;
     let report = Report {
         bundle: opened.verified.manifest().bundle.to_string(),
         entries: listing.wanted.into_iter().map(Row::new).collect(),

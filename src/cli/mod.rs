@@ -10,6 +10,7 @@
 //! - Errors end with the next thing to do, and with an exit code of [`crate::base::fault::Kind`].
 //! - One file a command: its arguments, its help, its examples, and a short `run`.
 
+pub mod amount;
 pub mod args;
 pub mod audit;
 pub mod backup;
@@ -30,12 +31,14 @@ pub mod man;
 pub mod output;
 pub mod progress;
 pub mod prompt;
+pub mod proof;
 pub mod reference;
 pub mod remarks;
 pub mod report;
 pub mod restore;
 pub mod show;
 pub mod signals;
+pub mod sources;
 pub mod verify;
 pub mod work;
 

@@ -1,13 +1,12 @@
 //! `restore`: verify a bundle, open it, and put its content where it is wanted.
 
-use std::io;
-use std::io::Write;
+mod report;
+pub mod servers;
+
 use std::slice;
 
 use clap::ValueEnum;
-use serde::Serialize;
 
-use crate::bundle::name::Label;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
@@ -15,11 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
-use crate::cli::ls::Row;
-use crate::cli::output::visible;
-use crate::cli::remarks::RemarksReport;
 use crate::cli::work;
-use crate::cli::work::ProofReport;
 use crate::cli::work::Proving;
 use crate::job;
 use crate::job::Desk;
@@ -29,19 +24,17 @@ use crate::job::mysql_target::MysqlRestore;
 use crate::job::named_keys;
 use crate::job::postgres_target::PostgresRestore;
 use crate::job::restore;
-use crate::job::restore::Done;
 use crate::job::restore::Restore;
 use crate::job::surroundings;
 use crate::policy::selection::Selection;
-use crate::sink::mysql::options::Definer;
-use crate::sink::mysql::options::MysqlSinkOptions;
-use crate::sink::postgres::options::Landing;
-use crate::sink::postgres::options::PostgresSinkOptions;
-use crate::sink::row_check::Compared;
-use crate::sink::row_check::RowCheck;
 use crate::sink::sqlite::check::Check;
 use crate::sink::uri::Place;
 use crate::sink::uri::TargetUri;
+
+use report::PlanReport;
+use report::Report;
+use servers::MysqlArgs;
+use servers::PostgresArgs;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -73,103 +66,6 @@ pub enum SqliteCheck {
     Quick,
     /// `PRAGMA integrity_check` and `PRAGMA foreign_key_check`
     Full,
-}
-
-/// What is compared with the source after rows were restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RowChecks {
-    /// Nothing
-    None,
-    /// How many rows each table took
-    Rows,
-    /// Every row, read back
-    Fingerprint,
-}
-
-/// How PostgreSQL databases are restored.
-#[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "Options of PostgreSQL targets")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct PostgresArgs {
-    /// Load into the empty database itself: a restore that fails leaves there what it had loaded
-    #[arg(long, conflicts_with = "into_schema")]
-    pub in_place: bool,
-    /// Put the tables chosen by --only into the new schema NAME of a database in use, and touch nothing else in it
-    #[arg(long, value_name = "NAME", requires = "only")]
-    pub into_schema: Option<String>,
-    /// Make the roles and tablespaces of the source's server too; roles get no passwords
-    #[arg(long)]
-    pub globals: bool,
-    /// Let everything belong to the connecting role
-    #[arg(long)]
-    pub no_owner: bool,
-    /// Restore no privileges
-    #[arg(long)]
-    pub no_privileges: bool,
-    /// Restore as ROLE
-    #[arg(long, value_name = "ROLE")]
-    pub role: Option<String>,
-    /// Compare restored rows of a database server with those of the source; default fingerprint
-    #[arg(long, value_name = "HOW", value_enum, help_heading = "Options")]
-    pub row_check: Option<RowChecks>,
-    /// Gather statistics for the planner before the database has its name
-    #[arg(long)]
-    pub analyze: bool,
-}
-
-/// How MySQL and MariaDB databases are restored.
-#[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "Options of MySQL and MariaDB targets")]
-pub struct MysqlArgs {
-    /// Let views, triggers, routines and events have the definer of the source (keep, the default), the restoring account (drop), or USER@HOST
-    #[arg(long, value_name = "WHO")]
-    pub definer: Option<Definer>,
-}
-
-impl RowChecks {
-    fn check(self) -> RowCheck {
-        match self {
-            Self::None => RowCheck::None,
-            Self::Rows => RowCheck::Rows,
-            Self::Fingerprint => RowCheck::Fingerprint,
-        }
-    }
-}
-
-impl MysqlArgs {
-    fn options(&self, protected: &[String], check: RowCheck) -> MysqlSinkOptions {
-        MysqlSinkOptions {
-            protected: protected.to_vec(),
-            definer: self.definer.clone().unwrap_or(Definer::Keep),
-            check,
-            ..MysqlSinkOptions::default()
-        }
-    }
-}
-
-impl PostgresArgs {
-    fn row_check(&self) -> RowCheck {
-        self.row_check.unwrap_or(RowChecks::Fingerprint).check()
-    }
-
-    fn options(&self, protected: &[String]) -> PostgresSinkOptions {
-        let landing = match &self.into_schema {
-            Some(schema) => Landing::Schema(schema.clone()),
-            None if self.in_place => Landing::InPlace,
-            None => Landing::Staged,
-        };
-        PostgresSinkOptions {
-            landing,
-            protected: protected.to_vec(),
-            globals: self.globals,
-            owners: !self.no_owner,
-            privileges: !self.no_privileges,
-            role: self.role.clone(),
-            check: self.row_check(),
-            analyze: self.analyze,
-            ..PostgresSinkOptions::default()
-        }
-    }
 }
 
 /// Verify a bundle, open it, and restore its content
@@ -358,132 +254,11 @@ fn act(
     context.printer.done("restore", &report, |out| report.write(out))
 }
 
-/// What is still to do for a PostgreSQL database, behind its name.
-const NO_STATISTICS: &str =
-    "has no statistics for the planner yet: vacuumdb --analyze-in-stages gathers them while it is in use";
-
-/// What was restored.
-#[derive(Serialize)]
-struct Report {
-    #[serde(rename = "result")]
-    proof: ProofReport,
-    entries: u64,
-    bytes: u64,
-    databases_checked: u64,
-    compared: Vec<ComparedReport>,
-    remarks: RemarksReport,
-    notes: Vec<String>,
-    targets: Vec<String>,
-    next: Vec<String>,
-    recorded: bool,
-}
-
-/// Rows of a database server that equal those of the source.
-#[derive(Serialize)]
-struct ComparedReport {
-    label: String,
-    tables: u64,
-    rows: u64,
-    /// `rows` or `fingerprint`.
-    how: String,
-}
-
-impl ComparedReport {
-    fn new((label, compared): &(Label, Compared)) -> Self {
-        Self {
-            label: label.to_string(),
-            tables: compared.tables,
-            rows: compared.rows,
-            how: compared.how.to_string(),
-        }
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self {
-            label, tables, rows, ..
-        } = self;
-        let how = match self.how.as_str() {
-            "fingerprint" => "read back: their number and fingerprint are those of the source",
-            _ => "counted: as many as in the source; their content was not compared",
-        };
-        writeln!(out, "compared   {label}: tables: {tables}, rows: {rows}, {how}")
-    }
-}
-
-impl Report {
-    fn new(done: &Done, analyzed: bool) -> Self {
-        let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
-        let unplanned = targets
-            .iter()
-            .filter(|target| !analyzed && target.starts_with("postgres:"));
-        Self {
-            next: unplanned.map(|target| format!("{target} {NO_STATISTICS}")).collect(),
-            proof: ProofReport::new(&done.verified),
-            entries: done.restored.entries,
-            bytes: done.restored.bytes,
-            databases_checked: done.databases_checked,
-            compared: done.compared.iter().map(ComparedReport::new).collect(),
-            remarks: RemarksReport::new(&done.restored.remarks),
-            notes: done.notes.clone(),
-            targets,
-            recorded: done.recorded,
-        }
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.proof.write(out)?;
-        writeln!(
-            out,
-            "contents   {}, {}, each equal to its digest",
-            work::count(self.entries, "entries"),
-            work::size(self.bytes)
-        )?;
-        if self.databases_checked > 0 {
-            writeln!(out, "databases  {} checked by SQLite, sound", self.databases_checked)?;
-        }
-        for compared in &self.compared {
-            compared.write(out)?;
-        }
-        self.remarks.write(out)?;
-        for target in &self.targets {
-            writeln!(out, "restored   {}", visible(target))?;
-        }
-        for next in &self.next {
-            writeln!(out, "next       {}", visible(next))?;
-        }
-        Ok(())
-    }
-}
-
-/// What would be restored.
-#[derive(Serialize)]
-struct PlanReport {
-    #[serde(rename = "result")]
-    proof: ProofReport,
-    entries: Vec<Row>,
-    remarks: RemarksReport,
-    targets: Vec<String>,
-}
-
 fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
     let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
-    let report = PlanReport {
-        proof: ProofReport::new(&verified),
-        entries: listing.wanted.into_iter().map(Row::new).collect(),
-        remarks: RemarksReport::new(&listing.remarks),
-        targets,
-    };
-    context.printer.show("restore-plan", &report, |out| {
-        report.proof.write(out)?;
-        report.entries.iter().try_for_each(|row| row.write(out))?;
-        report.remarks.write(out)?;
-        for target in &report.targets {
-            writeln!(out, "would go to {}", visible(target))?;
-        }
-        let entries = work::count(report.entries.len() as u64, "entries");
-        writeln!(out, "nothing was written; {entries} would be")
-    })
+    let report = PlanReport::new(&verified, listing, targets);
+    context.printer.show("restore-plan", &report, |out| report.write(out))
 }
 
 impl From<SqliteCheck> for Check {

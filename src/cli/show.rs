@@ -9,6 +9,7 @@ use crate::base::clock::Timestamp;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::manifest::SourceFacts;
+use crate::cli::amount;
 use crate::cli::args::BundleArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -144,7 +145,7 @@ impl<'a> Report<'a> {
         writeln!(
             out,
             "contents   {entries} entries, {}, {exceptions} exceptions",
-            work::size(totals.content_bytes)
+            amount::size(totals.content_bytes)
         )?;
         let redacted = |source: &SourceFacts| source.facts.get("redacted").is_some_and(|count| count != "0");
         if exceptions > 0 || manifest.sources.iter().any(redacted) {
@@ -154,7 +155,7 @@ impl<'a> Report<'a> {
             )?;
         }
         let members = &manifest.members;
-        let (segments, bytes) = (members.data.segments, work::size(members.data.bytes));
+        let (segments, bytes) = (members.data.segments, amount::size(members.data.bytes));
         writeln!(out, "encrypted  {}, {segments} segments, {bytes}", manifest.suite)?;
         for key in manifest.keys.recipients.iter().chain(&manifest.keys.signers) {
             write_key(out, key)?;

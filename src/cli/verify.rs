@@ -10,6 +10,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::name::SetName;
+use crate::cli::amount;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::BundleChoice;
 use crate::cli::args::MeasureArgs;
@@ -19,10 +20,10 @@ use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::proof::ProofReport;
 use crate::cli::remarks::RemarksReport;
 use crate::cli::report;
 use crate::cli::work;
-use crate::cli::work::ProofReport;
 use crate::cli::work::Proving;
 use crate::config::value::BadValue;
 use crate::flow::verify::Verified;
@@ -230,9 +231,9 @@ impl Report {
                 writeln!(
                     out,
                     "contents   decrypted and compared: {}, {}, {}",
-                    work::count(read.entries, "entries"),
-                    work::size(read.bytes),
-                    work::count(read.exceptions, "exceptions")
+                    amount::count(read.entries, "entries"),
+                    amount::size(read.bytes),
+                    amount::count(read.exceptions, "exceptions")
                 )?;
                 read.remarks.write(out)
             }
@@ -357,8 +358,8 @@ impl AllReport {
         writeln!(
             out,
             "{}, {bad} not proven, {} in the store{}",
-            work::count(self.bundles.len() as u64, "bundles"),
-            work::count(self.problems.len() as u64, "problems"),
+            amount::count(self.bundles.len() as u64, "bundles"),
+            amount::count(self.problems.len() as u64, "problems"),
             if self.complete {
                 ""
             } else {

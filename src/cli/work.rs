@@ -1,18 +1,13 @@
-//! What the commands that work on bundles share: keys asked for, the desk for the audit log, the words for a proof.
+//! What the commands that work on bundles share: keys asked for, the desk for the audit log, a bundle found and proven.
 
 use std::cell::Cell;
 use std::io;
-use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::audit;
-use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::secret::SecretText;
-use crate::bundle::manifest::Manifest;
 use crate::bundle::name::SetName;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::cli::args::BundleChoice;
@@ -21,14 +16,12 @@ use crate::cli::context::Context;
 use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
-use crate::cli::output::visible;
 use crate::cli::prompt;
 use crate::cli::prompt::Wanted;
 use crate::cli::report;
 use crate::config::Settings;
 use crate::flow::verify;
 use crate::flow::verify::Measure;
-use crate::flow::verify::Position;
 use crate::flow::verify::Verified;
 use crate::job;
 use crate::job::Desk;
@@ -250,194 +243,4 @@ impl Proven {
         let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)?;
         Ok(Self { verified, identities })
     }
-}
-
-/// What was proven about a bundle, as JSON.
-#[derive(Serialize)]
-pub struct ProofReport {
-    /// The bundle.
-    pub bundle: String,
-    /// Its set.
-    pub set: String,
-    /// Its place in the chain.
-    pub sequence: u64,
-    /// When it was begun.
-    pub created: Timestamp,
-    /// Its suite.
-    pub suite: String,
-    /// The digest of its manifest.
-    pub manifest_sha256: String,
-    /// Whether signatures, trust and chain were checked at all.
-    pub proven: bool,
-    /// Who signed.
-    pub signatures: Vec<SignatureReport>,
-    /// `in-chain` or `no-chain`; `unchecked` without proof.
-    pub position: &'static str,
-    /// The newest place in the chain, or without a store the newest that the checkpoint saw, where there is one.
-    pub head: Option<u64>,
-    /// Segments checked.
-    pub segments: u64,
-    /// Bytes checked.
-    pub bytes: u64,
-    /// The ids of the recipients.
-    pub recipients: Vec<String>,
-}
-
-/// A source, as JSON.
-#[derive(Serialize)]
-pub struct SourceReport {
-    /// Its label.
-    pub label: String,
-    /// Its kind.
-    pub kind: String,
-}
-
-impl SourceReport {
-    /// Sources for people.
-    #[must_use]
-    pub fn list(sources: &[Self]) -> String {
-        let shown = sources
-            .iter()
-            .map(|source| format!("{} ({})", source.label, source.kind));
-        shown.collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// One signature, as JSON.
-#[derive(Serialize)]
-pub struct SignatureReport {
-    /// The certificate of the signer.
-    pub fingerprint: String,
-    /// The key of it that signed, often a subkey.
-    pub signing_key: String,
-    /// Its algorithm.
-    pub algorithm: String,
-    /// When it signed.
-    pub created: Timestamp,
-    /// The pinned certificate on whose word it is trusted.
-    pub trusted_by: String,
-}
-
-impl ProofReport {
-    /// What is known about a bundle.
-    #[must_use]
-    pub fn new(verified: &Verified) -> Self {
-        let manifest: &Manifest = verified.manifest();
-        let proof = verified.proof();
-        let (position, head) = match proof.map(|proof| &proof.position) {
-            Some(Position::InChain { head }) => ("in-chain", Some(*head)),
-            Some(Position::NoChain { remembered }) => ("no-chain", *remembered),
-            None => ("unchecked", None),
-        };
-        let signatures = proof.map(|proof| proof.signatures.as_slice()).unwrap_or_default();
-        Self {
-            bundle: manifest.bundle.to_string(),
-            set: manifest.set.to_string(),
-            sequence: manifest.sequence,
-            created: manifest.created,
-            suite: manifest.suite.to_string(),
-            manifest_sha256: verified.manifest_digest().to_string(),
-            proven: proof.is_some(),
-            signatures: signatures
-                .iter()
-                .map(|signed| SignatureReport {
-                    fingerprint: signed.fingerprint.clone(),
-                    signing_key: signed.signing_key.clone(),
-                    algorithm: signed.facts.algorithm.clone(),
-                    created: signed.created,
-                    trusted_by: signed.trusted_by.clone(),
-                })
-                .collect(),
-            position,
-            head,
-            segments: verified.segments(),
-            bytes: verified.bytes(),
-            recipients: manifest.keys.recipients.iter().map(|key| key.id.clone()).collect(),
-        }
-    }
-
-    /// The same for people: what was proven, one line a proof.
-    ///
-    /// # Errors
-    /// What the writer reports.
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(
-            out,
-            "bundle     {} of set {}, made {}",
-            self.bundle, self.set, self.created
-        )?;
-        if !self.proven {
-            writeln!(
-                out,
-                "UNPROVEN   nobody vouches for this bundle: signature, signer and chain were not checked"
-            )?;
-        }
-        for signature in &self.signatures {
-            let SignatureReport {
-                fingerprint,
-                algorithm,
-                trusted_by,
-                ..
-            } = signature;
-            let word = if fingerprint == trusted_by {
-                "which is pinned".to_owned()
-            } else {
-                format!("certified by the pinned {trusted_by}")
-            };
-            writeln!(out, "signature  good, {} by {fingerprint}, {word}", visible(algorithm))?;
-        }
-        match (self.position, self.head) {
-            ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
-            ("no-chain", Some(head)) => writeln!(
-                out,
-                "chain      not checked: number {}, and no store to compare with; the newest that the checkpoint saw is number {head}",
-                self.sequence
-            )?,
-            ("no-chain", None) => writeln!(
-                out,
-                "chain      not checked: number {}, and no store to compare with",
-                self.sequence
-            )?,
-            _ => {}
-        }
-        if self.proven {
-            let recipients = count(self.recipients.len() as u64, "recipients");
-            let judged =
-                "by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken";
-            writeln!(out, "keys       {recipients}; {judged}")?;
-        }
-        writeln!(
-            out,
-            "digests    {}, {}, every byte as stated",
-            count(self.segments, "segments"),
-            size(self.bytes)
-        )
-    }
-}
-
-/// A number and what is counted: `1 bundle`, `2 bundles`. The word is given for many.
-#[must_use]
-pub fn count(number: u64, many: &str) -> String {
-    let one = match many.strip_suffix("ies") {
-        Some(stem) => format!("{stem}y"),
-        None => many.strip_suffix('s').unwrap_or(many).to_owned(),
-    };
-    format!("{number} {}", if number == 1 { &one } else { many })
-}
-
-/// A number of bytes for people.
-#[must_use]
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} bytes");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
 }

@@ -2,32 +2,26 @@
 //!
 //! Everything is made in a folder with a temporary name, so a run that dies leaves nothing under the name that was asked for.
 
+pub mod new_keys;
+mod staging;
 mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
-
-use sequoia_openpgp::Cert;
 
 use crate::audit::Act;
 use crate::audit::Actor;
 use crate::base::claim;
-use crate::base::claim::Claim;
 use crate::base::clock::Clock;
-use crate::base::clock::Timestamp;
 use crate::base::durable;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::secret::SecretText;
 use crate::bundle::manifest::KeyFacts;
-use crate::bundle::manifest::Role;
 use crate::bundle::name::SetName;
 use crate::bundle::suite::Suite;
 use crate::catalog::repository;
@@ -35,12 +29,7 @@ use crate::catalog::repository::Repository;
 use crate::config::locate;
 use crate::config::value::SuiteChoice;
 use crate::keyring::facts;
-use crate::keyring::make;
 use crate::keyring::make::Algorithm;
-use crate::keyring::make::Made;
-use crate::keyring::make::NewKey;
-use crate::keyring::make::SuiteFeatures;
-use crate::keyring::openpgp;
 use crate::seal;
 use crate::seal::SoftwareSigner;
 use crate::store::local::LocalStore;
@@ -50,9 +39,13 @@ use super::Desk;
 use super::error;
 use super::keyfiles;
 use super::keyfiles::PUBLIC_MODE;
-use super::keyfiles::SECRET_MODE;
-use super::keyfiles::SecretKey;
-use super::keys;
+use new_keys::Key;
+use new_keys::Part;
+use new_keys::make_keys;
+use new_keys::write_keys;
+use staging::Staging;
+use staging::move_each;
+use staging::move_whole;
 
 /// The folder of the store, below the new one.
 pub const STORE: &str = "store";
@@ -65,12 +58,6 @@ pub const MOVE_OFFLINE: &str = "move-offline";
 
 const FOLDER_MODE: u32 = 0o750;
 const SECRET_FOLDER_MODE: u32 = 0o700;
-
-/// How long keys are valid, in days: the root outlives several signers. Verification looks at the time of the signature, so
-/// what an expired key signed stays good.
-const ROOT_DAYS: i64 = 10 * 365;
-const SIGNER_DAYS: i64 = 2 * 365;
-const RECIPIENT_DAYS: i64 = 5 * 365;
 
 /// What shall be made.
 pub struct Init {
@@ -114,53 +101,6 @@ pub struct Placed {
     pub keeper: &'static str,
     /// What happens when it is lost.
     pub if_lost: &'static str,
-}
-
-/// The keys of a new store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Certifies the signer.
-    Root,
-    /// Signs bundles on this host.
-    Signer,
-    /// Opens bundles in daily work.
-    Operations,
-    /// Opens bundles when nothing else does.
-    Escrow,
-}
-
-impl Part {
-    /// Every key.
-    pub const ALL: [Self; 4] = [Self::Root, Self::Signer, Self::Operations, Self::Escrow];
-
-    /// The name of its files.
-    #[must_use]
-    pub fn stem(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Signer => "signer",
-            Self::Operations => "recipient-operations",
-            Self::Escrow => "recipient-escrow",
-        }
-    }
-
-    /// What it is for.
-    #[must_use]
-    pub fn role(self) -> Role {
-        match self {
-            Self::Root => Role::Root,
-            Self::Signer => Role::Signer,
-            Self::Operations | Self::Escrow => Role::Recipient,
-        }
-    }
-
-    fn days(self) -> i64 {
-        match self {
-            Self::Root => ROOT_DAYS,
-            Self::Signer => SIGNER_DAYS,
-            Self::Operations | Self::Escrow => RECIPIENT_DAYS,
-        }
-    }
 }
 
 /// Why no store was made.
@@ -272,58 +212,6 @@ fn holds_leftovers_alone(dir: &Path) -> bool {
     fs::read_dir(dir).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_left(&entry.file_name()))))
 }
 
-/// The folder in which everything is made. Dropped before it has got its name, it is removed.
-struct Staging {
-    claim: Claim,
-    kept: bool,
-}
-
-impl Staging {
-    fn new(folder: &Path, name: &OsStr) -> io::Result<Self> {
-        let mut staging = Self {
-            claim: Claim::new(folder, name)?,
-            kept: false,
-        };
-        fs::DirBuilder::new().mode(0o700).create(staging.path())?;
-        let made = fs::metadata(staging.path())?;
-        staging.claim.note(&made)?;
-        Ok(staging)
-    }
-
-    fn path(&self) -> &Path {
-        self.claim.temporary()
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if !self.kept {
-            // What stays is swept by the next run.
-            drop(fs::remove_dir_all(self.path()));
-        }
-    }
-}
-
-/// Gives the staged folder its name.
-fn move_whole(mut staging: Staging, dir: &Path) -> io::Result<()> {
-    fs::set_permissions(staging.path(), Permissions::from_mode(FOLDER_MODE))?;
-    durable::rename_new(staging.path(), dir)?;
-    staging.kept = true;
-    Ok(())
-}
-
-/// Moves what was staged into a folder that was there before, perhaps a mounted one, part by part. The settings come last, so a folder with
-/// settings has all; one that a killed run left has some of the parts and no settings, and `init` refuses it until they are removed.
-fn move_each(mut staging: Staging, dir: &Path) -> io::Result<()> {
-    for name in [STORE, KEYS, SECRETS, MOVE_OFFLINE, locate::FILE_NAME] {
-        durable::rename_new(&staging.path().join(name), &dir.join(name))?;
-    }
-    fs::remove_dir(staging.path())?;
-    staging.kept = true;
-    drop(staging);
-    durable::sync_folder(dir)
-}
-
 /// Makes everything in a folder of its own.
 fn fill(dir: &Path, init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
     let now = clock.now();
@@ -353,73 +241,6 @@ fn fill(dir: &Path, init: &Init, clock: &dyn Clock) -> Result<Initialized, Error
         keys: keys.iter().map(facts).collect(),
         files: words::files(init.passphrase.is_some()),
     })
-}
-
-/// A key of the new store.
-struct Key {
-    part: Part,
-    made: Made,
-    /// Public, and for the signer certified by the root.
-    certificate: Cert,
-}
-
-fn make_keys(init: &Init, now: Timestamp) -> Result<[Key; 4], Error> {
-    let make = |part| make_key(init, part, now);
-    let (root, mut signer) = (make(Part::Root)?, make(Part::Signer)?);
-    let certifies = SecretKey {
-        key: root.made.cert.clone(),
-        passphrase: init.passphrase.clone(),
-    };
-    signer.certificate = keys::certified(&certifies, &signer.made.cert, now)?;
-    Ok([root, signer, make(Part::Operations)?, make(Part::Escrow)?])
-}
-
-fn make_key(init: &Init, part: Part, now: Timestamp) -> Result<Key, Error> {
-    const DAY: i64 = 24 * 60 * 60;
-    let key = NewKey {
-        role: part.role(),
-        name: format!("{} {}", init.set, part.stem().replace('-', " ")),
-        algorithm: init.algorithm,
-        expires: Timestamp::from_unix(now.unix() + part.days() * DAY).ok(),
-        generation: 1,
-        passphrase: init.passphrase.clone().filter(|_| part != Part::Signer),
-        suite_features: suite_features(init.suite),
-    };
-    let made = make::make(&key, now).map_err(error::Error::Keyring)?;
-    let certificate = made.cert.clone().strip_secret_key_material();
-    Ok(Key {
-        part,
-        made,
-        certificate,
-    })
-}
-
-/// What new certificates say that their owners read.
-#[must_use]
-pub fn suite_features(suite: SuiteChoice) -> SuiteFeatures {
-    match suite.fixed() {
-        Some(Suite::Gnupg) => SuiteFeatures::Gnupg,
-        Some(Suite::Rfc9580 | Suite::Age) | None => SuiteFeatures::Rfc9580,
-    }
-}
-
-fn write_keys(dir: &Path, keys: &[Key]) -> Result<(), Error> {
-    for key in keys {
-        let stem = key.part.stem();
-        let home = if key.part == Part::Signer {
-            SECRETS
-        } else {
-            MOVE_OFFLINE
-        };
-        let secret = dir.join(home).join(format!("{stem}.key"));
-        let revocation = dir.join(MOVE_OFFLINE).join(format!("{stem}.rev"));
-        let public = dir.join(KEYS).join(format!("{stem}.asc"));
-        let text = openpgp::public_text(&key.certificate).map_err(error::Error::Keyring)?;
-        keyfiles::write(&secret, key.made.secret.expose().as_bytes(), SECRET_MODE)?;
-        keyfiles::write(&revocation, key.made.revocation.as_bytes(), SECRET_MODE)?;
-        keyfiles::write(&public, text.as_bytes(), PUBLIC_MODE)?;
-    }
-    Ok(())
 }
 
 /// Makes the store, signed by the root, with the signer's record of it in the audit log. Gives the id of the store.

@@ -6,6 +6,7 @@ pub mod audit_log;
 pub mod backup;
 pub mod bundles;
 pub mod checkpoint;
+pub mod contents;
 mod dump_plan;
 pub mod error;
 pub mod init;

@@ -22,7 +22,7 @@ use crate::cli::keys::words::NewPassphrase;
 use crate::cli::output::visible;
 use crate::config::value::BadValue;
 use crate::config::value::SuiteChoice;
-use crate::job::init::suite_features;
+use crate::job::init::new_keys::suite_features;
 use crate::job::keys;
 use crate::job::keys::Generated;
 use crate::keyring::facts;

@@ -3,10 +3,16 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use tokio_postgres::Row;
-
 use super::COPY_FORMAT;
 use super::format::Types;
+use super::problem::Problem;
+use super::problem::bad_format;
+use super::problem::filtered;
+use super::problem::orphaned;
+use super::problem::unlogged;
+use super::problem::unreadable;
+use super::relation::RELATIONS;
+use super::relation::Relation;
 use super::selection;
 use super::selection::Selection;
 use crate::server::postgres::Error;
@@ -18,37 +24,6 @@ use crate::server::postgres::quote::identifiers;
 use crate::server::postgres::quote::qualified;
 
 const DOING: &str = "reading the catalogue";
-
-/// Relations of every kind with what decides about them. Schemas of the system are not dumped.
-const RELATIONS: &str = "
-    SELECT c.oid, n.oid AS schema_oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
-           COALESCE(a.amname = 'heap', false) AS has_pages,
-           (SELECT COALESCE(array_agg(t.attname::text ORDER BY t.attnum), '{}') FROM pg_catalog.pg_attribute t
-            WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '') AS columns,
-           (SELECT COALESCE(array_agg(t.atttypid ORDER BY t.attnum), '{}') FROM pg_catalog.pg_attribute t
-            WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '') AS types,
-           e.extname IS NOT NULL AS is_member, x.condition,
-           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use,
-           CASE WHEN c.relkind IN ('r', 'p') THEN pg_catalog.has_table_privilege(c.oid, 'SELECT')
-                WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') ELSE true END AS may_read,
-           c.relrowsecurity AND pg_catalog.row_security_active(c.oid) AS is_filtered,
-           o.refobjid AS owner, COALESCE(o.deptype = 'i', false) AS is_identity,
-           ARRAY(SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'p') AS partitions
-    FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam
-    LEFT JOIN LATERAL (SELECT x.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
-                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.objsubid = 0
-                       AND d.deptype = 'e' LIMIT 1) e ON true
-    LEFT JOIN LATERAL (SELECT u.condition FROM pg_catalog.pg_extension x, unnest(x.extconfig, x.extcondition) u(oid, condition)
-                       WHERE u.oid = c.oid LIMIT 1) x ON true
-    LEFT JOIN LATERAL (SELECT d.refobjid, d.deptype FROM pg_catalog.pg_depend d
-                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.objsubid = 0
-                       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
-                       AND c.relkind = 'S' LIMIT 1) o ON true
-    WHERE c.relkind IN ('r', 'p', 'S', 'f', 'm') AND c.relpersistence <> 't'
-      AND NOT n.nspname ^@ 'pg_' AND n.nspname <> 'information_schema'
-    ORDER BY n.nspname, c.relname";
 
 /// How far each populated materialized view is from the views below it: what reads another is refreshed later.
 const VIEWS: &str = "
@@ -108,16 +83,6 @@ impl Table {
     }
 }
 
-/// A reason why the dump would not be whole.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    pub(super) what: String,
-    /// SQL, or what else to do.
-    pub(super) remedy: String,
-    /// Whether a grant is missing.
-    pub(super) is_grant: bool,
-}
-
 /// What is in the database.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -148,71 +113,6 @@ impl Survey {
             }
         }
         facts
-    }
-}
-
-/// A relation as the catalogue has it.
-#[expect(clippy::struct_excessive_bools, reason = "a row of the catalogue, column by column")]
-struct Relation {
-    oid: u32,
-    schema_oid: u32,
-    schema: String,
-    name: String,
-    kind: String,
-    is_unlogged: bool,
-    is_member: bool,
-    /// Given for configuration tables of extensions.
-    condition: Option<String>,
-    may_use: bool,
-    may_read: bool,
-    is_filtered: bool,
-    owner: Option<u32>,
-    is_identity: bool,
-    partitions: Vec<u32>,
-    has_pages: bool,
-    columns: Vec<String>,
-    types: Vec<u32>,
-}
-
-impl Relation {
-    fn of(row: &Row) -> Self {
-        Self {
-            oid: row.get(0),
-            schema_oid: row.get(1),
-            schema: row.get(2),
-            name: row.get(3),
-            kind: row.get(4),
-            is_unlogged: row.get::<_, String>(5) == "u",
-            has_pages: row.get(6),
-            columns: row.get(7),
-            types: row.get(8),
-            is_member: row.get(9),
-            condition: row.get(10),
-            may_use: row.get(11),
-            may_read: row.get(12),
-            is_filtered: row.get(13),
-            owner: row.get(14),
-            is_identity: row.get(15),
-            partitions: row.get(16),
-        }
-    }
-
-    fn qualified(&self) -> String {
-        qualified(&self.schema, &self.name)
-    }
-
-    /// Whether the filters select it, as `pg_dump` does.
-    fn is_selected(&self, selection: &Selection) -> bool {
-        if self.is_member {
-            return self.condition.is_some() && selection.is_everything();
-        }
-        let is_in = |list: &Option<Vec<u32>>, oid| list.as_ref().is_none_or(|list| list.contains(&oid));
-        let included = if selection.tables.is_some() {
-            is_in(&selection.tables, self.oid)
-        } else {
-            is_in(&selection.schemas, self.schema_oid) && !selection.excluded_schemas.contains(&self.schema_oid)
-        };
-        included && !selection.excluded_tables.contains(&self.oid)
     }
 }
 
@@ -258,17 +158,6 @@ pub(super) async fn survey(session: &Session, parameters: &Parameters) -> Result
         read_extras(session, &mut survey).await?;
     }
     Ok(survey)
-}
-
-fn bad_format(parameters: &Parameters) -> Option<Problem> {
-    let bad = parameters
-        .own(COPY_FORMAT)
-        .find(|value| !["auto", "text"].contains(value))?;
-    Some(Problem {
-        what: format!("{COPY_FORMAT}={bad} is no format"),
-        remedy: format!("Give {COPY_FORMAT}=auto or {COPY_FORMAT}=text."),
-        is_grant: false,
-    })
 }
 
 /// What decides about the formats of tables; nothing where all of them shall be text.
@@ -355,64 +244,6 @@ fn table(relation: &Relation, types: Option<&Types>) -> Table {
         has_pages: relation.has_pages,
         ..Table::default()
     }
-}
-
-fn unreadable(relation: &Relation, role: &str) -> Problem {
-    let (kind, name) = (
-        if relation.kind == "S" { "SEQUENCE" } else { "TABLE" },
-        relation.qualified(),
-    );
-    Problem {
-        what: format!("the role {role} has no SELECT on {} {name}", kind.to_lowercase()),
-        remedy: format!("GRANT SELECT ON {kind} {name} TO {role};"),
-        is_grant: true,
-    }
-}
-
-fn filtered(relation: &Relation, role: &str) -> Problem {
-    let name = relation.qualified();
-    Problem {
-        what: format!("row-level security would hide rows of table {name} from the role {role}"),
-        remedy: format!("ALTER ROLE {role} BYPASSRLS; or exclude_table_data for {name}."),
-        is_grant: false,
-    }
-}
-
-fn unlogged(relation: &Relation) -> Problem {
-    let name = relation.qualified();
-    Problem {
-        what: format!("{name} is unlogged, and a standby does not have its content"),
-        remedy: format!(
-            "Back up from the primary, or leave its content out: exclude_table_data={}.{}",
-            relation.schema, relation.name
-        ),
-        is_grant: false,
-    }
-}
-
-/// A partitioned table whose rows would be left out, because a pattern names it and not its partitions.
-fn orphaned(
-    parent: &Relation,
-    relations: &[Relation],
-    selected: &BTreeSet<u32>,
-    selection: &Selection,
-) -> Option<Problem> {
-    let tables = selection.tables.as_ref()?;
-    let lost = relations.iter().find(|relation| {
-        parent.partitions.contains(&relation.oid)
-            && !selected.contains(&relation.oid)
-            && !selection.excluded_tables.contains(&relation.oid)
-            && !tables.contains(&relation.oid)
-    })?;
-    Some(Problem {
-        what: format!(
-            "{} is selected, and its partition {} is not",
-            parent.qualified(),
-            lost.qualified()
-        ),
-        remedy: format!("Name the partitions too: table={}.{}*", parent.schema, parent.name),
-        is_grant: false,
-    })
 }
 
 /// Large objects and extensions.

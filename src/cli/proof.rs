@@ -1,0 +1,156 @@
+//! What was proven about a bundle, in the words of every command that proves one.
+
+use std::io;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::base::clock::Timestamp;
+use crate::bundle::manifest::Manifest;
+use crate::cli::amount;
+use crate::cli::output::visible;
+use crate::flow::verify::Position;
+use crate::flow::verify::Verified;
+
+/// What was proven about a bundle, as JSON.
+#[derive(Serialize)]
+pub struct ProofReport {
+    /// The bundle.
+    pub bundle: String,
+    /// Its set.
+    pub set: String,
+    /// Its place in the chain.
+    pub sequence: u64,
+    /// When it was begun.
+    pub created: Timestamp,
+    /// Its suite.
+    pub suite: String,
+    /// The digest of its manifest.
+    pub manifest_sha256: String,
+    /// Whether signatures, trust and chain were checked at all.
+    pub proven: bool,
+    /// Who signed.
+    pub signatures: Vec<SignatureReport>,
+    /// `in-chain` or `no-chain`; `unchecked` without proof.
+    pub position: &'static str,
+    /// The newest place in the chain, or without a store the newest that the checkpoint saw, where there is one.
+    pub head: Option<u64>,
+    /// Segments checked.
+    pub segments: u64,
+    /// Bytes checked.
+    pub bytes: u64,
+    /// The ids of the recipients.
+    pub recipients: Vec<String>,
+}
+
+/// One signature, as JSON.
+#[derive(Serialize)]
+pub struct SignatureReport {
+    /// The certificate of the signer.
+    pub fingerprint: String,
+    /// The key of it that signed, often a subkey.
+    pub signing_key: String,
+    /// Its algorithm.
+    pub algorithm: String,
+    /// When it signed.
+    pub created: Timestamp,
+    /// The pinned certificate on whose word it is trusted.
+    pub trusted_by: String,
+}
+
+impl ProofReport {
+    /// What is known about a bundle.
+    #[must_use]
+    pub fn new(verified: &Verified) -> Self {
+        let manifest: &Manifest = verified.manifest();
+        let proof = verified.proof();
+        let (position, head) = match proof.map(|proof| &proof.position) {
+            Some(Position::InChain { head }) => ("in-chain", Some(*head)),
+            Some(Position::NoChain { remembered }) => ("no-chain", *remembered),
+            None => ("unchecked", None),
+        };
+        let signatures = proof.map(|proof| proof.signatures.as_slice()).unwrap_or_default();
+        Self {
+            bundle: manifest.bundle.to_string(),
+            set: manifest.set.to_string(),
+            sequence: manifest.sequence,
+            created: manifest.created,
+            suite: manifest.suite.to_string(),
+            manifest_sha256: verified.manifest_digest().to_string(),
+            proven: proof.is_some(),
+            signatures: signatures
+                .iter()
+                .map(|signed| SignatureReport {
+                    fingerprint: signed.fingerprint.clone(),
+                    signing_key: signed.signing_key.clone(),
+                    algorithm: signed.facts.algorithm.clone(),
+                    created: signed.created,
+                    trusted_by: signed.trusted_by.clone(),
+                })
+                .collect(),
+            position,
+            head,
+            segments: verified.segments(),
+            bytes: verified.bytes(),
+            recipients: manifest.keys.recipients.iter().map(|key| key.id.clone()).collect(),
+        }
+    }
+
+    /// The same for people: what was proven, one line a proof.
+    ///
+    /// # Errors
+    /// What the writer reports.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "bundle     {} of set {}, made {}",
+            self.bundle, self.set, self.created
+        )?;
+        if !self.proven {
+            writeln!(
+                out,
+                "UNPROVEN   nobody vouches for this bundle: signature, signer and chain were not checked"
+            )?;
+        }
+        for signature in &self.signatures {
+            let SignatureReport {
+                fingerprint,
+                algorithm,
+                trusted_by,
+                ..
+            } = signature;
+            let word = if fingerprint == trusted_by {
+                "which is pinned".to_owned()
+            } else {
+                format!("certified by the pinned {trusted_by}")
+            };
+            writeln!(out, "signature  good, {} by {fingerprint}, {word}", visible(algorithm))?;
+        }
+        match (self.position, self.head) {
+            ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
+            ("no-chain", Some(head)) => writeln!(
+                out,
+                "chain      not checked: number {}, and no store to compare with; the newest that the checkpoint saw is number {head}",
+                self.sequence
+            )?,
+            ("no-chain", None) => writeln!(
+                out,
+                "chain      not checked: number {}, and no store to compare with",
+                self.sequence
+            )?,
+            _ => {}
+        }
+        if self.proven {
+            let recipients = amount::count(self.recipients.len() as u64, "recipients");
+            let judged =
+                "by what the manifest says all keys are strong and were valid, and no rule of [policy] is broken";
+            writeln!(out, "keys       {recipients}; {judged}")?;
+        }
+        writeln!(
+            out,
+            "digests    {}, {}, every byte as stated",
+            amount::count(self.segments, "segments"),
+            amount::size(self.bytes)
+        )
+    }
+}

@@ -1,0 +1,137 @@
+//! What is in a proven bundle: the names, and the content of one.
+
+use std::io::Write;
+
+use crate::base::cancel::Cancel;
+use crate::base::progress::Silent;
+use crate::bundle::entry::Entry;
+use crate::bundle::entry::Node;
+use crate::bundle::index::Record;
+use crate::bundle::path::RawBytes;
+use crate::flow;
+use crate::flow::contents::Opened;
+use crate::flow::remarks::Remarks;
+use crate::flow::verify::Verified;
+use crate::keyring::Identity;
+use crate::policy::selection::Selection;
+use crate::sink::Sink;
+use crate::sink::pipe::Pipe;
+
+use super::error::Error;
+
+/// An entry or stream that is wanted.
+pub enum Wanted {
+    /// An entry.
+    Entry(Entry),
+    /// A stream.
+    Stream(crate::bundle::entry::Stream),
+}
+
+/// What a bundle holds of what is wanted.
+#[derive(Default)]
+pub struct Listing {
+    /// Entries and streams, in their stored order.
+    pub wanted: Vec<Wanted>,
+    /// What the bundle says is not in it.
+    pub remarks: Remarks,
+}
+
+/// The entries of a verified bundle that are wanted, and what the bundle says is not there.
+///
+/// # Errors
+/// See [`Error`].
+pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Listing, Error> {
+    let opened = Opened::open(verified, identities)?;
+    selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
+    let mut records = opened.records()?;
+    let Listing {
+        mut wanted,
+        mut remarks,
+    } = Listing::default();
+    let mut before = 0;
+    while let Some(record) = records.next_record()? {
+        match record {
+            Record::Entry(entry) if selection.wants(&entry.path) => wanted.push(Wanted::Entry(entry)),
+            Record::Stream(stream) if selection.wants(&stream.path) => wanted.push(Wanted::Stream(stream)),
+            Record::Exception(exception) if selection.wants(&exception.path) => {
+                remarks.see(&Record::Exception(exception));
+            }
+            Record::Source(_) => before = wanted.len(),
+            Record::Facts(facts) if selection.is_all() || wanted.len() > before => remarks.see(&Record::Facts(facts)),
+            Record::Entry(_)
+            | Record::Stream(_)
+            | Record::Begin(_)
+            | Record::Part(_)
+            | Record::Exception(_)
+            | Record::Facts(_)
+            | Record::End(_) => {}
+        }
+    }
+    selection.finish()?;
+    Ok(Listing { wanted, remarks })
+}
+
+/// Writes the content of one file or stream to `out`.
+///
+/// # Errors
+/// `Selection` when there is no such path; see [`Error`].
+pub fn cat(
+    verified: &Verified,
+    identities: &[Identity],
+    path: &str,
+    out: &mut (dyn Write + Send),
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let opened = Opened::open(verified, identities)?;
+    // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
+    let (raw, Listing { mut wanted, .. }) = exactly(verified, identities, path)?;
+    let raw = match wanted.pop() {
+        Some(Wanted::Entry(Entry {
+            node: Node::Hardlink { target },
+            ..
+        })) => RawBytes::from(target),
+        Some(Wanted::Entry(Entry {
+            node: Node::Directory | Node::Symlink { .. },
+            ..
+        })) => {
+            return Err(unfit(format!("{raw} is no file"), "`hub-backup ls` shows what is."));
+        }
+        Some(
+            Wanted::Entry(Entry {
+                node: Node::File { .. },
+                ..
+            })
+            | Wanted::Stream(_),
+        )
+        | None => raw,
+    };
+    let mut selection = Selection::exactly(raw);
+    let mut pipe = Pipe::new(out);
+    let _restored = flow::restore::restore(&opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
+    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
+    let _notes = pipe.commit()?;
+    Ok(())
+}
+
+/// What is at a path that is given as it is, or else as `ls` shows it.
+fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Listing), Error> {
+    let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
+    match list(verified, identities, &mut Selection::exactly(raw.clone())) {
+        Ok(wanted) => Ok((raw, wanted)),
+        Err(error @ Error::Selection(_)) => {
+            let Some(shown) = RawBytes::from_shown(path) else {
+                return Err(error);
+            };
+            let wanted = list(verified, identities, &mut Selection::exactly(shown.clone())).map_err(|_| error)?;
+            Ok((shown, wanted))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn unfit(what: String, hint: &str) -> Error {
+    Error::Unfit {
+        what,
+        hint: hint.to_owned(),
+    }
+}
