@@ -508,3 +508,47 @@ fn a_command_in_the_settings_shows_no_secret() {
         );
     }
 }
+
+#[test]
+fn what_is_no_file_is_told_and_not_waited_for() {
+    let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
+    world.script("mkfifo -m 600 pipe");
+    for named in [
+        &["verify", "--root"][..],
+        &["verify", "--certificate"],
+        &["verify", "--checkpoint"],
+        &["checkpoint", "check"],
+        &["verify", "--deep", "--identity"],
+        &["verify", "--deep", "--passphrase-file"],
+        &["verify", "--deep", "--identity-passphrase-file"],
+        &["backup", "all", "--signer"],
+        &["backup", "all", "--recipient"],
+        &["keys", "show"],
+        &["keys", "certify", "--with", "secrets/root.key", "--out", "new.asc"],
+        &["list", "--config"],
+    ] {
+        for (name, what) in [
+            ("pipe", "FIFO that nobody writes to"),
+            ("keys", "folder"),
+            ("/dev/zero", "device"),
+        ] {
+            if named.ends_with(&["--certificate"]) && name == "keys" {
+                continue;
+            }
+            let arguments = [&["-k", "20", "20", cli::PROGRAM][..], named, &[name, "--json"]].concat();
+            let output = world
+                .command("timeout")
+                .args(&arguments)
+                .output()
+                .expect("timeout is installed");
+            let ran = cli::Ran::new(output).expect_code(2, &arguments.join(" "));
+            assert_tells(&ran.stderr, &[what, name, "hint: "]);
+            // The mode of a device is nobody's to change.
+            assert!(!ran.stderr.contains("chmod"), "{}", ran.stderr);
+        }
+    }
+    // No settings at all, as for other programs.
+    let ran = world.run(&["list", "--config", "/dev/null"]).expect_code(2, "no store");
+    assert_tells(&ran.stderr, &["no store was named"]);
+}

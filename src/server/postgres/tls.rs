@@ -23,6 +23,9 @@ use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
+use crate::base::input;
+use crate::base::limits;
+
 use super::error::Error;
 use super::parameters::Parameters;
 use super::values::choice;
@@ -330,7 +333,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
         let what = format!("others may read this key (mode {:o})", metadata.mode() & 0o7777);
         return Err(unusable(path, what, "Make it its owner's alone: chmod 0600."));
     }
-    let text = fs::read(path).map(Zeroizing::new);
+    let text = input::read(path, limits::KEY_FILE_BYTES_MAX).map(Zeroizing::new);
     let text = text.map_err(|error| unusable(path, error.to_string(), "It must hold the key of sslcert."))?;
     // Both forms say so in their first lines: `BEGIN ENCRYPTED PRIVATE KEY`, and `Proc-Type: 4,ENCRYPTED`.
     if text.windows(LOCKED.len()).any(|word| word == LOCKED) {
