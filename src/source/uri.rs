@@ -109,7 +109,7 @@ pub enum Error {
         of: Role,
     },
     /// Nothing follows the kind, or what follows cannot be a path.
-    #[error("{scheme:?} is not followed by a path")]
+    #[error("{}", no_path(scheme, *of))]
     NoPath {
         /// The kind.
         scheme: String,
@@ -279,6 +279,13 @@ fn parse_command(text: &str) -> Result<What, Error> {
     let name = name.parse().map_err(|source| Error::BadLabel { source, of })?;
     let command = command.to_owned();
     Ok(What::Command { name, command })
+}
+
+fn no_path(scheme: &str, of: Role) -> String {
+    match scheme {
+        "" => format!("the {of} is empty: no path is written"),
+        _ => format!("\"{scheme}:\" is not followed by a path"),
+    }
 }
 
 /// Only what stands before the colon is repeated: a password may stand behind it.
