@@ -56,6 +56,10 @@ pub const EXTENTS_MAX: usize = 8192;
 /// Most bytes of extended attributes of one entry: Linux allows 64 KiB a value.
 pub const XATTR_BYTES_MAX: usize = 256 << 10;
 
+/// How far a bundle may be dated in the future without a word: clocks that follow a time server are less than a second apart, those of
+/// virtual machines that woke up some minutes.
+pub const CLOCK_SKEW_SECONDS_MAX: u64 = 5 * 60;
+
 /// Fewest characters of a passphrase for something new: what NIST SP 800-63B demands of every password.
 pub const PASSPHRASE_CHARS_MIN: usize = 8;
 

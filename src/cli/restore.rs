@@ -7,6 +7,7 @@ use std::slice;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::base::clock::Timestamp;
 use crate::bundle::name::Label;
 use crate::cli::args::BundleArgs;
 use crate::cli::args::MeasureArgs;
@@ -353,7 +354,8 @@ fn act(
     for note in &done.notes {
         context.printer.warn(note);
     }
-    let report = Report::new(&done, job.postgres.options.analyze);
+    let report = Report::new(&done, job.postgres.options.analyze, context.clock.now());
+    report.proof.warn(&context.printer);
     context.printer.done("restore", &report, |out| report.write(out))
 }
 
@@ -410,14 +412,14 @@ impl ComparedReport {
 }
 
 impl Report {
-    fn new(done: &Done, analyzed: bool) -> Self {
+    fn new(done: &Done, analyzed: bool, now: Timestamp) -> Self {
         let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
         let unplanned = targets
             .iter()
             .filter(|target| !analyzed && target.starts_with("postgres:"));
         Self {
             next: unplanned.map(|target| format!("{target} {NO_STATISTICS}")).collect(),
-            proof: ProofReport::new(&done.verified),
+            proof: ProofReport::new(&done.verified, now),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
@@ -468,11 +470,12 @@ fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Co
     let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
     let report = PlanReport {
-        proof: ProofReport::new(&verified),
+        proof: ProofReport::new(&verified, context.clock.now()),
         entries: listing.wanted.into_iter().map(Row::new).collect(),
         remarks: RemarksReport::new(&listing.remarks),
         targets,
     };
+    report.proof.warn(&context.printer);
     context.printer.show("restore-plan", &report, |out| {
         report.proof.write(out)?;
         report.entries.iter().try_for_each(|row| row.write(out))?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::audit;
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
+use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::SetName;
@@ -21,6 +22,7 @@ use crate::cli::context::Context;
 use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
+use crate::cli::output::Printer;
 use crate::cli::output::visible;
 use crate::cli::prompt;
 use crate::cli::prompt::Wanted;
@@ -262,6 +264,8 @@ pub struct ProofReport {
     pub sequence: u64,
     /// When it was begun.
     pub created: Timestamp,
+    /// By how many seconds that is later than it is here, when clocks that are a little apart do not explain it.
+    pub ahead_seconds: Option<u64>,
     /// Its suite.
     pub suite: String,
     /// The digest of its manifest.
@@ -318,9 +322,9 @@ pub struct SignatureReport {
 }
 
 impl ProofReport {
-    /// What is known about a bundle.
+    /// What is known about a bundle, at a time.
     #[must_use]
-    pub fn new(verified: &Verified) -> Self {
+    pub fn new(verified: &Verified, now: Timestamp) -> Self {
         let manifest: &Manifest = verified.manifest();
         let proof = verified.proof();
         let (position, head) = match proof.map(|proof| &proof.position) {
@@ -334,6 +338,9 @@ impl ProofReport {
             set: manifest.set.to_string(),
             sequence: manifest.sequence,
             created: manifest.created,
+            ahead_seconds: u64::try_from(manifest.created.unix() - now.unix())
+                .ok()
+                .filter(|ahead| *ahead > limits::CLOCK_SKEW_SECONDS_MAX),
             suite: manifest.suite.to_string(),
             manifest_sha256: verified.manifest_digest().to_string(),
             proven: proof.is_some(),
@@ -352,6 +359,18 @@ impl ProofReport {
             segments: verified.segments(),
             bytes: verified.bytes(),
             recipients: manifest.keys.recipients.iter().map(|key| key.id.clone()).collect(),
+        }
+    }
+
+    /// Warns of a bundle that is dated in the future: its time is the signer's word, and one of two clocks is wrong.
+    pub fn warn(&self, printer: &Printer) {
+        if let Some(ahead) = self.ahead_seconds {
+            printer.warn(&format!(
+                "bundle {} is dated {} in the future: the clock of this host or that of its signer is wrong, and what expires or is too old \
+                 cannot be told by it",
+                self.bundle,
+                age(i64::try_from(ahead).unwrap_or(i64::MAX))
+            ));
         }
     }
 
@@ -411,6 +430,17 @@ impl ProofReport {
             count(self.segments, "segments"),
             size(self.bytes)
         )
+    }
+}
+
+/// Seconds for people.
+#[must_use]
+pub fn age(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, hours) => format!("{hours} h {minutes} min"),
+        (days, hours) => format!("{days} d {hours} h"),
     }
 }
 
