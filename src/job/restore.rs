@@ -1,6 +1,7 @@
 //! A restore as a whole: find, verify, open, stage, check, commit, record.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -244,7 +245,10 @@ fn restore(
     prepared?;
     let compared = router.compared();
     let sink: Box<dyn Sink> = Box::new(router);
-    let notes = sink.commit()?;
+    let mut notes = sink.commit()?;
+    // Two targets in one folder see the same beside them.
+    let mut told = BTreeSet::new();
+    notes.retain(|note| told.insert(note.clone()));
     Ok(Done {
         restored,
         targets: plan.targets,
