@@ -319,6 +319,17 @@ fn a_public_key_in_the_place_of_a_secret_one_is_said_to_be_public() {
             "signing needs the secret key",
         ],
     );
+    let revoke = [
+        "keys",
+        "revoke",
+        "keys/signer.asc",
+        "--reason",
+        "compromised",
+        "--out",
+        "x.asc",
+    ];
+    let ran = world.run(&revoke).expect_code(12, "no secret key");
+    assert_tells(&ran.stderr, &["keys/signer.asc holds the public certificate"]);
     // A secret key that others can read is another matter.
     world.script("chmod 644 secrets/operations.key");
     let ran = world

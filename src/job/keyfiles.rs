@@ -20,6 +20,7 @@ use crate::keyring::unlock::is_locked;
 
 use super::error;
 use super::reading;
+use super::setup;
 use super::setup::Ask;
 
 /// The mode of a file that holds a secret.
@@ -98,7 +99,7 @@ impl SecretKey {
     /// # Errors
     /// When it is not private, holds no secret key, or no passphrase can be had.
     pub fn read(path: &Path, given: Option<SecretText>, ask: Ask<'_>) -> Result<Self, Error> {
-        let bytes = reading::read_secret(path)?;
+        let bytes = setup::read_secret_key(path, "certifying or revoking")?;
         let key = openpgp::read_secret(bytes.expose()).map_err(|source| bad(path, source))?;
         let passphrase = match given {
             None if is_locked(&key) => Some(ask(path).map_err(error::Error::Ask)?),

@@ -195,7 +195,7 @@ fn bad_key(path: &Path, source: keyring::Error) -> Error {
 }
 
 /// Reads a file with a secret key, to do `work`. One that is public is said to be, before anybody asks who may read it.
-fn read_secret_key(path: &Path, work: &'static str) -> Result<crate::base::secret::SecretBytes, Error> {
+pub(super) fn read_secret_key(path: &Path, work: &'static str) -> Result<crate::base::secret::SecretBytes, Error> {
     let read = read_secret(path);
     let public = match &read {
         Ok(bytes) => reading::public_content(bytes.expose()),
