@@ -559,6 +559,17 @@ fn what_is_no_file_is_told_and_not_waited_for() {
             assert!(!ran.stderr.contains("chmod"), "{}", ran.stderr);
         }
     }
+    // Stdin as `ssh` makes it.
+    let program = cli::PROGRAM;
+    world.script(&format!(
+        "python3 - <<'END' | grep -q data/one.txt
+import socket, subprocess
+ours, theirs = socket.socketpair()
+ours.sendall(open('secrets/operations.key', 'rb').read())
+ours.shutdown(socket.SHUT_WR)
+subprocess.check_call(['{program}', 'ls', 'latest', '--identity', '/dev/stdin'], stdin=theirs)
+END"
+    ));
     // No settings at all, as for other programs.
     let ran = world.run(&["list", "--config", "/dev/null"]).expect_code(2, "no store");
     assert_tells(&ran.stderr, &["no store was named"]);

@@ -315,6 +315,35 @@ fn what_cannot_be_reached_comes_with_a_hint() {
 }
 
 #[test]
+fn files_that_an_address_names_are_not_waited_for() {
+    let world = backed_up();
+    world.script("mkfifo -m 600 pipe");
+    let pipe = world.path("pipe").display().to_string();
+    for (address, code) in [
+        (format!("mysql://user@127.0.0.1:1/shop?password-file={pipe}"), 2),
+        (format!("mysql://user@127.0.0.1:1/shop?defaults-file={pipe}"), 2),
+        (
+            format!("postgres://user@127.0.0.1:1/shop?sslmode=verify-full&sslrootcert={pipe}"),
+            2,
+        ),
+        (format!("postgres://user@127.0.0.1:1/shop?passfile={pipe}"), 30),
+    ] {
+        let arguments = ["-k", "20", "20", PROGRAM, "backup", "x", "--source", &*address];
+        let output = world
+            .command("timeout")
+            .args(arguments)
+            .output()
+            .expect("timeout is installed");
+        let ran = Ran::new(output).expect_code(code, &address);
+        assert!(
+            code == 30 || ran.stderr.contains("FIFO that nobody writes to"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn what_was_meant_is_told() {
     let world = backed_up();
     world.write("old.db-wal", b"");
@@ -333,6 +362,33 @@ fn what_was_meant_is_told() {
             ran.stderr
         );
     }
+}
+
+#[test]
+fn a_key_that_does_not_come_is_not_waited_for_after_a_signal() {
+    let world = backed_up();
+    let script = format!("exec {PROGRAM} ls latest --identity <(echo > asked; exec sleep 40)");
+    let mut command = world.command("bash");
+    let mut child = command
+        .arg("-c")
+        .arg(script)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("bash is installed");
+    let begun = Instant::now();
+    while !world.path("asked").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the writer begins");
+        thread::sleep(Duration::from_millis(10));
+    }
+    // It has begun to read when it holds the pipe as a file of its own.
+    thread::sleep(Duration::from_secs(1));
+    tell(&child);
+    let ended = child.wait().expect("own child");
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "it does not wait for the writer"
+    );
+    assert!(!ended.success());
 }
 
 #[test]

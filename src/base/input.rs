@@ -8,6 +8,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::io::IsTerminal as _;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -18,9 +19,13 @@ use rustix::event::Timespec;
 use rustix::event::poll;
 use rustix::fs::FsWord;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// How long a named FIFO may be without a writer: one that was started beside us comes at once.
 const WRITER_WAIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// What opening a socket gives (`ENXIO`). One is at `/dev/stdin` where `ssh` started the program.
+const SOCKET: i32 = Errno::NXIO.raw_os_error();
 
 /// The file system of pipes without a name (`linux/magic.h`).
 const PIPEFS_MAGIC: FsWord = 0x5049_5045;
@@ -32,7 +37,12 @@ const PIPEFS_MAGIC: FsWord = 0x5049_5045;
 pub fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = File::options();
-    let file = options.read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let options = options.read(true).custom_flags(flags.bits().cast_signed());
+    let file = options.open(path).or_else(|error| match error.raw_os_error() {
+        Some(SOCKET) if path == Path::new("/dev/stdin") => Ok(io::stdin().as_fd().try_clone_to_owned()?.into()),
+        Some(SOCKET) => Err(io::Error::new(ErrorKind::InvalidInput, "it is a socket, and no file")),
+        _ => Err(error),
+    })?;
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
         return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder, and no file"));
@@ -114,6 +124,15 @@ mod tests {
             let (kind, message) = refused(Path::new(device));
             assert_eq!((kind, message.contains("device")), (ErrorKind::InvalidInput, true));
         }
+    }
+
+    #[test]
+    fn a_socket_is_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).expect("new");
+        let (kind, message) = refused(&path);
+        assert_eq!((kind, message.contains("socket")), (ErrorKind::InvalidInput, true));
     }
 
     #[test]

@@ -79,6 +79,9 @@ pub const AUDIT_ATTEMPTS_MAX: u32 = 100;
 /// Largest certificate or key file that is read.
 pub const KEY_FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// Largest file with revocation lists: those of large public authorities have some ten megabytes.
+pub const REVOCATIONS_BYTES_MAX: u64 = 64 << 20;
+
 /// Largest settings file or secret file that is read.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 

@@ -28,7 +28,6 @@ use crate::encrypt::slots;
 use crate::keyring;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
-use crate::keyring::dialog::Dialog;
 use crate::keyring::identities;
 use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
@@ -278,16 +277,11 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
     Ok(recipients)
 }
 
-/// Secret keys that may open bundles. `ask` as for [`signers`]; plugins of age ask by `dialog` when they are used.
+/// Secret keys that may open bundles. `ask` as for [`signers`]; whom plugins of age can ask is for the caller to add.
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn identities(
-    settings: &Settings,
-    environment: &Environment,
-    ask: Ask<'_>,
-    dialog: &Dialog,
-) -> Result<Vec<Identity>, Error> {
+pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
@@ -300,9 +294,6 @@ pub fn identities(
             && is_locked(key)
         {
             *passphrase = Some(ask(path).map_err(Error::Ask)?);
-        }
-        if let Identity::Age { dialog: whom, .. } = &mut identity {
-            whom.clone_from(dialog);
         }
         identities.push(identity);
     }
@@ -457,8 +448,13 @@ pub fn mysql_surroundings(environment: &Environment) -> mysql::options::Surround
 }
 
 fn bad(error: &dyn Fault) -> Error {
+    let (mut what, mut cause) = (error.to_string(), error.source());
+    while let Some(error) = cause {
+        what = format!("{what}: {error}");
+        cause = error.source();
+    }
     Error::Unfit {
-        what: error.to_string(),
+        what,
         hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
     }
 }
