@@ -473,6 +473,26 @@ fn unsigned_records_are_counted_and_the_log_goes_on_after_damage() {
 }
 
 #[test]
+fn a_hole_at_the_end_of_the_log_stays_a_hole() {
+    use audit::check::Problem;
+
+    let cut = altered(&store(3), &names::audit(3), None);
+    let holes = |store: &MemStore| audit::check::holes(store).expect("the store works");
+    assert_eq!(holes(&cut), [Problem::SignaturesAlone { sequence: 3 }]);
+    let sign = |_: &[u8]| Ok(b"signatures".to_vec());
+    let next = audit::chain::append(&cut, &run::draft(), Some(&sign)).expect("written");
+    assert_eq!(
+        next.sequence, 4,
+        "the signatures of the record that is gone have its number"
+    );
+    let missing = Problem::Missing { first: 3, last: 3 };
+    assert_eq!(holes(&cut), [missing.clone()]);
+    let report = audit::check::check(&cut, None).expect("the store works");
+    assert_eq!(report.problems, [missing, Problem::SignaturesAlone { sequence: 3 }]);
+    assert_eq!(holes(&store(3)), []);
+}
+
+#[test]
 fn a_signer_that_fails_leaves_no_record() {
     let store = store(0);
     let fail = |_: &[u8]| Err(audit::chain::SignError::new(Error::Signatures { bytes: 0 }));

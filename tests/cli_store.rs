@@ -373,3 +373,35 @@ fn every_break_of_the_audit_log_has_its_code() {
     assert_eq!(list["unreadable"][0]["sequence"], 3);
     assert_eq!(list["records"].as_array().expect("a list").len(), 2);
 }
+
+#[test]
+fn a_hole_in_the_audit_log_is_told_by_every_backup() {
+    let kept = Kept::new();
+    let back_up = ["backup", "hub", "--source", "files:data.txt"];
+    assert_eq!(kept.json(&back_up)["audit_holes"], Value::Array(Vec::new()));
+    kept.remove(&audit(2));
+    kept.remove(&audit(4));
+    for _ in 0..2 {
+        let output = kept.place.run(&[&back_up[..], &SETTINGS].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let told = stderr(&output);
+        assert!(
+            told.contains("warning: record 2 of the audit log is missing (and 1 more"),
+            "{told}"
+        );
+        let problems = kept.json_of_failure(23, &["audit", "check"]);
+        let kinds = problems["problems"].as_array().expect("a list").iter();
+        assert_eq!(
+            kinds.filter(|problem| problem["problem"] == "missing").count(),
+            2,
+            "{problems}"
+        );
+    }
+    assert_eq!(
+        kept.json(&back_up)["audit_holes"],
+        serde_json::json!([
+            "record 2 of the audit log is missing",
+            "record 4 of the audit log is missing"
+        ])
+    );
+}

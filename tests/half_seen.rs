@@ -5,10 +5,14 @@ mod support;
 #[path = "support/faulty.rs"]
 mod faulty;
 
+use std::fs;
 use std::io;
+use std::process::Command;
 use std::sync::Arc;
 
 use hub_backup::base::cancel::Cancel;
+use hub_backup::base::clock::Clock as _;
+use hub_backup::base::clock::SystemClock;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::base::progress::Silent;
@@ -22,12 +26,15 @@ use hub_backup::job::error::Error;
 use hub_backup::job::verify;
 use hub_backup::job::verify::Row;
 use hub_backup::job::verify::Verify;
+use hub_backup::keyring::openpgp;
 use hub_backup::policy::crypto::KeyPolicy;
 use hub_backup::policy::selection::Selection;
 use hub_backup::sink::discard::Discard;
 use hub_backup::store::Store;
+use hub_backup::store::local::LocalStore;
 use hub_backup::store::mem::MemStore;
 use hub_backup::store::names;
+use serde_json::Value;
 
 use crate::faulty::Faulty;
 use crate::faulty::When;
@@ -192,4 +199,59 @@ fn restore(object: Arc<dyn ReadAt>) -> Result<(), (Kind, String)> {
     let mut all = Selection::all();
     let restored = flow::restore::restore(&opened, &mut all, 1, &mut Discard, &Silent, &Cancel::new());
     restored.map(drop).map_err(|error| (error.kind(), error.to_string()))
+}
+
+#[test]
+fn a_bundle_dated_in_the_future_is_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("room");
+        path
+    };
+    let root = file("root.asc", &support::own().root.public);
+    let signer = support::own().trust.known.first().expect("a signer");
+    let signer = file("signer.asc", &openpgp::public_text(signer).expect("armored"));
+    let verify = |minutes: i64, all: &[&str]| {
+        let place = folder.path().join(format!("store{minutes}{}", all.len()));
+        fs::create_dir(&place).expect("new");
+        let store = LocalStore::open(place.clone()).expect("a folder");
+        let repository = Repository::new(support::time(support::BEGIN), "hub-backup test", Vec::new()).expect("random");
+        repository::create(&store, &repository.to_bytes(), None).expect("a new store");
+        let begin = support::time(support::BEGIN).unix();
+        let number = (SystemClock.now().unix() - begin) / 60 + minutes;
+        let _done = support::back_up(&store, Suite::Rfc9580, u64::try_from(number).expect("after the begin"));
+        let output = Command::new(env!("CARGO_BIN_EXE_hub-backup"))
+            .args(["verify", "--json", "--quiet"])
+            .args(all)
+            .arg("--store")
+            .arg(&place)
+            .arg("--root")
+            .arg(&root)
+            .arg("--certificate")
+            .arg(&signer)
+            .env_clear()
+            .current_dir(folder.path())
+            .output()
+            .expect("the program was built");
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert!(output.status.success(), "{told}");
+        (serde_json::from_slice::<Value>(&output.stdout).expect("JSON"), told)
+    };
+    let (result, told) = verify(60 * 26, &[]);
+    let ahead = result["result"]["ahead_seconds"].as_u64().expect("a number");
+    assert!((26 * 3600 - 60..=26 * 3600).contains(&ahead), "{ahead}");
+    assert!(
+        told.contains("is dated 1 d ") && told.contains("in the future"),
+        "{told}"
+    );
+    let (result, told) = verify(60 * 26, &["--all"]);
+    assert!(
+        result["bundles"][0]["result"]["ahead_seconds"].is_u64() && told.contains("in the future"),
+        "{told}"
+    );
+    for minutes in [-10, 3] {
+        let (result, told) = verify(minutes, &[]);
+        assert_eq!((&result["result"]["ahead_seconds"], told.as_str()), (&Value::Null, ""));
+    }
 }

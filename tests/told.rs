@@ -319,6 +319,17 @@ fn a_public_key_in_the_place_of_a_secret_one_is_said_to_be_public() {
             "signing needs the secret key",
         ],
     );
+    let revoke = [
+        "keys",
+        "revoke",
+        "keys/signer.asc",
+        "--reason",
+        "compromised",
+        "--out",
+        "x.asc",
+    ];
+    let ran = world.run(&revoke).expect_code(12, "no secret key");
+    assert_tells(&ran.stderr, &["keys/signer.asc holds the public certificate"]);
     // A secret key that others can read is another matter.
     world.script("chmod 644 secrets/operations.key");
     let ran = world
@@ -507,4 +518,59 @@ fn a_command_in_the_settings_shows_no_secret() {
             "{shown}"
         );
     }
+}
+
+#[test]
+fn what_is_no_file_is_told_and_not_waited_for() {
+    let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
+    world.script("mkfifo -m 600 pipe");
+    for named in [
+        &["verify", "--root"][..],
+        &["verify", "--certificate"],
+        &["verify", "--checkpoint"],
+        &["checkpoint", "check"],
+        &["verify", "--deep", "--identity"],
+        &["verify", "--deep", "--passphrase-file"],
+        &["verify", "--deep", "--identity-passphrase-file"],
+        &["backup", "all", "--signer"],
+        &["backup", "all", "--recipient"],
+        &["keys", "show"],
+        &["keys", "certify", "--with", "secrets/root.key", "--out", "new.asc"],
+        &["list", "--config"],
+    ] {
+        for (name, what) in [
+            ("pipe", "FIFO that nobody writes to"),
+            ("keys", "folder"),
+            ("/dev/zero", "device"),
+        ] {
+            if named.ends_with(&["--certificate"]) && name == "keys" {
+                continue;
+            }
+            let arguments = [&["-k", "20", "20", cli::PROGRAM][..], named, &[name, "--json"]].concat();
+            let output = world
+                .command("timeout")
+                .args(&arguments)
+                .output()
+                .expect("timeout is installed");
+            let ran = cli::Ran::new(output).expect_code(2, &arguments.join(" "));
+            assert_tells(&ran.stderr, &[what, name, "hint: "]);
+            // The mode of a device is nobody's to change.
+            assert!(!ran.stderr.contains("chmod"), "{}", ran.stderr);
+        }
+    }
+    // Stdin as `ssh` makes it.
+    let program = cli::PROGRAM;
+    world.script(&format!(
+        "python3 - <<'END' | grep -q data/one.txt
+import socket, subprocess
+ours, theirs = socket.socketpair()
+ours.sendall(open('secrets/operations.key', 'rb').read())
+ours.shutdown(socket.SHUT_WR)
+subprocess.check_call(['{program}', 'ls', 'latest', '--identity', '/dev/stdin'], stdin=theirs)
+END"
+    ));
+    // No settings at all, as for other programs.
+    let ran = world.run(&["list", "--config", "/dev/null"]).expect_code(2, "no store");
+    assert_tells(&ran.stderr, &["no store was named"]);
 }

@@ -4,6 +4,8 @@
 mod cli;
 
 use std::fs;
+use std::io;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Child;
 use std::process::Stdio;
@@ -240,7 +242,6 @@ fn targets_that_will_not_do_are_refused_before_anything_is_read() {
         &["--to", "link/bundles/hub/x"],
         &["--to", "data=files:store/x", "--to", "rest"],
         &["--to", "hub.db=sqlite:store/x.db", "--to", "rest"],
-        &["--to", "hub.db=sqlite:same", "--to", "data=files:same"],
         &["--to", "nowhere/x"],
         &["--to", "taken", "--plan"],
         &["--to", "store/x", "--plan"],
@@ -250,6 +251,211 @@ fn targets_that_will_not_do_are_refused_before_anything_is_read() {
     assert!(!world.path("store/x").exists());
     // Only now the bundle is looked at.
     fails(&world, 24, &["restore", "latest", "--to", "free"]);
+}
+
+#[test]
+fn two_targets_are_two_places() {
+    let world = backed_up();
+    world.script("mkdir there; ln -s there link; ln -s there/new dangling");
+    let here = world.path("").display().to_string();
+    let whole = format!("hub.db=sqlite:{here}/same");
+    for (one, other, how) in [
+        ("hub.db=sqlite:same", "data=files:same", "is the same place as"),
+        (&*whole, "data=files:./there/../same", "is the same place as"),
+        ("hub.db=sqlite:there/x", "link/x", "is the same place as"),
+        ("new", "data=files:new/data", "lies in"),
+        ("data=files:new/not/there", "new", "holds"),
+        ("new", "new", "is the same place as"),
+        ("new", "new/.", "is the same place as"),
+        ("new", "new/x/..", "is the same place as"),
+        (
+            "a=postgres://one@h/db",
+            "b=postgres:host=h user=two dbname=db",
+            "is the same place as",
+        ),
+        (
+            "a=mysql://one@h/db",
+            "b=mariadb:host=h user=two dbname=db",
+            "is the same place as",
+        ),
+    ] {
+        for more in [&[][..], &["--plan"]] {
+            let arguments = [&["restore", "latest", "--to", one, "--to", other], more].concat();
+            let told = fails(&world, 2, &arguments);
+            assert!(told.contains(how), "{arguments:?}: {told}");
+        }
+    }
+    assert!(!world.path("new").exists());
+    let beside = [
+        "restore",
+        "latest",
+        "--to",
+        "hub.db=sqlite:there/x",
+        "--to",
+        "link/x-and-more",
+    ];
+    drop(world.good(&beside));
+}
+
+#[test]
+fn what_cannot_be_reached_comes_with_a_hint() {
+    let world = backed_up();
+    for source in [
+        "command:a=/nonexistent/program",
+        "command:a=nonexistent-program",
+        "sqlite:/nonexistent/hub.db",
+        "files:/nonexistent",
+        "config:/nonexistent",
+        "mysql://user@127.0.0.1:1/shop",
+        "postgres://user@127.0.0.1:1/shop",
+    ] {
+        let message = fails(&world, 30, &["backup", "x", "--source", source]);
+        assert!(!message.contains(". "), "hints are no part of the message: {message}");
+    }
+}
+
+#[test]
+fn files_that_an_address_names_are_not_waited_for() {
+    let world = backed_up();
+    world.script("mkfifo -m 600 pipe");
+    let pipe = world.path("pipe").display().to_string();
+    for (address, code) in [
+        (format!("mysql://user@127.0.0.1:1/shop?password-file={pipe}"), 2),
+        (format!("mysql://user@127.0.0.1:1/shop?defaults-file={pipe}"), 2),
+        (
+            format!("postgres://user@127.0.0.1:1/shop?sslmode=verify-full&sslrootcert={pipe}"),
+            2,
+        ),
+        (format!("postgres://user@127.0.0.1:1/shop?passfile={pipe}"), 30),
+    ] {
+        let arguments = ["-k", "20", "20", PROGRAM, "backup", "x", "--source", &*address];
+        let output = world
+            .command("timeout")
+            .args(arguments)
+            .output()
+            .expect("timeout is installed");
+        let ran = Ran::new(output).expect_code(code, &address);
+        assert!(
+            code == 30 || ran.stderr.contains("FIFO that nobody writes to"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn what_was_meant_is_told() {
+    let world = backed_up();
+    world.write("old.db-wal", b"");
+    let taken = fails(&world, 40, &["restore", "latest", "--to", "hub.db=sqlite:old.db"]);
+    assert!(taken.contains("old.db-wal exists already"), "{taken}");
+    let empty = fails(&world, 2, &["restore", "latest", "--to", "hub.db="]);
+    assert!(empty.contains("the target is empty"), "{empty}");
+    for act in [&["verify", "latest"][..], &["backup", "hub"]] {
+        let ran = world
+            .run(&[act, &["--recipients-min", "5"]].concat())
+            .expect_code(25, "too few");
+        assert!(
+            ran.stderr
+                .contains("hint: recipients_min is 5 now, by the first of these that is given: --recipients-min"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_key_that_does_not_come_is_not_waited_for_after_a_signal() {
+    let world = backed_up();
+    let script = format!("exec {PROGRAM} ls latest --identity <(echo > asked; exec sleep 40)");
+    let mut command = world.command("bash");
+    let mut child = command
+        .arg("-c")
+        .arg(script)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("bash is installed");
+    let begun = Instant::now();
+    while !world.path("asked").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the writer begins");
+        thread::sleep(Duration::from_millis(10));
+    }
+    // It has begun to read when it holds the pipe as a file of its own.
+    thread::sleep(Duration::from_secs(1));
+    tell(&child);
+    let ended = child.wait().expect("own child");
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "it does not wait for the writer"
+    );
+    assert!(!ended.success());
+}
+
+#[test]
+fn a_stop_of_cat_says_that_stdout_has_a_part() {
+    let world = backed_up();
+    world.script("head -c 64M /dev/urandom > data/large");
+    world.good(&["backup", "hub"]);
+    let mut command = world.command(PROGRAM);
+    let command = command.args(["cat", "latest", "data/large"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("built");
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let mut begin = [0];
+    stdout.read_exact(&mut begin).expect("it begins");
+    tell(&child);
+    let rest = thread::spawn(move || io::copy(&mut stdout, &mut io::sink()).expect("a pipe"));
+    let ran = Ran::new(child.wait_with_output().expect("own child")).expect_code(3, "told to stop");
+    assert!(rest.join().expect("no panic") < 64 << 20);
+    assert!(
+        ran.stderr.contains("stdout has only a part of the file"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn what_was_not_read_is_not_on_record_as_read() {
+    let world = backed_up();
+    let deep = |world: &World| {
+        let list = world.json(&["audit", "list"]);
+        let last = list["records"].as_array().expect("rows").last().expect("one").clone();
+        last["record"]["details"]["deep"].as_str().expect("a detail").to_owned()
+    };
+    drop(world.good(&["verify", "--deep"]));
+    assert_eq!(deep(&world), "the contents were decrypted and compared");
+    let stranger = ["verify", "--deep", "--identity", "secrets/stranger.key"];
+    drop(world.run(&stranger).expect_code(12, "another key"));
+    assert!(deep(&world).contains("not all were"), "{}", deep(&world));
+}
+
+#[test]
+fn leftovers_of_other_targets_are_named() {
+    let world = backed_up();
+    world.script(
+        "mkdir .hub-tmp-0123456789abcdef; echo x > .hub-tmp-0123456789abcdef/content
+        (stat -c %i .hub-tmp-0123456789abcdef; printf other) > .hub-tmp-0123456789abcdef.lock",
+    );
+    let done = world.json(&["restore", "latest", "--to", "hub.db=sqlite:one.db", "--to", "out"]);
+    let notes: Vec<&str> = done["notes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    let named = notes
+        .iter()
+        .filter(|note| note.contains(".hub-tmp-0123456789abcdef") && note.contains("killed restore to other"));
+    assert_eq!(named.count(), 1, "{notes:?}");
+    assert!(
+        world.path(".hub-tmp-0123456789abcdef/content").exists(),
+        "it is for the next restore to its own target"
+    );
+    drop(world.good(&["restore", "latest", "--to", "other"]));
+    assert!(!world.path(".hub-tmp-0123456789abcdef.lock").exists());
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::store;
+use crate::store::Listed;
+use crate::store::ObjectName;
 use crate::store::Store;
 use crate::store::names;
 
@@ -106,12 +108,13 @@ pub struct Tail {
 /// # Errors
 /// What the store reports.
 pub fn tail(store: &dyn Store) -> Result<Option<Tail>, store::Error> {
-    let listed = store.list(names::AUDIT)?;
-    let newest = listed
-        .iter()
-        .filter_map(|listed| names::parse_audit(&listed.name))
-        .max();
-    let Some(sequence) = newest else { return Ok(None) };
+    read_tail(store, &store.list(names::AUDIT)?)
+}
+
+fn read_tail(store: &dyn Store, listed: &[Listed]) -> Result<Option<Tail>, store::Error> {
+    let Some(sequence) = newest(listed, names::parse_audit) else {
+        return Ok(None);
+    };
     let bytes = store.get(&names::audit(sequence), limits::RECORD_BYTES_MAX)?;
     let digest = Digest::of(&bytes);
     Ok(Some(Tail { sequence, digest }))
@@ -145,10 +148,20 @@ pub fn append(store: &dyn Store, draft: &Draft, sign: Option<Sign<'_>>) -> Resul
     Err(Error::Crowded { attempts })
 }
 
-/// The draft at the end of the log; none when there is no further number.
+fn newest(listed: &[Listed], parse: fn(&ObjectName) -> Option<u64>) -> Option<u64> {
+    listed.iter().filter_map(|listed| parse(&listed.name)).max()
+}
+
+/// The draft at the end of the log; none when there is no further number. A number whose signatures are there was that of a record which
+/// somebody removed: it is not given again, so that it stays a hole that shows.
 fn next_record(store: &dyn Store, draft: &Draft) -> Result<Option<AuditRecord>, Error> {
-    let tail = tail(store)?;
-    let sequence = tail.map_or(0, |tail| tail.sequence).checked_add(1);
+    let listed = store.list(names::AUDIT)?;
+    let tail = read_tail(store, &listed)?;
+    let sequence = tail.map_or(0, |tail| {
+        let signed = newest(&listed, names::parse_audit_signatures);
+        signed.map_or(tail.sequence, |signed| signed.max(tail.sequence))
+    });
+    let sequence = sequence.checked_add(1);
     let previous = tail.map(|tail| tail.digest);
     Ok(sequence.map(|sequence| AuditRecord::of(draft, sequence, previous)))
 }

@@ -34,7 +34,7 @@ pub struct Report {
 #[serde(tag = "problem", rename_all = "kebab-case")]
 pub enum Problem {
     /// Records are missing.
-    #[error("records {first} to {last} of the audit log are missing")]
+    #[error("{}", missing(*.first, *.last))]
     Missing {
         /// The first number.
         first: u64,
@@ -89,6 +89,14 @@ pub enum Problem {
     },
 }
 
+fn missing(first: u64, last: u64) -> String {
+    if first == last {
+        format!("record {first} of the audit log is missing")
+    } else {
+        format!("records {first} to {last} of the audit log are missing")
+    }
+}
+
 impl Fault for Problem {
     fn kind(&self) -> Kind {
         match self {
@@ -128,6 +136,31 @@ pub fn check(store: &dyn Store, verify: Option<Verify<'_>>) -> Result<Report, st
         next = sequence.saturating_add(1);
     }
     Ok(walk.finish(&records, &listed))
+}
+
+/// The holes of the log, as its listing alone shows them: fast also where the log is long. What records and signatures say is for [`check`].
+///
+/// # Errors
+/// What the store reports.
+pub fn holes(store: &dyn Store) -> Result<Vec<Problem>, store::Error> {
+    let listed = store.list(names::AUDIT)?;
+    let numbers = |parse: fn(&ObjectName) -> Option<u64>| -> BTreeSet<u64> {
+        listed.iter().filter_map(|listed| parse(&listed.name)).collect()
+    };
+    let records = numbers(names::parse_audit);
+    let (mut found, mut next) = (Vec::new(), 1);
+    for sequence in records.iter().copied() {
+        if next < sequence {
+            let (first, last) = (next, sequence - 1);
+            found.push(Problem::Missing { first, last });
+        }
+        next = sequence.saturating_add(1);
+    }
+    let alone = numbers(names::parse_audit_signatures);
+    // Those inside a hole say nothing new.
+    let alone = alone.into_iter().filter(|sequence| *sequence >= next);
+    found.extend(alone.map(|sequence| Problem::SignaturesAlone { sequence }));
+    Ok(found)
 }
 
 struct Walk<'w> {

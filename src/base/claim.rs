@@ -118,8 +118,36 @@ fn is_claim(name: &OsStr) -> bool {
     text.starts_with(TEMP_PREFIX) && text.ends_with(LOCK_SUFFIX)
 }
 
-/// Whether the claim was a dead one for `name`, and is gone.
-fn sweep_one(lock_path: &Path, name: &OsStr, remove_folder: impl Fn(&Path) -> io::Result<()>) -> io::Result<bool> {
+/// What dead owners left in `folder` who prepared something to be called otherwise than `name`: where it lies, and what it was to be called.
+/// Nothing is removed: it is for the next run for its own name, or for whoever is told of it.
+#[must_use]
+pub fn left_for_others(folder: &Path, name: &OsStr) -> Vec<(PathBuf, OsString)> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let dead = names.filter(|lock| is_claim(lock)).filter_map(|lock| {
+        let lock_path = folder.join(lock);
+        let claimed = dead(&lock_path).ok()??.name.filter(|claimed| claimed != name)?;
+        let temporary = lock_path.with_extension("");
+        fs::symlink_metadata(&temporary).ok().map(|_| (temporary, claimed))
+    });
+    let mut left: Vec<(PathBuf, OsString)> = dead.collect();
+    left.sort();
+    left
+}
+
+/// A claim whose owner is dead. Nobody else can examine it while this lives.
+struct Dead {
+    _lock: File,
+    /// The inode number of what was prepared, if its owner came to note it.
+    inode: Option<u64>,
+    /// What it was to be called, likewise.
+    name: Option<OsString>,
+}
+
+/// The claim at this path, if it is our user's and its owner is dead.
+fn dead(lock_path: &Path) -> io::Result<Option<Dead>> {
     let mut options = OpenOptions::new();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -127,21 +155,30 @@ fn sweep_one(lock_path: &Path, name: &OsStr, remove_folder: impl Fn(&Path) -> io
     let metadata = lock.metadata()?;
     // Locked: its owner lives. Without a name: its owner has just ended well.
     if !metadata.is_file() || !is_own(&metadata) || lock.try_lock().is_err() || lock.metadata()?.nlink() == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let mut content = Vec::new();
     let _length = (&lock).take(CLAIM_BYTES_MAX).read_to_end(&mut content)?;
-    let Some((inode, claimed)) = parse(&content) else {
+    Ok(parse(&content).map(|(inode, name)| Dead {
+        _lock: lock,
+        inode,
+        name,
+    }))
+}
+
+/// Whether the claim was a dead one for `name`, and is gone.
+fn sweep_one(lock_path: &Path, name: &OsStr, remove_folder: impl Fn(&Path) -> io::Result<()>) -> io::Result<bool> {
+    let Some(dead) = dead(lock_path)? else {
         return Ok(false);
     };
-    if claimed.is_some_and(|claimed| claimed != name) {
+    if dead.name.as_ref().is_some_and(|claimed| claimed != name) {
         return Ok(false);
     }
     let temporary = lock_path.with_extension("");
     match fs::symlink_metadata(&temporary) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
-        Ok(left) => remove(&temporary, &left, inode, remove_folder)?,
+        Ok(left) => remove(&temporary, &left, dead.inode, remove_folder)?,
     }
     fs::remove_file(lock_path)?;
     Ok(true)
@@ -242,6 +279,11 @@ mod tests {
         assert_eq!(swept(folder.path()), 3);
         assert!(living.temporary().join("content").exists());
         assert_eq!(swept(folder.path()), 0);
+        assert_eq!(
+            left_for_others(folder.path(), OsStr::new("other")),
+            [],
+            "its owner lives"
+        );
         fs::remove_dir_all(living.temporary()).expect("own");
         drop(living);
         assert_eq!(count(folder.path()), 0);
@@ -261,6 +303,8 @@ mod tests {
         let alone = folder.path().join(format!("{TEMP_PREFIX}0123456789abcdef"));
         make_folder(&alone);
         assert_eq!(swept(folder.path()), 0);
+        let told = left_for_others(folder.path(), OsStr::new(NAME));
+        assert_eq!(told, [(other.clone(), OsString::from("other"))]);
         for left in [other, replaced, not_noted, alone] {
             assert!(left.join("content").exists(), "{}", left.display());
         }

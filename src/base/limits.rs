@@ -56,6 +56,10 @@ pub const EXTENTS_MAX: usize = 8192;
 /// Most bytes of extended attributes of one entry: Linux allows 64 KiB a value.
 pub const XATTR_BYTES_MAX: usize = 256 << 10;
 
+/// How far a bundle may be dated in the future without a word: clocks that follow a time server are less than a second apart, those of
+/// virtual machines that woke up some minutes.
+pub const CLOCK_SKEW_SECONDS_MAX: u64 = 5 * 60;
+
 /// Fewest characters of a passphrase for something new: what NIST SP 800-63B demands of every password.
 pub const PASSPHRASE_CHARS_MIN: usize = 8;
 
@@ -74,6 +78,9 @@ pub const AUDIT_ATTEMPTS_MAX: u32 = 100;
 
 /// Largest certificate or key file that is read.
 pub const KEY_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Largest file with revocation lists: those of large public authorities have some ten megabytes.
+pub const REVOCATIONS_BYTES_MAX: u64 = 64 << 20;
 
 /// Largest settings file or secret file that is read.
 pub const SETTINGS_BYTES_MAX: u64 = 1 << 20;

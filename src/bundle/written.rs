@@ -28,3 +28,12 @@ pub fn plain_path(text: &str) -> Option<PathBuf> {
     let fits = !text.is_empty() && !text.contains('\0');
     fits.then(|| PathBuf::from(text))
 }
+
+/// The words for a `source` or `target` whose kind stands before nothing; without a kind, for one that is empty.
+#[must_use]
+pub fn no_path(scheme: &str, what: &str) -> String {
+    match scheme {
+        "" => format!("the {what} is empty: no path is written"),
+        _ => format!("\"{scheme}:\" is not followed by a path"),
+    }
+}

@@ -114,7 +114,7 @@ impl Fault for Error {
                 ..
             } => source.hint(),
             Self::Manifest { .. } | Self::Misplaced { .. } | Self::Order { .. } => {
-                Some("`hub-backup verify --all` lists every break of the chain.".into())
+                Some("`hub-backup verify --all` lists every break of the chain. A bundle of the set can still be verified and restored as a file: name its path in `bundles`.".into())
             }
             Self::Taken { name } => Some(format!(
                 "It is no link of the chain: its bundle is not in the store, or does not verify, or it lacks its signatures. Find out who wrote it, \

@@ -1,4 +1,4 @@
-//! Amounts for people: how many of something, how many bytes.
+//! Amounts for people: how many of something, how many bytes, how long.
 
 /// A number and what is counted: `1 bundle`, `2 bundles`. The word is given for many.
 #[must_use]
@@ -25,4 +25,15 @@ pub fn size(bytes: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
+}
+
+/// Seconds for people.
+#[must_use]
+pub fn time(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, hours) => format!("{hours} h {minutes} min"),
+        (days, hours) => format!("{days} d {hours} h"),
+    }
 }

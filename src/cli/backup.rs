@@ -224,6 +224,15 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             "bundle {gone}, the newest of the chain until now, is no longer in the store: `hub-backup verify --all` tells what else is gone"
         ));
     }
+    if let [first, more @ ..] = done.audit_holes.as_slice() {
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" (and {more} more holes)"),
+        };
+        context.printer.warn(&format!(
+            "{first}{more}: somebody or something removed what was on record; `hub-backup audit check` says more"
+        ));
+    }
     let report = Report::new(&job, &done, left_out);
     report.remarks.warn(&context.printer);
     context.printer.done("backup", &report, |out| report.write(out))

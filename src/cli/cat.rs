@@ -5,6 +5,7 @@ use crate::cli::args::BundleChoice;
 use crate::cli::args::IdentityArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
+use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::work::Proven;
@@ -26,6 +27,9 @@ const EXAMPLES: [Example; 2] = [
 ];
 
 /// Write one file of a bundle to stdout; the bundle is verified first
+///
+/// Stdout must be open: where it is closed (`>&-`), the system library puts /dev/null in its place before the program begins, and what is
+/// written is lost without an error.
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
 pub struct Args {
@@ -64,6 +68,10 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     // As with every other command: whoever read stdout has gone away, as `head` does.
     if let Err(job::error::Error::Restore(flow::restore::Error::Sink(sink::Error::Output(source)))) = written {
         return Err(CliError::stdout(source));
+    }
+    // There is no target that could be as it was.
+    if let Err(job::error::Error::Restore(flow::restore::Error::Interrupted)) = written {
+        return Err(Error::Partly.into());
     }
     Ok(written?)
 }

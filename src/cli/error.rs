@@ -84,6 +84,9 @@ pub enum Error {
     /// Stdout cannot be written.
     #[error("cannot write to stdout")]
     Stdout(#[source] io::Error),
+    /// A signal came while bytes went to stdout.
+    #[error("interrupted: stdout has only a part of the file")]
+    Partly,
     /// A file that was asked for cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -103,6 +106,7 @@ impl Fault for Error {
         match self {
             Self::Usage { .. } | Self::NoTerminal { .. } | Self::Passphrase { .. } => Kind::Usage,
             Self::Prompt { source, .. } if source.kind() == io::ErrorKind::Interrupted => Kind::Incomplete,
+            Self::Partly => Kind::Incomplete,
             Self::Prompt { .. } | Self::Stdout(_) | Self::Write { .. } => Kind::Failed,
             Self::Chain { .. } => Kind::ChainBroken,
             Self::Panicked => Kind::Internal,
@@ -120,6 +124,7 @@ impl Fault for Error {
                 Some("Compare the store with another copy and with a checkpoint kept elsewhere.".into())
             }
             Self::Panicked => Some("Please report it with the line above; it holds no data of yours.".into()),
+            Self::Partly => Some("Throw away what was written, and run it again.".into()),
             Self::Prompt { .. } | Self::Passphrase { .. } | Self::Stdout(_) | Self::Write { .. } => None,
         }
     }

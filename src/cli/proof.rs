@@ -6,8 +6,10 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
+use crate::base::limits;
 use crate::bundle::manifest::Manifest;
 use crate::cli::amount;
+use crate::cli::output::Printer;
 use crate::cli::output::visible;
 use crate::flow::verify::Position;
 use crate::flow::verify::Verified;
@@ -23,6 +25,8 @@ pub struct ProofReport {
     pub sequence: u64,
     /// When it was begun.
     pub created: Timestamp,
+    /// By how many seconds that is later than it is here, when clocks that are a little apart do not explain it.
+    pub ahead_seconds: Option<u64>,
     /// Its suite.
     pub suite: String,
     /// The digest of its manifest.
@@ -59,9 +63,9 @@ pub struct SignatureReport {
 }
 
 impl ProofReport {
-    /// What is known about a bundle.
+    /// What is known about a bundle, at a time.
     #[must_use]
-    pub fn new(verified: &Verified) -> Self {
+    pub fn new(verified: &Verified, now: Timestamp) -> Self {
         let manifest: &Manifest = verified.manifest();
         let proof = verified.proof();
         let (position, head) = match proof.map(|proof| &proof.position) {
@@ -75,6 +79,9 @@ impl ProofReport {
             set: manifest.set.to_string(),
             sequence: manifest.sequence,
             created: manifest.created,
+            ahead_seconds: u64::try_from(manifest.created.unix() - now.unix())
+                .ok()
+                .filter(|ahead| *ahead > limits::CLOCK_SKEW_SECONDS_MAX),
             suite: manifest.suite.to_string(),
             manifest_sha256: verified.manifest_digest().to_string(),
             proven: proof.is_some(),
@@ -93,6 +100,18 @@ impl ProofReport {
             segments: verified.segments(),
             bytes: verified.bytes(),
             recipients: manifest.keys.recipients.iter().map(|key| key.id.clone()).collect(),
+        }
+    }
+
+    /// Warns of a bundle that is dated in the future: its time is the signer's word, and one of two clocks is wrong.
+    pub fn warn(&self, printer: &Printer) {
+        if let Some(ahead) = self.ahead_seconds {
+            printer.warn(&format!(
+                "bundle {} is dated {} in the future: the clock of this host or that of its signer is wrong, and what expires or is too old \
+                 cannot be told by it",
+                self.bundle,
+                amount::time(i64::try_from(ahead).unwrap_or(i64::MAX))
+            ));
         }
     }
 

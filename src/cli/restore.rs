@@ -250,14 +250,16 @@ fn act(
     for note in &done.notes {
         context.printer.warn(note);
     }
-    let report = Report::new(&done, job.postgres.options.analyze);
+    let report = Report::new(&done, job.postgres.options.analyze, context.clock.now());
+    report.proof.warn(&context.printer);
     context.printer.done("restore", &report, |out| report.write(out))
 }
 
 fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
     let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
-    let report = PlanReport::new(&verified, listing, targets);
+    let report = PlanReport::new(&verified, listing, targets, context.clock.now());
+    report.proof.warn(&context.printer);
     context.printer.show("restore-plan", &report, |out| report.write(out))
 }
 

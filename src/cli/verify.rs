@@ -97,7 +97,7 @@ fn parse_age(text: &str) -> Result<i64, BadValue> {
 
 /// The newest bundle of a set is too old: no backup came for too long.
 #[derive(Debug, thiserror::Error)]
-#[error("the newest bundle of set {set} was made {} ago, and {} are allowed", age(*.seconds), age(*.most))]
+#[error("the newest bundle of set {set} was made {} ago, and {} are allowed", amount::time(*.seconds), amount::time(*.most))]
 struct TooOld {
     set: SetName,
     seconds: i64,
@@ -114,16 +114,6 @@ impl Fault for TooOld {
         Some(format!(
             "Look why no backup of set {set} was made since: its timer, and the mail or journal of its last runs."
         ))
-    }
-}
-
-/// Seconds for people.
-fn age(seconds: i64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min"),
-        (0, hours) => format!("{hours} h {minutes} min"),
-        (days, hours) => format!("{days} d {hours} h"),
     }
 }
 
@@ -189,7 +179,8 @@ fn one(
 ) -> Result<(), CliError> {
     let found = bundles::find(&choice.into(), job.store, args.bundle.set.as_ref())?;
     let outcome = verify::one(job, found, desk, context.progress().as_ref(), &context.cancel()?)?;
-    let report = Report::new(&outcome);
+    let report = Report::new(&outcome, context.clock.now());
+    report.proof.warn(&context.printer);
     context.printer.done("verify", &report, |out| report.write(out))?;
     refuse_old(args, &outcome.verified, context.clock.now()).map_err(CliError::told)
 }
@@ -211,7 +202,7 @@ struct ContentsReport {
 }
 
 impl Report {
-    fn new(outcome: &Outcome) -> Self {
+    fn new(outcome: &Outcome, now: Timestamp) -> Self {
         let contents = outcome.contents.as_ref().map(|read| ContentsReport {
             entries: read.entries,
             bytes: read.bytes,
@@ -219,7 +210,7 @@ impl Report {
             remarks: RemarksReport::new(&read.remarks),
         });
         Self {
-            proof: ProofReport::new(&outcome.verified),
+            proof: ProofReport::new(&outcome.verified, now),
             contents,
         }
     }
@@ -263,10 +254,10 @@ struct RowReport {
 }
 
 impl RowReport {
-    fn new(row: &Row) -> Self {
+    fn new(row: &Row, now: Timestamp) -> Self {
         let failure = row.result.as_ref().err();
         let kind = failure.map(Fault::kind);
-        let report = row.result.as_ref().ok().map(Report::new);
+        let report = row.result.as_ref().ok().map(|outcome| Report::new(outcome, now));
         let (result, contents) = report.map_or((None, None), |report| (Some(report.proof), report.contents));
         Self {
             set: row.set.to_string(),
@@ -286,7 +277,11 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
     let mut old: BTreeMap<SetName, Option<TooOld>> = BTreeMap::new();
     let now = context.clock.now();
     let mut each = |row: Row| {
-        rows.push(RowReport::new(&row));
+        let told = RowReport::new(&row, now);
+        if let Some(proof) = &told.result {
+            proof.warn(&context.printer);
+        }
+        rows.push(told);
         if let Ok(outcome) = &row.result {
             // The newest of a set comes first.
             let _newest = old

@@ -83,8 +83,15 @@ pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSig
 /// When one cannot be read or unlocked, or there is none.
 pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
     let ask = |path: &Path| ask(context, "key", path, prompt::IDENTITY);
+    let mut identities = named_keys::identities(settings, &context.environment, &ask)?;
+    // Only now: until the files are read, which may be pipes of slow writers, a signal ends the program.
     let whom = dialog::at_terminal(context)?;
-    Ok(named_keys::identities(settings, &context.environment, &ask, &whom)?)
+    for identity in &mut identities {
+        if let Identity::Age { dialog, .. } = identity {
+            dialog.clone_from(&whom);
+        }
+    }
+    Ok(identities)
 }
 
 fn ask(

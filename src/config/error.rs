@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::input;
 use crate::bundle::name::SetName;
 use crate::config::origin::Origin;
 
@@ -126,7 +127,9 @@ impl Fault for Error {
             Self::NoFile { .. } => Some("Name a settings file that exists, or leave the name out.".into()),
             Self::Read { source, .. } => {
                 let kind = source.kind();
-                let hint = if kind == io::ErrorKind::InvalidData {
+                let hint = if let Some(hint) = input::hint(source) {
+                    hint
+                } else if kind == io::ErrorKind::InvalidData {
                     "Settings are a text file of TOML: correct it, or name another with --config."
                 } else if kind == io::ErrorKind::Other {
                     "Look at its owner and mode with ls -l and correct them, or name another with --config."

@@ -1,18 +1,21 @@
 //! Which settings file is read: the one that is named, or the first that is there.
 
-use std::fs::File;
 use std::io;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::base::input;
 use crate::base::limits;
 use crate::config::environment::Environment;
 use crate::config::error::Error;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "hub-backup.toml";
+
+/// Named in the place of a settings file, it says that none is wanted, not even one that lies at a usual place.
+const NO_SETTINGS: &str = "/dev/null";
 
 /// A settings file as it was read.
 #[derive(Debug)]
@@ -70,7 +73,11 @@ fn open(path: &Path, named: bool) -> Result<Option<Found>, Error> {
         path: path.to_owned(),
         source,
     };
-    let file = match File::open(path) {
+    if path == Path::new(NO_SETTINGS) {
+        let (path, text) = (path.to_owned(), String::new());
+        return Ok(Some(Found { path, text }));
+    }
+    let file = match input::open(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(failed(error)),

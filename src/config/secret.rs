@@ -1,8 +1,8 @@
 //! Secrets from files and commands: private files only, commands without a shell, both bounded, both wiped.
 
-use std::fs::File;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::input;
 use crate::base::limits;
 use crate::base::secret::SecretBytes;
 use crate::base::secret::SecretText;
@@ -110,7 +111,8 @@ impl Fault for Error {
             Self::Run { program, .. } | Self::Failed { program, .. } | Self::TooSlow { program, .. } => {
                 Some(format!("Run {program} by hand as this user and see what it says."))
             }
-            Self::Read { .. } | Self::Unfit { .. } => None,
+            Self::Read { source, .. } => input::hint(source).map(str::to_owned),
+            Self::Unfit { from, .. } => Some(format!("Look what {from} gives, or name another.")),
         }
     }
 }
@@ -145,7 +147,7 @@ pub fn read_private(path: &Path, bytes_max: usize) -> Result<SecretBytes, Error>
         from: path.display().to_string(),
         what,
     };
-    let file = File::open(path).map_err(failed)?;
+    let file = input::open(path).map_err(failed)?;
     // The open file is examined, not its name, which could be another file by now.
     check_private(path, &file.metadata().map_err(failed)?)?;
     let bytes = bounded(file, bytes_max).map_err(failed)?;
@@ -157,13 +159,21 @@ pub fn read_private(path: &Path, bytes_max: usize) -> Result<SecretBytes, Error>
 /// # Errors
 /// `Readable` or `Unfit`.
 pub fn check_private(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {
-    if metadata.is_dir() {
-        return Err(Error::Unfit {
-            from: path.display().to_string(),
-            what: "is a folder, and must be a file",
-        });
+    let kind = metadata.file_type();
+    let what = if kind.is_dir() {
+        Some("is a folder, and must be a file")
+    } else if kind.is_block_device() || kind.is_char_device() {
+        Some("is a device, and must be a file")
+    } else {
+        None
+    };
+    if let Some(what) = what {
+        let from = path.display().to_string();
+        return Err(Error::Unfit { from, what });
     }
     match metadata.mode() & 0o7777 {
+        // A socket that is open already has no name under which others could read it; its mode means nothing.
+        _ if kind.is_socket() => Ok(()),
         mode if mode & 0o077 != 0 => Err(Error::Readable {
             path: path.to_owned(),
             mode,

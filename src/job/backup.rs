@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::audit;
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::clock::Timestamp;
@@ -86,6 +87,8 @@ pub struct Done {
     pub strays: Vec<Stray>,
     /// The bundle before this one, when the chain names it and the store no longer has it.
     pub gone: Option<BundleId>,
+    /// Holes of the audit log.
+    pub audit_holes: Vec<audit::check::Problem>,
     /// Leftovers of crashed runs that were removed.
     pub swept: u64,
 }
@@ -115,6 +118,7 @@ pub fn run(
     let lease = job.store.lease(&job.set)?;
     let swept = job.store.sweep(lease.as_ref())?;
     let Adoption { adopted, strays } = adopt(job, lease.as_ref(), cancel)?;
+    let audit_holes = audit::check::holes(job.store)?;
 
     let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
     let recorded = desk.record(job.store, deed(job, &result, &adopted));
@@ -139,6 +143,7 @@ pub fn run(
         adopted,
         strays,
         gone,
+        audit_holes,
         swept,
     })
 }

@@ -19,8 +19,8 @@ use crate::keyring::recipients::read_recipients;
 use crate::keyring::unlock::is_locked;
 
 use super::error;
+use super::named_keys;
 use super::named_keys::Ask;
-use super::reading;
 
 /// The mode of a file that holds a secret.
 pub const SECRET_MODE: u32 = 0o600;
@@ -98,7 +98,7 @@ impl SecretKey {
     /// # Errors
     /// When it is not private, holds no secret key, or no passphrase can be had.
     pub fn read(path: &Path, given: Option<SecretText>, ask: Ask<'_>) -> Result<Self, Error> {
-        let bytes = reading::read_secret(path)?;
+        let bytes = named_keys::read_secret_key(path, "certifying or revoking")?;
         let key = openpgp::read_secret(bytes.expose()).map_err(|source| bad(path, source))?;
         let passphrase = match given {
             None if is_locked(&key) => Some(ask(path).map_err(error::Error::Ask)?),

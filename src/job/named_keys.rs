@@ -18,7 +18,6 @@ use crate::config::secret::SecretSource;
 use crate::keyring;
 use crate::keyring::Identity;
 use crate::keyring::Recipient;
-use crate::keyring::dialog::Dialog;
 use crate::keyring::identities;
 use crate::keyring::identities::read_identity;
 use crate::keyring::openpgp;
@@ -128,7 +127,7 @@ fn bad_key(path: &Path, source: keyring::Error) -> Error {
 }
 
 /// Reads a file with a secret key, to do `work`. One that is public is said to be, before anybody asks who may read it.
-fn read_secret_key(path: &Path, work: &'static str) -> Result<crate::base::secret::SecretBytes, Error> {
+pub(super) fn read_secret_key(path: &Path, work: &'static str) -> Result<crate::base::secret::SecretBytes, Error> {
     let read = read_secret(path);
     let public = match &read {
         Ok(bytes) => reading::public_content(bytes.expose()),
@@ -211,16 +210,11 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
     Ok(recipients)
 }
 
-/// Secret keys that may open bundles. `ask` as for [`signers`]; plugins of age ask by `dialog` when they are used.
+/// Secret keys that may open bundles. `ask` as for [`signers`]; whom plugins of age can ask is for the caller to add.
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn identities(
-    settings: &Settings,
-    environment: &Environment,
-    ask: Ask<'_>,
-    dialog: &Dialog,
-) -> Result<Vec<Identity>, Error> {
+pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
@@ -233,9 +227,6 @@ pub fn identities(
             && is_locked(key)
         {
             *passphrase = Some(ask(path).map_err(Error::Ask)?);
-        }
-        if let Identity::Age { dialog: whom, .. } = &mut identity {
-            whom.clone_from(dialog);
         }
         identities.push(identity);
     }

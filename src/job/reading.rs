@@ -1,10 +1,9 @@
 //! Files with keys, as bytes: bounded, wiped where they may hold a secret, and refused where others can read one.
 
-use std::fs;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use crate::base::input;
 use crate::base::limits;
 use crate::base::secret::SecretBytes;
 use crate::config::secret;
@@ -19,21 +18,21 @@ use super::error::Error;
 /// # Errors
 /// When it cannot be read or is too large for what it should be.
 pub(super) fn read_public(path: &Path) -> Result<Vec<u8>, Error> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(limits::KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-    let fits = read.and_then(|count| {
-        if count as u64 > limits::KEY_FILE_BYTES_MAX {
-            Err(io::ErrorKind::FileTooLarge.into())
-        } else {
-            Ok(())
-        }
-    });
-    fits.map_err(|source| Error::OpenFile {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(bytes)
+    input::read(path, limits::KEY_FILE_BYTES_MAX).map_err(|source| unreadable(path, source))
+}
+
+/// A file that is none, or no key file, was named by mistake; the others cannot be read.
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    match input::hint(&source) {
+        Some(hint) => Error::Unfit {
+            what: format!("cannot use {}: {source}", path.display()),
+            hint: hint.into(),
+        },
+        None => Error::OpenFile {
+            path: path.to_owned(),
+            source,
+        },
+    }
 }
 
 /// Reads a secret file, which only its owner may read.
@@ -57,14 +56,11 @@ pub(super) fn public_content(bytes: &[u8]) -> Option<String> {
 /// The bytes of a file that may hold a secret: read into room for all of it, so that growing leaves no copy behind.
 pub(super) fn read_wiped(path: &Path) -> Result<SecretBytes, Error> {
     let read = || {
-        let file = File::open(path)?;
+        let file = input::open(path)?;
         let most = usize::try_from(limits::KEY_FILE_BYTES_MAX).unwrap_or(usize::MAX);
         // A pipe does not say how much will come.
         let bytes = secret::bounded(file, most)?;
         bytes.ok_or_else(|| io::ErrorKind::FileTooLarge.into())
     };
-    read().map_err(|source| Error::OpenFile {
-        path: path.to_owned(),
-        source,
-    })
+    read().map_err(|source| unreadable(path, source))
 }

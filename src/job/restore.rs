@@ -2,6 +2,7 @@
 
 mod record;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::audit::Act;
@@ -168,7 +169,10 @@ fn restore(
     prepared?;
     let compared = router.compared();
     let sink: Box<dyn Sink> = Box::new(router);
-    let notes = sink.commit()?;
+    let mut notes = sink.commit()?;
+    // Two targets in one folder see the same beside them.
+    let mut told = BTreeSet::new();
+    notes.retain(|note| told.insert(note.clone()));
     Ok(Done {
         restored,
         targets: plan.targets,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::bundle::name::Label;
 use crate::config::SetSettings;
@@ -137,7 +138,7 @@ fn mysql_source(
 
 fn bad(error: &dyn Fault) -> Error {
     Error::Unfit {
-        what: error.to_string(),
+        what: fault::chain(error),
         hint: error.hint().unwrap_or_else(|| "See `hub-backup backup --help`.".into()),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::base::cancel::Cancel;
-use crate::base::durable;
 use crate::bundle::index::Record;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::Label;
@@ -29,15 +30,15 @@ use super::mysql_target::MysqlRestore;
 use super::postgres_target;
 use super::postgres_target::PostgresRestore;
 
-/// Refuses targets that are taken, that lie in each other, or in a folder of `protected`. Makes nothing.
+/// Refuses targets that lie in each other, that are taken, or that lie in a folder of `protected`. Makes nothing.
 ///
 /// # Errors
-/// `Sink` with the first that will not do.
+/// `Unfit` with two that are one place; `Sink` with the first that will not do.
 pub fn check(targets: &[TargetUri], protected: &[PathBuf]) -> Result<(), Error> {
-    let mut others: Vec<PathBuf> = Vec::new();
+    apart(targets)?;
     for uri in targets {
         // Of a database server, its sink looks whether the target will do.
-        let Some(target) = path(&uri.place) else { continue };
+        let Some(target) = path_of(&uri.place) else { continue };
         match &uri.place {
             Place::Folder(path) | Place::Files(path) => FilesSink::check(path)?,
             Place::Sqlite(path) => SqliteSink::check(path)?,
@@ -48,26 +49,68 @@ pub fn check(targets: &[TargetUri], protected: &[PathBuf]) -> Result<(), Error> 
         if let Some(store) = store.into_iter().find(|store| whole.starts_with(store)) {
             return Err(refused(target, format!("it lies in the store {}", store.display())));
         }
-        if let Some(other) = others
-            .iter()
-            .find(|other| whole.starts_with(other) || other.starts_with(&whole))
-        {
-            return Err(refused(
-                target,
-                format!("it lies in the way of the target {}", other.display()),
-            ));
-        }
-        others.push(whole);
     }
     Ok(())
 }
 
-/// A path whose folder is there, without links and dots on the way.
-fn whole(target: &Path) -> PathBuf {
-    match (fs::canonicalize(durable::parent(target)), target.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        (Ok(_) | Err(_), _) => fs::canonicalize(target).unwrap_or_else(|_| target.to_owned()),
+/// Refuses two targets that are one place, or of which one lies in the other.
+fn apart(targets: &[TargetUri]) -> Result<(), Error> {
+    for (number, one) in targets.iter().enumerate() {
+        for other in &targets[..number] {
+            let how = match (path_of(&one.place), path_of(&other.place)) {
+                (Some(one), Some(other)) => overlap(&whole(one), &whole(other)),
+                _ => same_database(&one.place, &other.place).then_some("is the same place as"),
+            };
+            if let Some(how) = how {
+                return Err(unfit(
+                    format!("the target {one} {how} the target {other}"),
+                    "Give each a place of its own, beside the others; one --to DIR takes every source that has none.",
+                ));
+            }
+        }
     }
+    Ok(())
+}
+
+/// How one path is in the way of another.
+fn overlap(one: &Path, other: &Path) -> Option<&'static str> {
+    match (one.starts_with(other), other.starts_with(one)) {
+        (true, true) => Some("is the same place as"),
+        (true, false) => Some("lies in"),
+        (false, true) => Some("holds"),
+        (false, false) => None,
+    }
+}
+
+/// Whether two targets name one database of one server, as far as they are written: what is not comes from the same place for both.
+fn same_database(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Postgres(one), Place::Postgres(other)) => {
+            let names = ["host", "hostaddr", "port", "dbname"];
+            one.get("dbname").is_some() && names.iter().all(|name| one.get(name) == other.get(name))
+        }
+        (Place::Mysql(one), Place::Mysql(other)) => {
+            let names = ["host", "socket", "port", "database"];
+            one.get("database").is_some() && names.iter().all(|name| one.get(name) == other.get(name))
+        }
+        _ => false,
+    }
+}
+
+/// A path without links and dots, as far as it is there.
+fn whole(target: &Path) -> PathBuf {
+    let mut whole = PathBuf::from("/");
+    for component in path::absolute(target).as_deref().unwrap_or(target).components() {
+        match component {
+            Component::Normal(name) => whole.push(name),
+            Component::ParentDir => drop(whole.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+        if let Ok(real) = fs::canonicalize(&whole) {
+            whole = real;
+        }
+    }
+    whole
 }
 
 fn refused(target: &Path, reason: String) -> Error {
@@ -336,7 +379,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
 }
 
 /// Where a target is in the file system; nowhere, if it is on a server.
-fn path(place: &Place) -> Option<&Path> {
+fn path_of(place: &Place) -> Option<&Path> {
     match place {
         Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => Some(path),
         Place::Postgres(_) | Place::Mysql(_) => None,
@@ -345,7 +388,7 @@ fn path(place: &Place) -> Option<&Path> {
 
 /// A target as it is shown, without passwords.
 fn shown(place: &Place) -> PathBuf {
-    path(place).map_or_else(|| PathBuf::from(place.to_string()), Path::to_owned)
+    path_of(place).map_or_else(|| PathBuf::from(place.to_string()), Path::to_owned)
 }
 
 fn unfit(what: String, hint: &str) -> Error {

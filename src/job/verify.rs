@@ -90,7 +90,7 @@ pub fn one(
             failure,
             set: Some(set),
             bundle: Some(bundle),
-            details: manner(job),
+            details: manner(job, failure.is_none()),
         };
         note(store, desk, deed);
     }
@@ -112,10 +112,15 @@ fn note(store: &dyn Store, desk: &Desk<'_>, deed: Deed) {
 }
 
 /// How closely was looked, for the audit log.
-fn manner(job: &Verify<'_>) -> BTreeMap<String, String> {
+fn manner(job: &Verify<'_>, done: bool) -> BTreeMap<String, String> {
     let mut details = BTreeMap::new();
     if job.deep.is_some() {
-        let _none = details.insert("deep".to_owned(), "the contents were decrypted and compared".to_owned());
+        let how = if done {
+            "the contents were decrypted and compared"
+        } else {
+            "the contents were to be decrypted and compared, and not all were"
+        };
+        let _none = details.insert("deep".to_owned(), how.to_owned());
     }
     if let Some(checkpoint) = job.checkpoint {
         let _none = details.insert("checkpoint".to_owned(), checkpoint.created.to_string());
@@ -199,7 +204,7 @@ pub fn all(
         Err(error) => Some(error.kind()),
         Ok(findings) => tally.failure.or(findings.first().map(|_| Kind::ChainBroken)),
     };
-    let mut details = manner(job);
+    let mut details = manner(job, failure.is_none());
     details.extend([
         ("bundles".to_owned(), tally.bundles.to_string()),
         ("not_proven".to_owned(), tally.failed.to_string()),

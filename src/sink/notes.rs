@@ -1,10 +1,15 @@
 //! What a restore did not give back although nothing failed, and what else it has to say.
 
+use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::base::claim;
+use crate::base::durable;
 use crate::bundle::path::EntryPath;
 
 /// Notes of one restore; clones show the same.
@@ -41,6 +46,22 @@ impl Tally {
 pub(super) fn swept(count: u64, target: &Path) -> Option<String> {
     let target = target.display();
     (count > 0).then(|| format!("leftovers of killed restores removed beside {target}: {count}"))
+}
+
+/// A note for each leftover of a killed restore to another target beside `target`: data of a bundle that nobody removes by itself.
+pub(super) fn left_for_others(target: &Path) -> Vec<String> {
+    let folder = durable::parent(target);
+    // One folder has one name, so that two targets in it tell the same.
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let left = claim::left_for_others(&folder, target.file_name().unwrap_or_default());
+    let say = |(path, name): (PathBuf, OsString)| {
+        let (path, name) = (path.display(), Path::new(&name).display());
+        format!(
+            "{path} was left by a killed restore to {name}, and is not removed: the next restore to {name} does that; if none comes, remove \
+             it together with {path}.lock"
+        )
+    };
+    left.into_iter().map(say).collect()
 }
 
 impl Notes {

@@ -233,8 +233,12 @@ fn refuse_taken(target: &Path) -> Result<(), Error> {
         let mut name = target.to_owned().into_os_string();
         name.push(suffix);
         if fs::symlink_metadata(&name).is_ok() {
-            let what = if suffix.is_empty() { "it" } else { suffix };
-            return Err(refuse(format!("{what} exists already")));
+            return Err(refuse(if suffix.is_empty() {
+                "it exists already".to_owned()
+            } else {
+                let name = Path::new(&name).display();
+                format!("{name} exists already, and SQLite would take it for part of the restored database")
+            }));
         }
     }
     Ok(())
@@ -306,7 +310,9 @@ impl Sink for SqliteSink {
         published.map_err(|error| self.write_error(error))?;
         let found = self.findings.as_ref().and_then(|findings| findings.note(&self.target));
         let swept = notes::swept(self.swept, &self.target);
-        Ok(found.into_iter().chain(swept).chain(self.notes.list()).collect())
+        let left = notes::left_for_others(&self.target);
+        let notes = found.into_iter().chain(swept).chain(left);
+        Ok(notes.chain(self.notes.list()).collect())
     }
 }
 

@@ -58,7 +58,7 @@ pub enum Error {
     #[error("the label before '=' is not usable")]
     BadLabel(#[source] BadName),
     /// Nothing follows the kind, or what follows cannot be a path.
-    #[error("{scheme:?} is not followed by a path")]
+    #[error("{}", written::no_path(scheme, "target"))]
     NoPath {
         /// The kind.
         scheme: String,

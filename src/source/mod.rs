@@ -76,6 +76,8 @@ pub enum Error {
         what: String,
         /// Why it is not reached.
         reason: String,
+        /// The next thing to do.
+        hint: String,
     },
     /// It is of a form that cannot be backed up, or access is not permitted.
     #[error("source {label}: {reason}")]
@@ -141,7 +143,8 @@ impl Fault for Error {
         match self {
             Self::Unsupported { hint, .. } | Self::Incomplete { hint, .. } => hint.clone(),
             Self::Server { fault, .. } => fault.hint(),
-            Self::Unreachable { .. } | Self::Read { .. } | Self::Collect { .. } => None,
+            Self::Unreachable { hint, .. } => Some(hint.clone()),
+            Self::Read { .. } | Self::Collect { .. } => None,
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct Report {
     adopted: Vec<String>,
     strays: Vec<String>,
     gone: Option<String>,
+    audit_holes: Vec<String>,
     swept: u64,
 }
 
@@ -68,6 +69,7 @@ impl Report {
             adopted: done.adopted.iter().map(ToString::to_string).collect(),
             strays: done.strays.iter().map(|stray| stray.bundle.to_string()).collect(),
             gone: done.gone.as_ref().map(ToString::to_string),
+            audit_holes: done.audit_holes.iter().map(ToString::to_string).collect(),
             swept: done.swept,
         }
     }

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::base::clock::Timestamp;
 use crate::bundle::name::Label;
 use crate::cli::amount;
 use crate::cli::ls::Row;
@@ -24,7 +25,7 @@ const NO_STATISTICS: &str =
 #[derive(Serialize)]
 pub(super) struct Report {
     #[serde(rename = "result")]
-    proof: ProofReport,
+    pub(super) proof: ProofReport,
     entries: u64,
     bytes: u64,
     databases_checked: u64,
@@ -69,14 +70,14 @@ impl ComparedReport {
 }
 
 impl Report {
-    pub(super) fn new(done: &Done, analyzed: bool) -> Self {
+    pub(super) fn new(done: &Done, analyzed: bool, now: Timestamp) -> Self {
         let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
         let unplanned = targets
             .iter()
             .filter(|target| !analyzed && target.starts_with("postgres:"));
         Self {
             next: unplanned.map(|target| format!("{target} {NO_STATISTICS}")).collect(),
-            proof: ProofReport::new(&done.verified),
+            proof: ProofReport::new(&done.verified, now),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
             databases_checked: done.databases_checked,
@@ -117,16 +118,16 @@ impl Report {
 #[derive(Serialize)]
 pub(super) struct PlanReport {
     #[serde(rename = "result")]
-    proof: ProofReport,
+    pub(super) proof: ProofReport,
     entries: Vec<Row>,
     remarks: RemarksReport,
     targets: Vec<String>,
 }
 
 impl PlanReport {
-    pub(super) fn new(verified: &Verified, listing: Listing, targets: Vec<String>) -> Self {
+    pub(super) fn new(verified: &Verified, listing: Listing, targets: Vec<String>, now: Timestamp) -> Self {
         Self {
-            proof: ProofReport::new(verified),
+            proof: ProofReport::new(verified, now),
             entries: listing.wanted.into_iter().map(Row::new).collect(),
             remarks: RemarksReport::new(&listing.remarks),
             targets,

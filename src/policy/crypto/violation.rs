@@ -173,6 +173,20 @@ impl Fault for Violations {
     }
 
     fn hint(&self) -> Option<String> {
+        // Counts are what an operator sets; everything else is a matter of the keys themselves.
+        for violation in &self.0 {
+            if let Violation::TooFewRecipients { least, .. } = violation {
+                return Some(format!(
+                    "recipients_min is {least} now, by the first of these that is given: --recipients-min, HUB_BACKUP_RECIPIENTS_MIN, and \
+                     recipients_min under [policy] in the settings. Name more recipients, or demand fewer there."
+                ));
+            }
+            if let Violation::TooFewSigners { least, .. } = violation {
+                return Some(format!(
+                    "signers_min is {least} now, by [policy] in the settings. Name more signing keys, or demand fewer there."
+                ));
+            }
+        }
         Some("Look at the keys with `hub-backup keys list`; the rules stand in the settings under `[policy]`.".into())
     }
 }

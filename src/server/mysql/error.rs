@@ -11,6 +11,7 @@ use mysql_async::ServerError;
 use crate::base::cancel::Interrupted;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::input;
 
 /// Access denied for the user (`ER_ACCESS_DENIED_ERROR`, and its form without a password).
 const ACCESS_DENIED: [u16; 4] = [1044, 1045, 1698, 3118];
@@ -172,7 +173,8 @@ impl Fault for Error {
             Self::Server {
                 code: SECURE_TRANSPORT, ..
             } => Some("Add ssl-mode=REQUIRED, or better ssl-mode=VERIFY_IDENTITY with ssl-ca=FILE.".into()),
-            Self::File { .. } | Self::Server { .. } | Self::Lost(_) | Self::Protocol(_) | Self::Interrupted(_) => None,
+            Self::File { source, .. } => input::hint(source).map(str::to_owned),
+            Self::Server { .. } | Self::Lost(_) | Self::Protocol(_) | Self::Interrupted(_) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::parameters::Parameters;
+use crate::base::input;
 use crate::base::limits;
 
 /// Where the stock clients look, before `~/.my.cnf`.
@@ -61,6 +62,10 @@ impl Reader<'_> {
                 "Remove the circle of !include lines.",
             ));
         }
+        // An option file that says nothing, also for the stock clients.
+        if path == Path::new("/dev/null") {
+            return Ok(());
+        }
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             // What the system has and we may not see is no concern of this account, as for the stock clients.
@@ -73,7 +78,7 @@ impl Reader<'_> {
         if metadata.len() > limits::SETTINGS_BYTES_MAX {
             return Err(unfit(path, "is too large for an option file", "Name the right file."));
         }
-        let text = match fs::read(path) {
+        let text = match input::read(path, limits::SETTINGS_BYTES_MAX) {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if need == Need::May && is_out_of_sight(&error) => return Ok(()),
             Err(source) => return Err(unreadable(path, source)),

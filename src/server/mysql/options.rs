@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::error::Error;
 use super::option_files;
 use super::parameters::Parameters;
+use crate::base::input;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 
@@ -285,7 +286,9 @@ fn read_password(path: &Path) -> Result<SecretText, Error> {
             "Name the right file.",
         ));
     }
-    let text = SecretText::new(fs::read_to_string(path).map_err(unreadable)?);
+    let bytes = input::read(path, limits::PASSPHRASE_BYTES_MAX as u64).map_err(unreadable)?;
+    let not_text = |_| unfit(format!("{} is not UTF-8", path.display()), "Name the right file.");
+    let text = SecretText::new(String::from_utf8(bytes).map_err(not_text)?);
     let line = text.expose().lines().next().unwrap_or_default().to_owned();
     Ok(SecretText::new(line))
 }

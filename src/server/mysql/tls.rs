@@ -1,6 +1,5 @@
 //! TLS as the modes of the stock clients define it, in the terms of the library.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -12,6 +11,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
+
+use crate::base::input;
+use crate::base::limits;
 
 use super::error::Error;
 use super::options::Tls;
@@ -105,7 +107,7 @@ pub(super) fn reason(error: &mysql_async::Error) -> Option<String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::File {
+    input::read(path, limits::KEY_FILE_BYTES_MAX).map_err(|source| Error::File {
         path: path.to_owned(),
         source,
     })

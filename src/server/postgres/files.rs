@@ -1,6 +1,5 @@
 //! The two files of libpq: `.pgpass` with passwords and `pg_service.conf` with named connections.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use crate::base::input;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 
@@ -36,8 +36,10 @@ pub(super) fn password(path: &Path, wanted: &Wanted<'_>) -> Found {
         note: format!("; {} is not used: {why}", path.display()),
         ..Found::default()
     };
-    let Ok(mut file) = File::open(path) else {
-        return Found::default();
+    let mut file = match input::open(path) {
+        Ok(file) => file,
+        Err(error) if input::hint(&error).is_some() => return note(&error.to_string()),
+        Err(_) => return Found::default(),
     };
     // The open file is examined, not its name, which could be another file by now.
     let Ok(metadata) = file.metadata() else {
@@ -119,7 +121,7 @@ pub(super) fn service(path: &Path, name: &str) -> Result<Option<Pairs>, Error> {
         what,
         hint: "A service is written [NAME], then lines KEYWORD=VALUE.".into(),
     };
-    let file = match File::open(path) {
+    let file = match input::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(bad(error.to_string())),

@@ -23,6 +23,9 @@ use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
 
+use crate::base::input;
+use crate::base::limits;
+
 use super::error::Error;
 use super::parameters::Parameters;
 use super::values::choice;
@@ -303,10 +306,17 @@ fn own_certificate(
     }
 }
 
+fn read(path: &Path, bytes_max: u64, hint: &'static str) -> Result<Vec<u8>, Error> {
+    input::read(path, bytes_max).map_err(|error| {
+        let hint = input::hint(&error).unwrap_or(hint);
+        unusable(path, error.to_string(), hint)
+    })
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let hint = "It must hold certificates in PEM form.";
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
+    let text = read(path, limits::KEY_FILE_BYTES_MAX, hint)?;
+    match CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>() {
         Ok(found) if found.is_empty() => Err(unusable(path, "it holds no certificate".into(), hint)),
         Ok(found) => Ok(found),
         Err(error) => Err(unusable(path, error.to_string(), hint)),
@@ -314,8 +324,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn revocations(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, Error> {
-    let read = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    read.map_err(|error| unusable(path, error.to_string(), "It must hold revocation lists in PEM form."))
+    let hint = "It must hold revocation lists in PEM form.";
+    let text = read(path, limits::REVOCATIONS_BYTES_MAX, hint)?;
+    let lists = CertificateRevocationListDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    lists.map_err(|error| unusable(path, error.to_string(), hint))
 }
 
 /// What the file of a locked key holds before the key.
@@ -330,7 +342,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
         let what = format!("others may read this key (mode {:o})", metadata.mode() & 0o7777);
         return Err(unusable(path, what, "Make it its owner's alone: chmod 0600."));
     }
-    let text = fs::read(path).map(Zeroizing::new);
+    let text = input::read(path, limits::KEY_FILE_BYTES_MAX).map(Zeroizing::new);
     let text = text.map_err(|error| unusable(path, error.to_string(), "It must hold the key of sslcert."))?;
     // Both forms say so in their first lines: `BEGIN ENCRYPTED PRIVATE KEY`, and `Proc-Type: 4,ENCRYPTED`.
     if text.windows(LOCKED.len()).any(|word| word == LOCKED) {

@@ -328,6 +328,7 @@ impl Sink for FilesSink {
     fn commit(mut self: Box<Self>) -> Result<Vec<String>, Error> {
         self.guard(Self::land)?;
         let swept = notes::swept(self.staging.swept(), self.staging.target());
-        Ok(swept.into_iter().chain(self.maker.notes().list()).collect())
+        let left = notes::left_for_others(self.staging.target());
+        Ok(swept.into_iter().chain(left).chain(self.maker.notes().list()).collect())
     }
 }

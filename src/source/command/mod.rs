@@ -153,6 +153,7 @@ impl CommandSource {
                 label: self.label.clone(),
                 what: format!("the folder {}", folder.display()),
                 reason: "there is no such folder".into(),
+                hint: "The program is run in the folder of the settings: see that it is there.".into(),
             }),
             Some(_) | None => Ok(()),
         }
@@ -163,6 +164,7 @@ impl CommandSource {
             label: self.label.clone(),
             what: format!("the program {}", self.program()),
             reason: reason.to_owned(),
+            hint: "Install it, or write its whole path; a relative one begins at the folder of the settings.".into(),
         }
     }
 

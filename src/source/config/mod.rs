@@ -109,6 +109,7 @@ impl ConfigSource {
             label: self.label.clone(),
             what: self.path.display().to_string(),
             reason: error.to_string(),
+            hint: "Correct the path; see that its disk is mounted.".into(),
         }
     }
 

@@ -156,6 +156,7 @@ impl FilesSource {
                 label: self.label.clone(),
                 what: self.root.display().to_string(),
                 reason: error.to_string(),
+                hint: "Correct the path; see that its disk is mounted.".into(),
             };
         }
         if kind == io::ErrorKind::PermissionDenied {

@@ -49,6 +49,7 @@ impl Order<'_> {
             label: self.label.clone(),
             what: self.root.display().to_string(),
             reason: "it vanished or was replaced before it was read".into(),
+            hint: "See who moves it, and run the backup again.".into(),
         }
     }
 

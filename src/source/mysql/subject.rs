@@ -50,9 +50,10 @@ impl Subject {
             | ServerError::Protocol(_) => Error::Unreachable {
                 label: self.label.clone(),
                 what: self.server.clone(),
-                reason: error
+                reason: error.to_string(),
+                hint: error
                     .hint()
-                    .map_or_else(|| error.to_string(), |hint| format!("{error}. {hint}")),
+                    .unwrap_or_else(|| "See that the server runs, and look into its log.".into()),
             },
             ServerError::Options { .. }
             | ServerError::File { .. }

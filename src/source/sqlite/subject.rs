@@ -25,6 +25,8 @@ impl Subject {
             label: self.label.clone(),
             what: self.path.display().to_string(),
             reason: reason.into(),
+            hint: "Correct the path; see that its disk is mounted, and that no program keeps the database locked."
+                .into(),
         }
     }
 
