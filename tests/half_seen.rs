@@ -13,6 +13,7 @@ use std::sync::Arc;
 use hub_backup::base::cancel::Cancel;
 use hub_backup::base::clock::Clock as _;
 use hub_backup::base::clock::SystemClock;
+use hub_backup::base::durable;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::base::progress::Silent;
@@ -206,7 +207,7 @@ fn a_bundle_dated_in_the_future_is_told_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
-        fs::write(&path, text).expect("room");
+        durable::write_new(&path, text.as_bytes(), 0o600).expect("room");
         path
     };
     let root = file("root.asc", &support::own().root.public);

@@ -421,8 +421,8 @@ fn a_stop_of_cat_says_that_stdout_has_a_part() {
 fn what_was_not_read_is_not_on_record_as_read() {
     let world = backed_up();
     let deep = |world: &World| {
-        let list = world.json(&["audit", "list"]);
-        let last = list["records"].as_array().expect("rows").last().expect("one").clone();
+        let log = world.json(&["audit", "list"]);
+        let last = log["records"].as_array().expect("rows").last().expect("one").clone();
         last["record"]["details"]["deep"].as_str().expect("a detail").to_owned()
     };
     drop(world.good(&["verify", "--deep"]));

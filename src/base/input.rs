@@ -88,13 +88,15 @@ fn has_writer(fifo: &File) -> io::Result<bool> {
 /// What to do about an error of [`open`], or of reading more than a file of this kind holds.
 #[must_use]
 pub fn hint(error: &io::Error) -> Option<&'static str> {
-    match error.kind() {
-        ErrorKind::IsADirectory => Some("Name a file in it."),
-        ErrorKind::InvalidInput => {
-            Some("Name a regular file, or what a command writes: `<(command)` in bash, or /dev/stdin behind a pipe.")
-        }
-        ErrorKind::FileTooLarge => Some("Name the right file: this one is larger than any of its kind."),
-        _ => None,
+    let kind = error.kind();
+    if kind == ErrorKind::IsADirectory {
+        Some("Name a file in it.")
+    } else if kind == ErrorKind::InvalidInput {
+        Some("Name a regular file, or what a command writes: `<(command)` in bash, or /dev/stdin behind a pipe.")
+    } else if kind == ErrorKind::FileTooLarge {
+        Some("Name the right file: this one is larger than any of its kind.")
+    } else {
+        None
     }
 }
 

@@ -213,6 +213,14 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         context.progress().as_ref(),
         &context.cancel()?,
     )?;
+    warn(&done, context);
+    let report = Report::new(&job, &done, left_out);
+    report.remarks.warn(&context.printer);
+    context.printer.done("backup", &report, |out| report.write(out))
+}
+
+/// Warns of what is wrong with the store although the bundle is good.
+fn warn(done: &Done, context: &Context) {
     for stray in &done.strays {
         let Stray { bundle, reason } = stray;
         context.printer.warn(&format!(
@@ -227,15 +235,12 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     if let [first, more @ ..] = done.audit_holes.as_slice() {
         let more = match more.len() {
             0 => String::new(),
-            more => format!(" (and {more} more holes)"),
+            more => format!(" (and {more} more)"),
         };
         context.printer.warn(&format!(
             "{first}{more}: somebody or something removed what was on record; `hub-backup audit check` says more"
         ));
     }
-    let report = Report::new(&job, &done, left_out);
-    report.remarks.warn(&context.printer);
-    context.printer.done("backup", &report, |out| report.write(out))
 }
 
 fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, CliError> {

@@ -147,14 +147,20 @@ pub fn read_private(path: &Path, bytes_max: usize) -> Result<SecretBytes, Error>
         from: path.display().to_string(),
         what,
     };
-    let file = input::open(path).map_err(failed)?;
+    let file = input::open(path).map_err(|source| {
+        if source.kind() == io::ErrorKind::IsADirectory {
+            unfit("is a folder, and must be a file")
+        } else {
+            failed(source)
+        }
+    })?;
     // The open file is examined, not its name, which could be another file by now.
     check_private(path, &file.metadata().map_err(failed)?)?;
     let bytes = bounded(file, bytes_max).map_err(failed)?;
     bytes.ok_or_else(|| unfit("is too large for a secret"))
 }
 
-/// Refuses a file that others than its owner may read, and folders.
+/// Refuses a file that others than its owner may read, and folders and devices.
 ///
 /// # Errors
 /// `Readable` or `Unfit`.
