@@ -8,6 +8,7 @@ pub mod guard;
 pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
+mod stat;
 pub mod uri;
 
 use std::collections::BTreeMap;
