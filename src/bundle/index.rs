@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::entry::Entry;
 use super::entry::Part;
 use super::entry::Stream;
+use super::kind::SourceKind;
 use super::name::BundleId;
 use super::name::Label;
 use super::path::EntryPath;
@@ -58,7 +59,7 @@ pub struct SourceRecord {
     /// Its label: the first component of its entries' paths.
     pub label: Label,
     /// As in the manifest.
-    pub kind: String,
+    pub kind: SourceKind,
 }
 
 /// What a source learnt, such as page counts. Secret as the index is.

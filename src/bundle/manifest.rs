@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::header::FORMAT_VERSION;
 use super::index::Totals;
+use super::kind::KeyKind;
+use super::kind::SourceKind;
 use super::name::BundleId;
 use super::name::Label;
 use super::name::SetName;
@@ -67,8 +69,8 @@ pub struct Manifest {
 pub struct SourceFacts {
     /// Its label.
     pub label: Label,
-    /// `sqlite`, `files`, `config`, `command`.
-    pub kind: String,
+    /// What it is.
+    pub kind: SourceKind,
     /// The moment that the data shows, where the source has one.
     #[serde(deserialize_with = "nullable")]
     pub data_time: Option<Timestamp>,
@@ -136,8 +138,8 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFacts {
-    /// `openpgp`, `age` or `passphrase`.
-    pub kind: String,
+    /// What it is.
+    pub kind: KeyKind,
     /// The fingerprint of an OpenPGP certificate (upper-case hexadecimal), an age recipient, or `passphrase`.
     pub id: String,
     /// The keys of an OpenPGP certificate that do the work: of a signer the one that signs, of a recipient each that the slot

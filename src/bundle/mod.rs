@@ -17,6 +17,7 @@
 pub mod entry;
 pub mod header;
 pub mod index;
+pub mod kind;
 pub mod manifest;
 pub mod name;
 pub mod outer;

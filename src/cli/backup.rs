@@ -282,7 +282,7 @@ fn dry_run(
         source.check(&Cancel::new())?;
         names.push(SourceReport {
             label: source.label().to_string(),
-            kind: source.kind().to_owned(),
+            kind: source.kind().to_string(),
         });
     }
     let (store, suite) = (job.store.describe(), job.suite.to_string());

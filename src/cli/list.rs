@@ -135,7 +135,7 @@ impl From<&Row> for JsonRow {
         let manifest = &row.link.manifest;
         let sources = manifest.sources.iter().map(|source| SourceReport {
             label: source.label.to_string(),
-            kind: source.kind.clone(),
+            kind: source.kind.to_string(),
         });
         Self {
             bundle: manifest.bundle.to_string(),

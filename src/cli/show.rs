@@ -190,7 +190,12 @@ fn write_source(out: &mut dyn Write, source: &SourceFacts) -> io::Result<()> {
     let time = source
         .data_time
         .map_or_else(String::new, |time| format!(", as of {time}"));
-    write!(out, "source     {} ({}){time}", source.label, visible(&source.kind))?;
+    write!(
+        out,
+        "source     {} ({}){time}",
+        source.label,
+        visible(source.kind.as_str())
+    )?;
     for (name, value) in &source.facts {
         write!(out, ", {} {}", visible(name), visible(value))?;
     }

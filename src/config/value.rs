@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::limits;
+use crate::bundle::kind::KeyKind;
 use crate::bundle::suite::Suite;
-use crate::keyring::facts;
 
 /// What the names of our variables begin with.
 pub const PREFIX: &str = "HUB_BACKUP_";
@@ -190,7 +190,7 @@ pub fn age_recipient(text: &str) -> Result<String, BadValue> {
 /// # Errors
 /// For everything else: a key id or a user id fits more than one key.
 pub fn recipient_id(text: &str) -> Result<String, BadValue> {
-    if text == facts::PASSPHRASE {
+    if text == KeyKind::Passphrase.as_str() {
         return Ok(text.to_owned());
     }
     if text.starts_with("age1") || is_secret(text) {

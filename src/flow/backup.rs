@@ -302,7 +302,7 @@ fn collect(
 }
 
 fn collect_source(source: &mut dyn Source, packer: &mut Packer<'_>, cancel: &Cancel) -> Result<SourceFacts, Error> {
-    let (label, kind) = (source.label().clone(), source.kind().to_owned());
+    let (label, kind) = (source.label().clone(), source.kind());
     packer.note(Record::Source(SourceRecord {
         label: label.clone(),
         kind: kind.clone(),

@@ -21,6 +21,7 @@ use crate::keyring::unlock::is_locked;
 use super::error;
 use super::named_keys;
 use super::named_keys::Ask;
+use super::reading;
 
 /// The mode of a file that holds a secret.
 pub const SECRET_MODE: u32 = 0o600;

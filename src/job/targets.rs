@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::base::cancel::Cancel;
 use crate::bundle::index::Record;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
@@ -143,7 +144,7 @@ impl Routes {
         let databases = manifest
             .sources
             .iter()
-            .filter(|source| source.kind == "sqlite")
+            .filter(|source| source.kind == SourceKind::Sqlite)
             .map(|source| source.label.clone())
             .collect();
         let mut routes = Self {
@@ -335,12 +336,8 @@ pub struct Chosen {
 
 /// The source that a target of its own is for: the one that is named, or the only one that fits.
 fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
-    let fits = |kind: &str| match place {
-        Place::Sqlite(_) => kind == "sqlite",
-        Place::Postgres(_) => kind == "postgres",
-        Place::Mysql(_) => kind == "mysql",
-        Place::Files(_) | Place::Folder(_) => true,
-    };
+    let only = only_kind(place);
+    let fits = |kind: &SourceKind| only.as_ref().is_none_or(|only| only == kind);
     let known = || {
         manifest
             .sources
@@ -351,12 +348,8 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
     };
     let mut candidates = manifest.sources.iter().filter(|source| match label {
         Some(label) => source.label == *label,
-        None => match place {
-            Place::Sqlite(_) => source.kind == "sqlite",
-            Place::Postgres(_) => source.kind == "postgres",
-            Place::Mysql(_) => source.kind == "mysql",
-            Place::Files(_) | Place::Folder(_) => source.kind == "files" || manifest.sources.len() == 1,
-        },
+        None if only.is_some() => fits(&source.kind),
+        None => source.kind == SourceKind::Files || manifest.sources.len() == 1,
     });
     match (candidates.next(), candidates.next()) {
         (Some(source), None) if fits(&source.kind) => Ok(source.label.clone()),
@@ -375,6 +368,16 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
             format!("several sources fit this target: {}", known()),
             "Name the source: --to LABEL=URI.",
         )),
+    }
+}
+
+/// The one kind of sources that a place takes; `None` where it takes every kind.
+fn only_kind(place: &Place) -> Option<SourceKind> {
+    match place {
+        Place::Sqlite(_) => Some(SourceKind::Sqlite),
+        Place::Postgres(_) => Some(SourceKind::Postgres),
+        Place::Mysql(_) => Some(SourceKind::Mysql),
+        Place::Files(_) | Place::Folder(_) => None,
     }
 }
 

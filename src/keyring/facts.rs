@@ -20,6 +20,7 @@ use super::algorithm;
 use super::encryption::encryption_keys;
 use super::profile::profile_at;
 use crate::base::clock::Timestamp;
+use crate::bundle::kind::KeyKind;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Role;
 use crate::bundle::manifest::WorkingKey;
@@ -28,13 +29,6 @@ use crate::bundle::manifest::WorkingKey;
 pub const GENERATION_NOTATION: &str = "generation@hub-backup.invalid";
 /// The notation that holds the role of a key: `root`, `signer` or `recipient`.
 pub const ROLE_NOTATION: &str = "role@hub-backup.invalid";
-
-/// The kind of an OpenPGP certificate in [`KeyFacts`].
-pub const OPENPGP: &str = "openpgp";
-/// The kind of an age recipient in [`KeyFacts`].
-pub const AGE: &str = "age";
-/// The kind, and the id, of a passphrase in [`KeyFacts`].
-pub const PASSPHRASE: &str = "passphrase";
 
 /// Facts about the key of `certificate` that does the work of `role` at `at`: the newest usable one.
 #[must_use]
@@ -53,7 +47,7 @@ type ValidKey<'a> = ValidErasedKeyAmalgamation<'a, PublicParts>;
 fn facts_where(certificate: &Cert, role: Role, at: Timestamp, fits: impl Fn(&ValidKey) -> bool) -> KeyFacts {
     let primary = certificate.primary_key().key();
     let mut facts = KeyFacts {
-        kind: OPENPGP.into(),
+        kind: KeyKind::OpenPgp,
         id: certificate.fingerprint().to_hex(),
         keys: Vec::new(),
         algorithm: algorithm::name(primary),
@@ -150,7 +144,7 @@ fn notation(certificate: &Cert, name: &str, at: Timestamp) -> Option<String> {
 #[must_use]
 pub fn age_facts(recipient: &str) -> KeyFacts {
     KeyFacts {
-        kind: AGE.into(),
+        kind: KeyKind::Age,
         id: recipient.to_owned(),
         keys: Vec::new(),
         algorithm: age_algorithm(recipient),
@@ -177,8 +171,8 @@ fn age_algorithm(recipient: &str) -> String {
 #[must_use]
 pub fn passphrase_facts() -> KeyFacts {
     KeyFacts {
-        kind: PASSPHRASE.into(),
-        id: PASSPHRASE.into(),
+        kind: KeyKind::Passphrase,
+        id: KeyKind::Passphrase.to_string(),
         keys: Vec::new(),
         algorithm: algorithm::SCRYPT.into(),
         created: None,

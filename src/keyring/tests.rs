@@ -72,7 +72,7 @@ fn every_algorithm_and_role_tells_its_facts() {
             let certificates = read_certificates(made.public.as_bytes()).expect("own certificate");
             assert_eq!(certificates.len(), 1);
             let told = facts(&certificates[0], as_role, time("2026-06-01T00:00:00Z"));
-            assert_eq!(told.kind, "openpgp");
+            assert_eq!(told.kind.as_str(), "openpgp");
             assert_eq!(told.id, made.cert.fingerprint().to_hex());
             assert_eq!(told.algorithm, if as_role == Role::Recipient { opens } else { signs });
             assert_eq!(told.created, Some(time(MADE)));

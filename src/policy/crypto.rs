@@ -11,6 +11,7 @@ use sequoia_openpgp::KeyHandle;
 
 use crate::base::clock::Timestamp;
 use crate::base::limits;
+use crate::bundle::kind::KeyKind;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::manifest::Role;
@@ -18,7 +19,6 @@ use crate::bundle::manifest::WorkingKey;
 use crate::bundle::outer::slot;
 use crate::bundle::suite::Suite;
 use crate::keyring::algorithm;
-use crate::keyring::facts;
 
 pub use violation::Violation;
 pub use violation::Violations;
@@ -94,7 +94,7 @@ fn violations(
             check_key(key, role, policy, at, &mut found);
         }
     }
-    for key in signers.iter().filter(|key| key.kind != facts::OPENPGP) {
+    for key in signers.iter().filter(|key| key.kind != KeyKind::OpenPgp) {
         found.push(wrong_kind(key, suite));
     }
     for key in recipients.iter().filter(|key| !takes(suite, &key.kind)) {
@@ -144,7 +144,7 @@ fn check_key(key: &KeyFacts, role: Role, policy: &KeyPolicy, at: Timestamp, foun
     if key.role != role {
         found.push(Violation::WrongRole { id: id.clone() });
     }
-    if key.kind == facts::PASSPHRASE && !policy.passphrase_allowed {
+    if key.kind == KeyKind::Passphrase && !policy.passphrase_allowed {
         found.push(Violation::Passphrase);
     }
     let algorithms = [&key.algorithm]
@@ -171,7 +171,7 @@ fn check_key(key: &KeyFacts, role: Role, policy: &KeyPolicy, at: Timestamp, foun
 fn check_numbers(listed: &[KeyFacts], fits: impl Fn(usize) -> bool, found: &mut Vec<Violation>) {
     for key in listed {
         let count = key.keys.len();
-        let is_right = if key.kind == facts::OPENPGP {
+        let is_right = if key.kind == KeyKind::OpenPgp {
             fits(count)
         } else {
             count == 0
@@ -184,11 +184,11 @@ fn check_numbers(listed: &[KeyFacts], fits: impl Fn(usize) -> bool, found: &mut 
 }
 
 /// What a plugin of age does is out of sight: choosing it is the operator's decision.
-fn is_accepted(kind: &str, algorithm: &str, policy: &KeyPolicy) -> bool {
+fn is_accepted(kind: &KeyKind, algorithm: &str, policy: &KeyPolicy) -> bool {
     match kind {
-        facts::PASSPHRASE => algorithm == algorithm::SCRYPT,
-        facts::AGE => algorithm.starts_with("plugin ") || algorithm::is_strong(algorithm),
-        _ => {
+        KeyKind::Passphrase => algorithm == algorithm::SCRYPT,
+        KeyKind::Age => algorithm.starts_with("plugin ") || algorithm::is_strong(algorithm),
+        KeyKind::OpenPgp | KeyKind::Other(_) => {
             let long = algorithm::rsa_bits(algorithm).is_none_or(|bits| bits >= policy.rsa_bits_min);
             long && algorithm::is_strong(algorithm)
         }
@@ -196,10 +196,10 @@ fn is_accepted(kind: &str, algorithm: &str, policy: &KeyPolicy) -> bool {
 }
 
 /// Whether the suite has a key slot for recipients of that kind.
-fn takes(suite: Suite, kind: &str) -> bool {
+fn takes(suite: Suite, kind: &KeyKind) -> bool {
     match suite {
-        Suite::Rfc9580 | Suite::Gnupg => [facts::OPENPGP, facts::AGE, facts::PASSPHRASE].contains(&kind),
-        Suite::Age => [facts::AGE, facts::PASSPHRASE].contains(&kind),
+        Suite::Rfc9580 | Suite::Gnupg => [KeyKind::OpenPgp, KeyKind::Age, KeyKind::Passphrase].contains(kind),
+        Suite::Age => [KeyKind::Age, KeyKind::Passphrase].contains(kind),
     }
 }
 
@@ -273,17 +273,17 @@ pub fn check_packets(manifest: &Manifest, packets: &[KeyHandle]) -> Result<(), V
 
 /// One slot for each kind of recipient, and none more: a slot that no recipient explains is a way in that nobody names.
 fn check_slots(manifest: &Manifest, found: &mut Vec<Violation>) {
-    let has = |kind: &str| manifest.keys.recipients.iter().any(|key| key.kind == kind);
+    let has = |kind: KeyKind| manifest.keys.recipients.iter().any(|key| key.kind == kind);
     let wanted = match manifest.suite {
         Suite::Rfc9580 | Suite::Gnupg => [
-            (has(facts::OPENPGP), slot::OPENPGP),
-            (has(facts::AGE), slot::SESSION_KEY),
-            (has(facts::PASSPHRASE), slot::PASSPHRASE),
+            (has(KeyKind::OpenPgp), slot::OPENPGP),
+            (has(KeyKind::Age), slot::SESSION_KEY),
+            (has(KeyKind::Passphrase), slot::PASSPHRASE),
         ],
         Suite::Age => [
             (true, slot::AGE),
             (true, slot::AGE_INDEX),
-            (has(facts::PASSPHRASE), slot::PASSPHRASE),
+            (has(KeyKind::Passphrase), slot::PASSPHRASE),
         ],
     };
     let wanted = wanted.iter().filter(|(wanted, _)| *wanted);

@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod router;
 pub mod row_check;
 pub mod sqlite;
+mod times;
 pub mod uri;
 
 use std::io;

@@ -13,14 +13,12 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use rustix::fs::FallocateFlags;
-use rustix::fs::Timespec;
-use rustix::fs::Timestamps;
-use rustix::fs::UTIME_OMIT;
 
 use super::Error;
 use super::Sink;
 use super::notes;
 use super::notes::Notes;
+use super::times;
 use crate::base::claim;
 use crate::base::claim::Claim;
 use crate::base::durable;
@@ -204,17 +202,7 @@ impl SqliteSink {
         }
         file.set_permissions(Permissions::from_mode(mode & 0o777))
             .map_err(|error| self.write_error(error))?;
-        let times = Timestamps {
-            last_access: Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_OMIT,
-            },
-            last_modification: Timespec {
-                tv_sec: mtime.seconds,
-                tv_nsec: mtime.nanos.into(),
-            },
-        };
-        rustix::fs::futimens(&*file, &times).map_err(|error| self.write_error(error.into()))
+        rustix::fs::futimens(&*file, &times::modified(mtime)).map_err(|error| self.write_error(error.into()))
     }
 }
 

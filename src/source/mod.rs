@@ -8,6 +8,7 @@ pub mod guard;
 pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
+mod stat;
 pub mod uri;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::bundle::entry::CollectError;
 use crate::bundle::entry::Collector;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 
 /// Something that can be backed up.
@@ -31,8 +33,8 @@ pub trait Source: Send {
     /// The first component of every path that it gives.
     fn label(&self) -> &Label;
 
-    /// `sqlite`, `files`, `config`, `command`, `postgres`.
-    fn kind(&self) -> &'static str;
+    /// What it is.
+    fn kind(&self) -> SourceKind;
 
     /// Checks that the source is there and readable, without reading it whole: called for every source before anything is stored.
     /// One that waits, for a server or a program, asks `cancel` meanwhile.

@@ -12,6 +12,7 @@ use hub_backup::bundle::entry::Extent;
 use hub_backup::bundle::entry::Mtime;
 use hub_backup::bundle::entry::NodeWithoutContent;
 use hub_backup::bundle::entry::Xattr;
+use hub_backup::bundle::kind::SourceKind;
 use hub_backup::bundle::name::Label;
 use hub_backup::bundle::path::RawBytes;
 use hub_backup::source::Error;
@@ -133,8 +134,8 @@ impl Source for Everything {
         &self.0
     }
 
-    fn kind(&self) -> &'static str {
-        "files"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Files
     }
 
     fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {

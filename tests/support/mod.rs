@@ -31,6 +31,7 @@ use hub_backup::bundle::entry::Mtime;
 use hub_backup::bundle::entry::NodeWithoutContent;
 use hub_backup::bundle::header;
 use hub_backup::bundle::header::Header;
+use hub_backup::bundle::kind::SourceKind;
 use hub_backup::bundle::manifest::PolicyFacts;
 use hub_backup::bundle::manifest::Role;
 use hub_backup::bundle::name::Label;
@@ -208,8 +209,8 @@ impl Source for Tiny {
         &self.label
     }
 
-    fn kind(&self) -> &'static str {
-        "files"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Files
     }
 
     fn check(&mut self, _cancel: &Cancel) -> Result<(), source::Error> {

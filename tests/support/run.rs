@@ -11,6 +11,8 @@ use hub_backup::audit::Outcome;
 use hub_backup::base::digest::Digest;
 use hub_backup::bundle::header::FORMAT_VERSION;
 use hub_backup::bundle::index::Totals;
+use hub_backup::bundle::kind::KeyKind;
+use hub_backup::bundle::kind::SourceKind;
 use hub_backup::bundle::manifest;
 use hub_backup::bundle::manifest::ContainerFacts;
 use hub_backup::bundle::manifest::KeyFacts;
@@ -50,7 +52,7 @@ pub(crate) fn bundle_id(number: u64) -> BundleId {
 
 fn key(role: Role) -> KeyFacts {
     KeyFacts {
-        kind: "openpgp".into(),
+        kind: KeyKind::OpenPgp,
         id: "ABCD".into(),
         keys: vec![WorkingKey {
             fingerprint: "ABCD".into(),
@@ -102,7 +104,7 @@ pub(crate) fn manifest_after(head: Option<&Link>, set: SetName, bundle: BundleId
         suite: Suite::Rfc9580,
         sources: vec![SourceFacts {
             label: "hub".parse().expect("a label"),
-            kind: "files".into(),
+            kind: SourceKind::Files,
             data_time: None,
             facts: BTreeMap::new(),
             exceptions: 0,

@@ -60,7 +60,7 @@ impl Report {
                 .iter()
                 .map(|source| SourceReport {
                     label: source.label.to_string(),
-                    kind: source.kind.clone(),
+                    kind: source.kind.to_string(),
                 })
                 .collect(),
             left_out,

@@ -265,7 +265,7 @@ impl Report {
         let facts = made.facts.clone();
         Self {
             role: facts::role_name(facts.role),
-            kind: facts.kind,
+            kind: facts.kind.to_string(),
             id: facts.id,
             algorithm: facts.algorithm,
             created: facts.created,

@@ -21,7 +21,7 @@ fn time(text: &str) -> Timestamp {
 
 fn openpgp(id: &str, role: Role, algorithm: &str) -> KeyFacts {
     KeyFacts {
-        kind: facts::OPENPGP.into(),
+        kind: KeyKind::OpenPgp,
         id: id.into(),
         keys: vec![working(id, algorithm)],
         algorithm: algorithm.into(),
@@ -262,7 +262,7 @@ fn kinds_fit_the_suite() {
         [Violation::WrongKind { .. }]
     ));
     let mut signed = good();
-    signed.keys.signers[0].kind = "age".into();
+    signed.keys.signers[0].kind = KeyKind::Age;
     assert!(matches!(
         violations(&signed, &default).as_slice(),
         [Violation::WrongKind { .. }, Violation::NumberOfKeys { .. }]

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::bundle::kind::KeyKind;
 use crate::bundle::suite::Suite;
 
 /// One thing that is wrong with the keys of a bundle.
@@ -78,7 +79,7 @@ pub enum Violation {
         /// The key.
         id: String,
         /// Its kind.
-        kind: String,
+        kind: KeyKind,
         /// The suite.
         suite: Suite,
     },
@@ -120,7 +121,7 @@ pub enum Violation {
         /// The certificate, or the recipient.
         id: String,
         /// Its kind.
-        kind: String,
+        kind: KeyKind,
         /// How many keys it names.
         found: usize,
     },

@@ -12,9 +12,6 @@ use rustix::fs::AtFlags;
 use rustix::fs::Gid;
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
-use rustix::fs::Timespec;
-use rustix::fs::Timestamps;
-use rustix::fs::UTIME_OMIT;
 use rustix::fs::Uid;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -23,9 +20,9 @@ use super::super::Error;
 use super::super::notes::Notes;
 use super::FilesSinkOptions;
 use crate::bundle::entry::Attributes;
-use crate::bundle::entry::Mtime;
 use crate::bundle::entry::Xattr;
 use crate::bundle::path::EntryPath;
+use crate::sink::times;
 
 /// The mode of everything that is not finished.
 const PRIVATE: u32 = 0o600;
@@ -135,7 +132,7 @@ impl Maker {
         if mode_now != Some(mode) {
             rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(write_error)?;
         }
-        rustix::fs::futimens(file, &timestamps(attributes.mtime)).map_err(write_error)
+        rustix::fs::futimens(file, &times::modified(attributes.mtime)).map_err(write_error)
     }
 
     /// The attributes that a symbolic link has.
@@ -155,7 +152,7 @@ impl Maker {
             .map_or(Ok(()), |(uid, gid)| {
                 rustix::fs::chownat(folder, name, Some(uid), Some(gid), flags)
             })
-            .and_then(|()| rustix::fs::utimensat(folder, name, &timestamps(attributes.mtime), flags));
+            .and_then(|()| rustix::fs::utimensat(folder, name, &times::modified(attributes.mtime), flags));
         finished.map_err(|errno| self.write_error(path, errno))
     }
 
@@ -233,20 +230,6 @@ pub(super) fn refused(path: &EntryPath, reason: &str) -> Error {
     Error::Refused {
         path: path.clone(),
         reason: reason.to_owned(),
-    }
-}
-
-/// The time of modification; the time of access stays as it is.
-fn timestamps(mtime: Mtime) -> Timestamps {
-    Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: mtime.seconds,
-            tv_nsec: mtime.nanos.into(),
-        },
     }
 }
 

@@ -29,6 +29,7 @@ use crate::base::cancel::Cancel;
 use crate::base::limits;
 use crate::bundle::entry::CollectError;
 use crate::bundle::entry::Collector;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
 
@@ -222,8 +223,8 @@ impl Source for CommandSource {
         &self.label
     }
 
-    fn kind(&self) -> &'static str {
-        "command"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Command
     }
 
     fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {

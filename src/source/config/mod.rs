@@ -28,6 +28,7 @@ use crate::base::cancel::Cancel;
 use crate::base::limits;
 use crate::bundle::entry::CollectError;
 use crate::bundle::entry::Collector;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 
 mod read;
@@ -185,8 +186,8 @@ impl Source for ConfigSource {
         &self.label
     }
 
-    fn kind(&self) -> &'static str {
-        "config"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Config
     }
 
     fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::base::limits;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Mtime;
+use crate::source::stat;
 
 /// The content of a file as it was at one moment.
 pub(super) struct Content {
@@ -78,26 +79,12 @@ pub(super) fn read(file: OwnedFd) -> Result<Content, Trouble> {
     if length as u64 != size || moment(&before) != moment(&after) || before.st_size != after.st_size {
         return Err(Trouble::Changed);
     }
-    let attributes = attributes(&after);
+    let attributes = stat::attributes(&after);
     Ok(Content { attributes, bytes })
 }
 
 /// What writing to a file changes.
 fn moment(stat: &Stat) -> (Mtime, i64, i64) {
     let nanos = i64::try_from(stat.st_ctime_nsec).unwrap_or_default();
-    (attributes(stat).mtime, stat.st_ctime, nanos)
-}
-
-/// Mode, owner and time of `stat`.
-pub(super) fn attributes(stat: &Stat) -> Attributes {
-    Attributes {
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        mtime: Mtime {
-            seconds: stat.st_mtime,
-            nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
-        },
-        xattrs: Vec::new(),
-    }
+    (stat::attributes(stat).mtime, stat.st_ctime, nanos)
 }

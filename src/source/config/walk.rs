@@ -36,6 +36,7 @@ use crate::source::Error;
 use crate::source::guard;
 use crate::source::guard::Finding;
 use crate::source::guard::Format;
+use crate::source::stat;
 
 /// Counts over all files.
 #[derive(Default)]
@@ -250,7 +251,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let path = self.entry_path(relative)?;
-        let stored = self.collector.node(path, read::attributes(stat), node);
+        let stored = self.collector.node(path, stat::attributes(stat), node);
         stored.map_err(|error| self.source.collect_error(error))
     }
 

@@ -9,9 +9,9 @@ use rustix::io::Errno;
 
 use crate::base::limits;
 use crate::bundle::entry::Attributes;
-use crate::bundle::entry::Mtime;
 use crate::bundle::entry::Xattr;
 use crate::bundle::path::RawBytes;
+use crate::source::stat;
 
 /// The longest list of names and the longest value that Linux has (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const XATTR_BYTES: usize = 64 << 10;
@@ -19,14 +19,8 @@ const XATTR_BYTES: usize = 64 << 10;
 /// Mode, owner and time of `stat`, with `xattrs`.
 pub(super) fn attributes(stat: &Stat, xattrs: Vec<Xattr>) -> Attributes {
     Attributes {
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        mtime: Mtime {
-            seconds: stat.st_mtime,
-            nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-        },
         xattrs,
+        ..stat::attributes(stat)
     }
 }
 

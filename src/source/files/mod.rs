@@ -43,6 +43,7 @@ use super::Learnt;
 use super::Source;
 use crate::base::cancel::Cancel;
 use crate::bundle::entry::Collector;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 use crate::source::exclude::BadPattern;
 use crate::source::exclude::Excludes;
@@ -187,8 +188,8 @@ impl Source for FilesSource {
         &self.label
     }
 
-    fn kind(&self) -> &'static str {
-        "files"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Files
     }
 
     fn check(&mut self, _cancel: &Cancel) -> Result<(), Error> {

@@ -30,6 +30,7 @@ use crate::base::cancel::Cancel;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Collector;
 use crate::bundle::entry::Mtime;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 use crate::server::mysql::connection::Connection;
 use crate::server::mysql::error::Error as ServerError;
@@ -243,8 +244,8 @@ impl Source for MysqlSource {
         &self.subject.label
     }
 
-    fn kind(&self) -> &'static str {
-        "mysql"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Mysql
     }
 
     fn size_hint(&self) -> Option<u64> {

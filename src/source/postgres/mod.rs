@@ -37,6 +37,7 @@ use crate::base::fault::Fault;
 use crate::base::limits;
 use crate::bundle::entry::CollectError;
 use crate::bundle::entry::Collector;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
 use crate::server::postgres::Conninfo;
@@ -130,8 +131,8 @@ impl Source for PostgresSource {
         &self.label
     }
 
-    fn kind(&self) -> &'static str {
-        "postgres"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Postgres
     }
 
     fn check(&mut self, cancel: &Cancel) -> Result<(), Error> {

@@ -35,6 +35,7 @@ use crate::base::cancel::Cancel;
 use crate::base::clock::Clock;
 use crate::base::clock::Timestamp;
 use crate::bundle::entry::Collector;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
 use crate::bundle::path::RawBytes;
@@ -155,8 +156,8 @@ impl Source for SqliteSource {
         &self.subject.label
     }
 
-    fn kind(&self) -> &'static str {
-        "sqlite"
+    fn kind(&self) -> SourceKind {
+        SourceKind::Sqlite
     }
 
     fn size_hint(&self) -> Option<u64> {

@@ -44,7 +44,7 @@ fn facts_and_attributes() {
         "two, and the virtual one with its five"
     );
     assert_eq!(learnt.private["view_count"], "1");
-    assert_eq!(scene.source().kind(), "sqlite");
+    assert_eq!(scene.source().kind(), crate::bundle::kind::SourceKind::Sqlite);
 }
 
 #[test]
