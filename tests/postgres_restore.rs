@@ -11,7 +11,6 @@ mod postgres_cli;
 
 use std::path::Path;
 use std::process::Child;
-use std::process::Command;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -42,8 +41,10 @@ use crate::postgres::PROGRAMS;
 use crate::postgres::Server;
 use crate::postgres_cli::PROGRAMS_17;
 use crate::postgres_cli::backup;
+use crate::postgres_cli::dump;
 use crate::postgres_cli::program;
 use crate::postgres_cli::run;
+use crate::postgres_cli::same;
 use crate::postgres_cli::torture;
 
 fn backed_up(server: &Server, database: &str) -> World {
@@ -70,32 +71,6 @@ fn large(server: &Server) {
          CREATE TABLE small AS SELECT i AS id FROM generate_series(1, 10) i; \
          ALTER TABLE small ADD FOREIGN KEY (id) REFERENCES big (id)",
     );
-}
-
-/// All of a database as stock `pg_dump` of `programs` writes it, without what differs from run to run.
-fn dump(server: &Server, programs: &str, database: &str) -> String {
-    let output = Command::new(Path::new(programs).join("pg_dump"))
-        .env("PGPASSWORD", NEEDLE)
-        .args(["--username=postgres", "--host"])
-        .arg(server.socket())
-        .arg(format!("--port={}", server.port))
-        .arg(database)
-        .output()
-        .expect("pg_dump is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let differs = |line: &&str| {
-        !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict") && !line.starts_with("-- Dumped from")
-    };
-    text.lines().filter(differs).collect::<Vec<_>>().join("\n")
-}
-
-#[track_caller]
-fn same(left: &str, right: &str) {
-    for (number, (left, right)) in left.lines().zip(right.lines()).enumerate() {
-        assert_eq!(left, right, "line {number}");
-    }
-    assert_eq!(left.lines().count(), right.lines().count());
 }
 
 fn databases(server: &Server) -> Vec<String> {

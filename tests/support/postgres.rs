@@ -375,7 +375,7 @@ fn is_root() -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file");
 }
 

@@ -1,11 +1,13 @@
 //! The program on databases of PostgreSQL: every run knows the password of the test server and shows it nowhere.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::cli::PROGRAM;
 use crate::cli::Ran;
 use crate::cli::World;
+use crate::postgres;
 use crate::postgres::NEEDLE;
 use crate::postgres::Server;
 
@@ -41,10 +43,21 @@ pub(crate) fn backup(world: &World, server: &Server, database: &str, parameters:
 /// A new database with an object of every sort, and the roles that it needs.
 #[track_caller]
 pub(crate) fn torture(server: &Server, database: &str) {
+    torture_as(server, database, str::to_owned);
+}
+
+/// The same with what `change` makes of the statements: for versions that do not know all of them.
+#[track_caller]
+pub(crate) fn torture_as(server: &Server, database: &str, change: impl FnOnce(&str) -> String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/postgres");
     server.sql("postgres", &format!("CREATE DATABASE {database}"));
-    for name in ["roles.sql", "torture.sql"] {
-        let file = folder.join(name);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("test data");
+    for (name, text) in [
+        ("roles.sql", read("roles.sql")),
+        ("torture.sql", change(&read("torture.sql"))),
+    ] {
+        let file = server.path(name);
+        postgres::write(&file, &text);
         let output = server.psql(database, &["--file", file.to_str().expect("UTF-8")]);
         assert!(
             output.status.success(),
@@ -52,4 +65,31 @@ pub(crate) fn torture(server: &Server, database: &str) {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// All of a database as stock `pg_dump` of `programs` writes it, without what differs from run to run.
+pub(crate) fn dump(server: &Server, programs: &str, database: &str) -> String {
+    let output = Command::new(Path::new(programs).join("pg_dump"))
+        .env("PGPASSWORD", NEEDLE)
+        .args(["--username=postgres", "--host"])
+        .arg(server.socket())
+        .arg(format!("--port={}", server.port))
+        .arg(database)
+        .output()
+        .expect("pg_dump is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let differs = |line: &&str| {
+        !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict") && !line.starts_with("-- Dumped from")
+    };
+    text.lines().filter(differs).collect::<Vec<_>>().join("\n")
+}
+
+/// Two dumps are equal, line by line.
+#[track_caller]
+pub(crate) fn same(left: &str, right: &str) {
+    for (number, (left, right)) in left.lines().zip(right.lines()).enumerate() {
+        assert_eq!(left, right, "line {number}");
+    }
+    assert_eq!(left.lines().count(), right.lines().count());
 }
