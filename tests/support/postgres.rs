@@ -159,7 +159,10 @@ impl Server {
 
     /// Stock psql as the superuser, not started yet.
     pub(crate) fn psql_command(&self, database: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.programs.join("psql"));
+        // Not every server comes with its clients.
+        let own = self.programs.join("psql");
+        let psql = if own.exists() { own } else { Path::new(PROGRAMS).join("psql") };
+        let mut command = Command::new(psql);
         command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
