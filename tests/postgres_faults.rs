@@ -172,6 +172,15 @@ fn a_full_disk_on_the_target() {
 }
 
 #[test]
+fn a_full_disk_under_the_store() {
+    let server = Server::start();
+    filled(&server);
+    let source = format!("db={}", server.uri("postgres", "hub"));
+    World::new().fill_the_store(&source, NEEDLE);
+    no_sessions(&server);
+}
+
+#[test]
 fn a_server_that_never_answers() {
     // Takes connections, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
