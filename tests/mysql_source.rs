@@ -6,6 +6,8 @@
 mod cli;
 #[path = "support/collected.rs"]
 mod collected;
+#[path = "support/full.rs"]
+mod full;
 #[path = "support/mysql.rs"]
 mod mysql;
 
@@ -633,7 +635,7 @@ fn a_full_disk_under_the_store() {
         server.path().join("ca.pem").display()
     );
     world.write(".my.cnf", place.as_bytes());
-    world.fill_the_store("db=mysql:///full", "");
+    full::fill_the_store(&world, "db=mysql:///full", "");
 }
 
 #[test]

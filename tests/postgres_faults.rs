@@ -4,6 +4,8 @@
 #[path = "support/cli.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod cli;
+#[path = "support/full.rs"]
+mod full;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
@@ -176,7 +178,7 @@ fn a_full_disk_under_the_store() {
     let server = Server::start();
     filled(&server);
     let source = format!("db={}", server.uri("postgres", "hub"));
-    World::new().fill_the_store(&source, NEEDLE);
+    full::fill_the_store(&World::new(), &source, NEEDLE);
     no_sessions(&server);
 }
 
