@@ -6,6 +6,8 @@
 mod cli;
 #[path = "support/collected.rs"]
 mod collected;
+#[path = "support/full.rs"]
+mod full;
 #[path = "support/mysql.rs"]
 mod mysql;
 #[path = "support/trigger.rs"]
@@ -612,6 +614,20 @@ fn a_dump_under_way_ends_when_its_connection_the_server_or_the_user_says_so() {
 }
 
 /// Backups by the program: the password comes from an option file, and shows nowhere.
+#[test]
+fn a_full_disk_under_the_store() {
+    let server = Server::shared();
+    server.script("CREATE DATABASE full; USE full; CREATE TABLE t(a int PRIMARY KEY, b blob); INSERT INTO t SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_8000;");
+    let world = cli::World::new();
+    let place = format!(
+        "[client]\nhost=127.0.0.1\nport={}\nssl-ca={}\nssl-verify-server-cert\n[hub-backup]\nuser=admin\npassword='{PASSWORD}'\n",
+        server.port,
+        server.path().join("ca.pem").display()
+    );
+    world.write(".my.cnf", place.as_bytes());
+    full::fill_the_store(&world, "db=mysql:///full", "");
+}
+
 #[test]
 fn the_program_backs_up_by_an_option_file_and_shows_no_password() {
     let server = Server::shared();

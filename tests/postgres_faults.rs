@@ -4,6 +4,8 @@
 #[path = "support/cli.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod cli;
+#[path = "support/full.rs"]
+mod full;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "each test uses a part of it")]
 mod postgres;
@@ -159,6 +161,15 @@ fn a_full_disk_on_the_target() {
     nothing_left(&small, "again");
     let deed = last_deed(&world);
     assert!(deed.contains("restore") && !deed.contains("\"ok\""), "{deed}");
+}
+
+#[test]
+fn a_full_disk_under_the_store() {
+    let server = Server::start();
+    filled(&server);
+    let source = format!("db={}", server.uri("postgres", "hub"));
+    full::fill_the_store(&World::new(), &source, NEEDLE);
+    no_sessions(&server);
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! Tables read back, and compared with what the source gave. It goes on while indexes are built.
-
-use std::sync::Arc;
+//! Tables read back, and compared with what the source gave. It goes on while others are loaded and indexes are built.
 
 use futures_util::StreamExt as _;
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::engine::Engine;
+use super::engine::Readers;
 use super::engine::Running;
 use super::error::Error;
 use super::link::Link;
@@ -28,32 +27,33 @@ pub(super) struct Tally {
     pub(super) loaded: u64,
 }
 
-/// The comparisons of tables with their source, each on a session of its own.
-pub(super) struct Comparisons {
+/// A table that is being read back.
+pub(super) type Comparing = Running<Result<(), Error>>;
+
+/// How tables are compared with their source.
+pub(super) struct Comparison {
     links: Links,
     check: RowCheck,
-    /// Sessions that read.
-    reading: Arc<Semaphore>,
-    running: Vec<Running<Result<(), Error>>>,
+    readers: Readers,
 }
 
-impl Comparisons {
-    /// None is begun yet; as many as `jobs` read at once.
-    pub(super) fn new(links: Links, check: RowCheck, jobs: usize) -> Self {
-        Self {
-            links,
-            check,
-            reading: Arc::new(Semaphore::new(jobs.max(1))),
-            running: Vec::new(),
-        }
+impl Comparison {
+    /// Sessions go back to `links`.
+    pub(super) fn new(links: Links, check: RowCheck, readers: Readers) -> Self {
+        Self { links, check, readers }
     }
 
-    /// Compares a whole table, as far as is asked for: the number of its rows now, the rows themselves meanwhile.
-    pub(super) fn begin(&mut self, engine: &Engine, table: &Table, tally: &Tally) -> Result<(), Error> {
-        if self.check == RowCheck::None || tally.unknown {
-            return Ok(());
-        }
-        if tally.loaded != tally.expected.count {
+    /// Compares a whole table, as far as is asked for: the number of its rows now, the rows themselves meanwhile. They are read on the
+    /// session that has written the last of them, which has their pages at hand. `permit` is kept as long as that takes.
+    pub(super) fn begin(
+        &self,
+        link: Link,
+        permit: OwnedSemaphorePermit,
+        table: &Table,
+        tally: &Tally,
+    ) -> Result<Option<Comparing>, Error> {
+        let is_counted = self.check != RowCheck::None && !tally.unknown;
+        if is_counted && tally.loaded != tally.expected.count {
             return Err(Error::Check(format!(
                 "the table {} took {} rows, and the source gave {}",
                 shown(table),
@@ -61,42 +61,30 @@ impl Comparisons {
                 tally.expected.count
             )));
         }
-        if self.check == RowCheck::Fingerprint && tally.expected.count > 0 {
-            let (links, reading) = (self.links.clone(), Arc::clone(&self.reading));
-            let comparison = compare(links, reading, table.clone(), tally.expected);
-            self.running.push(engine.begin(comparison));
+        if is_counted && self.check == RowCheck::Fingerprint && tally.expected.count > 0 {
+            let (links, table, expected) = (self.links.clone(), table.clone(), tally.expected);
+            let reader = self.readers.begin();
+            return Ok(Some(Running::begin(&Handle::current(), async move {
+                let _reader = reader;
+                compare(&link, &table, expected).await?;
+                links.give(link);
+                drop(permit);
+                Ok(())
+            })));
         }
-        Ok(())
-    }
-
-    /// Looks at those that are done.
-    pub(super) fn reap(&mut self) -> Result<(), Error> {
-        for running in std::mem::take(&mut self.running) {
-            match running.poll() {
-                Some(result) => result?,
-                None => self.running.push(running),
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for all of them.
-    pub(super) fn finish(&mut self, engine: &Engine) -> Result<(), Error> {
-        self.running.drain(..).try_for_each(|running| engine.wait(&running)?)
+        self.links.give(link);
+        Ok(None)
     }
 }
 
-async fn compare(links: Links, reading: Arc<Semaphore>, table: Table, expected: Rows) -> Result<(), Error> {
-    let _permit = reading.acquire().await;
-    let link = links.take().await?;
-    let found = read_back(&link, &table).await?;
-    links.give(link);
+async fn compare(link: &Link, table: &Table, expected: Rows) -> Result<(), Error> {
+    let found = read_back(link, table).await?;
     if found == expected {
         return Ok(());
     }
     Err(Error::Check(format!(
         "the table {} reads back as {} rows with fingerprint {}, and the source gave {} rows with fingerprint {}",
-        shown(&table),
+        shown(table),
         found.count,
         found.fingerprint,
         expected.count,

@@ -1,6 +1,9 @@
 //! The runtime of the connections: a thread of its own, and calls into it that notice within a moment that the work was told to stop.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,18 +23,63 @@ use crate::base::cancel::Cancel;
 /// How long a wait goes on before it asks whether the work was told to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long the runtime rests before it looks for more while tables are read back. The server sends rows in messages of 8 KiB and would wake
+/// the runtime for each, which costs both as much as the rows themselves; meanwhile some gather in the socket.
+const REST: Duration = Duration::from_micros(200);
+
+/// How many sessions read tables back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readers(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+pub(super) struct Reader(Readers);
+
+impl Readers {
+    /// One more.
+    pub(super) fn begin(&self) -> Reader {
+        let _before = self.0.fetch_add(1, Ordering::Relaxed);
+        Reader(self.clone())
+    }
+
+    fn rest(&self) {
+        if self.0.load(Ordering::Relaxed) > 0 {
+            thread::sleep(REST);
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _before = self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A runtime; dropped, it ends its thread and with it every connection.
 pub(super) struct Engine {
     handle: Handle,
     cancel: Cancel,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    readers: Readers,
 }
 
 /// Work that runs meanwhile.
 pub(super) struct Running<T> {
     answer: Receiver<T>,
     task: tokio::task::AbortHandle,
+}
+
+impl<T: Send + 'static> Running<T> {
+    /// Begins work on a runtime.
+    pub(super) fn begin(on: &Handle, work: impl Future<Output = T> + Send + 'static) -> Self {
+        let (give, answer) = bounded(1);
+        let task = on.spawn(async move {
+            // Nobody waits any more when the restore has ended meanwhile.
+            let _unwanted = give.send(work.await);
+        });
+        let task = task.abort_handle();
+        Self { answer, task }
+    }
 }
 
 impl<T> Running<T> {
@@ -49,7 +97,12 @@ impl<T> Drop for Running<T> {
 
 impl Engine {
     pub(super) fn new(cancel: Cancel) -> Result<Self, Error> {
-        let runtime = Builder::new_current_thread().enable_all().build();
+        let readers = Readers::default();
+        let reading = readers.clone();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(move || reading.rest())
+            .build();
         let runtime = runtime.map_err(|error| Error::Runtime(error.to_string()))?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -63,18 +116,18 @@ impl Engine {
             cancel,
             stop: Some(stop),
             thread: Some(thread.map_err(|error| Error::Runtime(error.to_string()))?),
+            readers,
         })
+    }
+
+    /// Those who read tables back.
+    pub(super) fn readers(&self) -> Readers {
+        self.readers.clone()
     }
 
     /// Begins work that goes on while the caller does something else.
     pub(super) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Running<T> {
-        let (give, answer) = bounded(1);
-        let task = self.handle.spawn(async move {
-            // Nobody waits any more when the restore has ended meanwhile.
-            let _unwanted = give.send(work.await);
-        });
-        let task = task.abort_handle();
-        Running { answer, task }
+        Running::begin(&self.handle, work)
     }
 
     /// Waits for work that was begun.

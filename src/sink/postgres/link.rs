@@ -7,6 +7,8 @@ use std::sync::PoisonError;
 
 use tokio_postgres::Client;
 use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::types::Type;
 
 use super::error::Error;
 use super::error::words;
@@ -108,6 +110,14 @@ impl Link {
             .batch_execute(sql)
             .await
             .map_err(|error| self.failed(what, &error))
+    }
+
+    /// Writes to a large object. As a parameter the bytes need not be printed as digits and parsed again.
+    pub(super) async fn put(&self, object: u32, offset: i64, bytes: &[u8]) -> Result<(), tokio_postgres::Error> {
+        let sql = "SELECT pg_catalog.lo_put($1, $2, $3)";
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&object, Type::OID), (&offset, Type::INT8), (&bytes, Type::BYTEA)];
+        self.client().query_typed(sql, &parameters).await.map(drop)
     }
 
     /// All rows of a question.

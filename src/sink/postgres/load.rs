@@ -14,11 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
-use super::compare::Comparisons;
+use super::compare::Comparing;
+use super::compare::Comparison;
 use super::compare::Tally;
 use super::compare::columns;
 use super::compare::shown;
 use super::engine::Engine;
+use super::engine::Readers;
 use super::engine::Running;
 use super::error::Error;
 use super::link::Link;
@@ -65,6 +67,9 @@ struct Shared {
     tallies: Mutex<Vec<Tally>>,
     /// Sessions that load.
     loading: Semaphore,
+    /// Sessions that have loaded, and wait for the disk or read back.
+    settling: Arc<Semaphore>,
+    comparison: Comparison,
 }
 
 /// What a stream said at its end.
@@ -83,8 +88,8 @@ struct OpenCopy {
     running: Copying,
 }
 
-/// A stream on its way; the last one of a table gives which table is whole.
-type Copying = Running<Result<Option<(usize, Tally)>, Error>>;
+/// A stream on its way; the last one of a table gives the comparison of the table.
+type Copying = Running<Result<Option<Comparing>, Error>>;
 
 /// The loading of all tables of a plan.
 pub(super) struct Loader {
@@ -93,14 +98,20 @@ pub(super) struct Loader {
     streams: BTreeMap<String, usize>,
     open: BTreeMap<String, OpenCopy>,
     finishing: Vec<Copying>,
-    comparisons: Comparisons,
+    comparing: Vec<Comparing>,
     check: RowCheck,
     most_open: usize,
     pool: Pool,
 }
 
 impl Loader {
-    pub(super) fn new(plan: &Plan, links: Links, check: RowCheck, jobs: usize) -> Result<Self, Error> {
+    pub(super) fn new(
+        plan: &Plan,
+        links: Links,
+        check: RowCheck,
+        jobs: usize,
+        readers: Readers,
+    ) -> Result<Self, Error> {
         let mut streams = BTreeMap::new();
         for (table, at) in plan.tables.iter().zip(0..) {
             for stream in &table.streams {
@@ -114,19 +125,20 @@ impl Loader {
             open: table.streams.len(),
             ..Tally::default()
         };
-        let comparisons = Comparisons::new(links.clone(), check, jobs);
         let shared = Shared {
+            comparison: Comparison::new(links.clone(), check, readers),
             links,
             tallies: Mutex::new(plan.tables.iter().map(tally).collect()),
             tables: plan.tables.clone(),
             loading: Semaphore::new(most_open),
+            settling: Arc::new(Semaphore::new(jobs.max(1))),
         };
         Ok(Self {
             shared: Arc::new(shared),
             streams,
             open: BTreeMap::new(),
             finishing: Vec::new(),
-            comparisons,
+            comparing: Vec::new(),
             check,
             most_open,
             pool: Pool::new(2 * CHUNKS_WAITING),
@@ -210,27 +222,29 @@ impl Loader {
         self.reap(engine, false)
     }
 
-    /// Looks at the streams that are done, and begins to compare the tables that are whole; waits for the other streams if `all` are needed.
+    /// Looks at the streams and comparisons that are done; waits for all streams if `all` are needed.
     fn reap(&mut self, engine: &Engine, all: bool) -> Result<(), Error> {
         for running in std::mem::take(&mut self.finishing) {
-            let whole = if all {
-                engine.wait(&running)??
+            if all {
+                self.comparing.extend(engine.wait(&running)??);
             } else if let Some(result) = running.poll() {
-                result?
+                self.comparing.extend(result?);
             } else {
                 self.finishing.push(running);
-                continue;
-            };
-            if let Some((table, tally)) = whole {
-                self.comparisons.begin(engine, &self.shared.tables[table], &tally)?;
             }
         }
-        self.comparisons.reap()
+        for running in std::mem::take(&mut self.comparing) {
+            match running.poll() {
+                Some(result) => result?,
+                None => self.comparing.push(running),
+            }
+        }
+        Ok(())
     }
 
     /// Waits until every whole table has been compared.
     pub(super) fn compare(&mut self, engine: &Engine) -> Result<(), Error> {
-        self.comparisons.finish(engine)
+        self.comparing.drain(..).try_for_each(|running| engine.wait(&running)?)
     }
 
     /// Waits until all rows are in their tables. Unless only some tables were chosen, every stream of the plan
@@ -279,19 +293,29 @@ async fn copy(
     first_bytes: u64,
     take: mpsc::Receiver<Cursor<Chunk>>,
     expected: Arc<Mutex<End>>,
-) -> Result<Option<(usize, Tally)>, Error> {
+) -> Result<Option<Comparing>, Error> {
     let target = &shared.tables[table];
-    let permit = shared.loading.acquire().await;
+    let loading = shared.loading.acquire().await;
     let link = shared.links.take().await?;
     let freeze = target.streams.len() == 1 && first_bytes >= FREEZE_BYTES;
     let loaded = load(&link, target, freeze, take).await?;
-    shared.links.give(link);
-    drop(permit);
+    let settling = Arc::clone(&shared.settling).acquire_owned().await;
+    let settling = settling.expect("nobody closes it");
+    // The next stream is loaded while this one waits for the disk and is compared.
+    drop(loading);
+    if freeze {
+        link.run(&format!("loading {}", shown(target)), "COMMIT").await?;
+    }
     let rows = *expected.lock().unwrap_or_else(PoisonError::into_inner);
     let End::Rows(rows) = rows else {
         return Err(Error::Dump(format!("the rows of {} ended early", shown(target))));
     };
-    Ok(shared.settle(table, loaded, rows).map(|tally| (table, tally)))
+    if let Some(tally) = shared.settle(table, loaded, rows) {
+        shared.comparison.begin(link, settling, target, &tally)
+    } else {
+        shared.links.give(link);
+        Ok(None)
+    }
 }
 
 impl Shared {
@@ -309,6 +333,7 @@ impl Shared {
     }
 }
 
+/// Loads what comes. With `freeze` the transaction is still open at the end.
 async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver<Cursor<Chunk>>) -> Result<u64, Error> {
     let what = || format!("loading {}", shown(table));
     let name = quote::qualified(&table.schema, &table.name);
@@ -336,8 +361,5 @@ async fn load(link: &Link, table: &Table, freeze: bool, mut take: mpsc::Receiver
         .finish()
         .await
         .map_err(|error| link.failed(&what(), &error))?;
-    if freeze {
-        link.run(&what(), "COMMIT").await?;
-    }
     Ok(rows)
 }

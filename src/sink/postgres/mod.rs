@@ -301,7 +301,8 @@ impl PostgresSink {
             let links = links.clone();
             self.engine.run(async move { links.take().await })?
         };
-        let loader = Loader::new(&plan, links.clone(), self.options.check, self.options.jobs)?;
+        let readers = self.engine.readers();
+        let loader = Loader::new(&plan, links.clone(), self.options.check, self.options.jobs, readers)?;
         self.filling = Some(Filling {
             links,
             main: Arc::new(main),

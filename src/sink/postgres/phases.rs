@@ -1,6 +1,7 @@
 //! In which order the entries after the rows are made: what may run beside what, and what waits for what.
 //!
-//! 1. Indexes, primary keys, unique and exclusion constraints: beside each other, the largest table first.
+//! 1. Indexes, primary keys, unique and exclusion constraints: beside each other, the largest table first, and with it the tables that
+//!    its foreign keys wait for.
 //! 2. Indexes are attached to those of partitioned tables.
 //! 3. Foreign keys, beside each other as long as no two share a table: those between plain tables as soon as the indexes of both are made,
 //!    those of partitioned tables after the second step.
@@ -65,10 +66,21 @@ impl Phases {
                 _ => phases.rest.push(work),
             }
         }
+        hurry(&mut phases.indexes);
         for works in [&mut phases.indexes, &mut phases.references] {
             works.sort_by_key(|work| (std::cmp::Reverse(work.weight), work.order));
         }
         phases
+    }
+}
+
+/// Gives an index on which a foreign key waits the weight of that key, so that the key does not stand alone at the end.
+fn hurry(works: &mut [Work]) {
+    let references: Vec<Work> = works.iter().filter(|work| work.is_reference).cloned().collect();
+    for work in works.iter_mut() {
+        let waiting = references.iter().filter(|reference| reference.needs(work));
+        let heaviest = waiting.map(|reference| reference.weight).max().unwrap_or_default();
+        work.weight = work.weight.max(heaviest);
     }
 }
 
@@ -177,6 +189,25 @@ mod tests {
         assert_eq!(orders(&phases.attachments), [4]);
         assert_eq!(orders(&phases.references), [6]);
         assert_eq!(orders(&phases.rest), [2, 3, 5]);
+    }
+
+    #[test]
+    fn an_index_is_as_urgent_as_the_key_that_waits_for_it() {
+        let groups = vec![
+            group("INDEX", "CREATE INDEX i ON s.middle USING btree (x);"),
+            group(
+                "CONSTRAINT",
+                "ALTER TABLE ONLY s.small ADD CONSTRAINT k PRIMARY KEY (id);",
+            ),
+            group(
+                "FK CONSTRAINT",
+                "ALTER TABLE ONLY s.big ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES s.small(id);",
+            ),
+        ];
+        let sizes = [("small", 1), ("middle", 5), ("big", 10)];
+        let sizes = sizes.map(|(name, size)| (("s".to_owned(), name.to_owned()), size));
+        let phases = Phases::new(groups, &BTreeMap::from(sizes));
+        assert_eq!(orders(&phases.indexes), [1, 2, 0]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::link::Link;
 use super::script::Piece;
 use super::script::Splitter;
 use super::statement::Statement;
+use super::statement::piece_of_large_object;
 use super::toc::Group;
 use super::toc::Header;
 
@@ -71,7 +72,11 @@ impl Account {
 
 /// Runs one statement; gives what the operator should know about it.
 pub(super) async fn execute(link: &Link, text: &str, selected: bool) -> Result<Option<String>, Failure> {
-    let Err(error) = link.client().batch_execute(text).await else {
+    let done = match piece_of_large_object(text) {
+        Some((object, offset, bytes)) => link.put(object, offset, &bytes).await,
+        None => link.client().batch_execute(text).await,
+    };
+    let Err(error) = done else {
         return Ok(None);
     };
     if let Some((state, message)) = state(&error) {

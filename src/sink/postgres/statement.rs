@@ -29,6 +29,14 @@ pub(super) struct Statement<'t> {
     tokens: Vec<Token>,
 }
 
+/// The number of a large object, where a piece of it belongs, and the piece, if `text` is what a dump writes such a piece with.
+pub(super) fn piece_of_large_object(text: &str) -> Option<(u32, i64, Vec<u8>)> {
+    let inner = text.strip_prefix("SELECT pg_catalog.lo_put(")?.strip_suffix("');")?;
+    let (object, inner) = inner.split_once(", ")?;
+    let (offset, digits) = inner.split_once(", '\\x")?;
+    Some((object.parse().ok()?, offset.parse().ok()?, hex::decode(digits).ok()?))
+}
+
 impl<'t> Statement<'t> {
     /// Reads at most as many tokens as say what a statement of `pg_dump` is.
     pub(super) fn new(text: &'t str) -> Self {
@@ -287,6 +295,21 @@ mod tests {
 
     fn name(schema: &str, name: &str) -> Qualified {
         (schema.to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn pieces_of_large_objects() {
+        let piece = piece_of_large_object("SELECT pg_catalog.lo_put(7, 262144, '\\x00ff');");
+        assert_eq!(piece, Some((7, 262_144, vec![0, 255])));
+        for other in [
+            "SELECT pg_catalog.lo_put(7, 0, '\\x0');",
+            "SELECT pg_catalog.lo_put(7, 0, 'text');",
+            "SELECT pg_catalog.lo_put(-7, 0, '\\x00');",
+            "SELECT pg_catalog.lo_create(7);",
+            "SELECT pg_catalog.lo_put(7, 0, '\\x00'), pg_catalog.lo_put(7, 0, '\\x00');",
+        ] {
+            assert_eq!(piece_of_large_object(other), None, "{other}");
+        }
     }
 
     #[test]
