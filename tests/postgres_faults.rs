@@ -24,6 +24,7 @@ use std::time::Instant;
 
 use crate::cli::Ran;
 use crate::cli::World;
+use crate::postgres::NEEDLE;
 use crate::postgres::Server;
 use crate::postgres_cli::backup;
 use crate::postgres_cli::program;
