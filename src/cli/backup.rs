@@ -24,6 +24,7 @@ use crate::config::value;
 use crate::config::value::SuiteChoice;
 use crate::job::backup;
 use crate::job::backup::Backup;
+use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::named_keys;
 use crate::job::setup;
