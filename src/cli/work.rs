@@ -82,7 +82,10 @@ pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSig
 /// # Errors
 /// When one cannot be read or unlocked, or there is none.
 pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
-    let ask = |path: &Path| ask(context, "key", path, prompt::IDENTITY);
+    let ask = |path: &Path| match prompt::terminal() {
+        Some(_) => ask(context, "key", path, prompt::IDENTITY).map(Some),
+        None => Ok(None),
+    };
     let mut identities = named_keys::identities(settings, &context.environment, &ask)?;
     // Only now: until the files are read, which may be pipes of slow writers, a signal ends the program.
     let whom = dialog::at_terminal(context)?;
