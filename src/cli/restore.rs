@@ -135,6 +135,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         .map_err(job::error::Error::TargetUri)?;
     refuse_idle(args, &targets)?;
     let identities = work::identities(&settings, context)?;
+    if !args.plan {
+        proving.warn_unsigned("the record of this restore in the audit log is not signed", context.printer);
+    }
     let signers = proving.signers();
     let desk = work::desk(context, &signers);
     let job = Restore {

@@ -154,6 +154,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         work::store_for(&choice, &settings)?
     };
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
+    proving.warn_unsigned("the audit log gets no record of this verification", context.printer);
     let signers = proving.signers();
     let desk = work::desk(context, &signers);
     let job = Verify {
