@@ -154,6 +154,76 @@ fn options_for_another_kind_of_target_are_refused() {
     world.good(&[&folder[..], &options].concat());
 }
 
+#[test]
+fn options_that_hold_for_nothing_are_refused() {
+    let world = world();
+    world.good(&["backup", "hub"]);
+    for (option, value) in [
+        ("--identity", "nope.key"),
+        ("--identity-passphrase-file", "nope"),
+        ("--passphrase-file", "nope"),
+    ] {
+        let error = fails(&world, 2, &["verify", option, value]);
+        let message = error["message"].as_str().expect("text");
+        assert!(message.starts_with(option) && message.contains("--deep"), "{message}");
+    }
+    for (option, value) in [
+        ("--store", "other"),
+        ("--config", "/nope"),
+        ("--root", "nope.asc"),
+        ("--certificate", "nope.asc"),
+    ] {
+        for command in [
+            &["init", "box", "--no-passphrase"][..],
+            &["keys", "generate", "--role", "signer", "--out", "box", "--no-passphrase"],
+            &["completions", "bash"],
+            &["man"],
+        ] {
+            let arguments = [command, &[option, value]].concat();
+            let ran = world.run(&arguments).expect_code(2, &arguments.join(" "));
+            assert!(ran.stderr.contains(&format!("has no use for {option}")), "{}", ran.stderr);
+            assert!(!world.path("box").exists());
+            let mut help = command.to_vec();
+            help.push("--help");
+            let help = text(&world.good(&help));
+            assert!(!help.contains(option) && help.contains("--quiet"), "{help}");
+        }
+    }
+    let help = text(&world.good(&["verify", "--help"]));
+    assert!(help.contains("--store <DIR>"), "{help}");
+}
+
+#[test]
+fn options_of_a_restore_stand_under_what_they_are_for() {
+    let help = text(&World::new().good(&["restore", "--help"]));
+    let mut heading = "";
+    let mut found = Vec::new();
+    let wanted = ["--definer", "--row-check", "--sqlite-check", "--no-same-owner", "--allow-missing-xattrs", "--analyze"];
+    for line in help.lines() {
+        if !line.starts_with(' ') && line.ends_with(':') {
+            heading = line;
+        }
+        let option = line.split_whitespace().next().unwrap_or_default();
+        if wanted.contains(&option) {
+            found.push((option, heading));
+        }
+    }
+    let on_any = "Options of targets on any database server:";
+    let in_files = "Options of folders and SQLite databases:";
+    assert_eq!(
+        found,
+        [
+            ("--analyze", "Options of PostgreSQL targets:"),
+            ("--definer", "Options of MySQL and MariaDB targets:"),
+            ("--row-check", on_any),
+            ("--sqlite-check", in_files),
+            ("--no-same-owner", in_files),
+            ("--allow-missing-xattrs", in_files),
+        ]
+    );
+    assert_eq!(help.matches("\nOptions:").count(), 1, "{help}");
+}
+
 /// The records of a log, by their names.
 fn records(world: &World, store: &str) -> Vec<String> {
     let names = world.files(&format!("{store}/audit")).into_iter().map(|(name, _)| name);

@@ -7,6 +7,7 @@
 mod world;
 
 use std::env;
+use std::fs;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::panic;
@@ -18,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use hub_backup::bundle::manifest::Role;
 use hub_backup::cli::args::GlobalArgs;
 use hub_backup::cli::context::Context;
 use hub_backup::cli::error::CliError;
@@ -26,11 +28,13 @@ use hub_backup::cli::prompt;
 use hub_backup::cli::prompt::Wanted;
 use hub_backup::cli::report;
 use hub_backup::config::environment::Environment;
+use hub_backup::keyring::make::SuiteFeatures;
 
 use crate::world::PROGRAM;
 use crate::world::Ran;
 use crate::world::SEARCH_PATH;
 use crate::world::World;
+use crate::world::make_key;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -228,10 +232,13 @@ const OPEN: &str = "restore latest --identity secrets/pin.key --to back";
 /// The program in `world`, on a terminal of its own.
 fn program_on_terminal(world: &World, path: &str, arguments: &str) -> Child {
     // The shell goes on after an interrupt, to tell how the program ended.
-    let line = format!("trap : INT; {PROGRAM} {arguments}; echo ENDED $?");
+    line_on_terminal(world, path, &format!("trap : INT; {PROGRAM} {arguments}; echo ENDED $?"))
+}
+
+fn line_on_terminal(world: &World, path: &str, line: &str) -> Child {
     let mut script = world.command("script");
     let script = script
-        .args(["-qec", &line, "/dev/null"])
+        .args(["-qec", line, "/dev/null"])
         .env("PATH", path)
         .env("TERM", "xterm");
     let piped = script
@@ -290,6 +297,127 @@ fn a_plugin_of_age_asks_at_the_terminal() {
         drop(output(child));
         assert!(!world.path("again").exists());
     }
+}
+
+/// Runs the program on a terminal, answers each question there, and gives the exit code and what was shown. A question more would wait
+/// for an answer until the run is ended with 124.
+fn answered(world: &World, path: &str, arguments: &str, answers: &[(&str, &str)]) -> (i32, String) {
+    let line = format!("timeout --foreground 60 {PROGRAM} {arguments}; echo ENDED $?.");
+    let mut child = line_on_terminal(world, path, &line);
+    let mut shown = String::new();
+    for (question, answer) in answers {
+        shown += &read_until(&mut child, question);
+        type_line(&mut child, &format!("{answer}\n"));
+    }
+    shown += &read_until(&mut child, "ENDED ");
+    let code = read_until(&mut child, ".");
+    drop(output(child));
+    let code = code.trim_end_matches('.').parse().expect("an exit code");
+    (code, shown)
+}
+
+#[test]
+fn a_plugin_of_age_asks_once_for_a_command() {
+    let (world, path) = world_of_a_plugin();
+    let (code, shown) = answered(&world, &path, SEAL, &[("1 or 2? ", "1")]);
+    assert_eq!(code, 0, "{shown:?}");
+    for arguments in ["cat latest data/note", "ls latest", "restore latest --plan --to back", "verify latest --deep"] {
+        let arguments = format!("{arguments} --identity secrets/pin.key");
+        let answers = [("Name on card 7: ", "hub"), ("PIN of card 7: ", "1234")];
+        let (code, shown) = answered(&world, &path, &arguments, &answers);
+        assert_eq!(code, 0, "{arguments}: {shown:?}");
+        assert!(!shown.contains("1234"), "{shown:?}");
+    }
+}
+
+const PASSPHRASE: &str = "seven sesame seeds";
+
+/// What reads a bundle, and what each shows of it.
+const READERS: [(&str, &str); 5] = [
+    ("ls latest", "data/note"),
+    ("cat latest data/note", "the only copy"),
+    ("restore latest --plan --to back", "data/note"),
+    ("verify latest --deep", "decrypted and compared"),
+    ("restore latest --verify-sig --to back", "restored"),
+];
+
+/// Reads a bundle with a locked key in each way, the passphrase typed; then with a wrong one, with none, and with nobody to ask.
+fn read_with_locked_key(world: &World, options: &str, key: &str) {
+    let question = format!("The passphrase of the key {key}: ");
+    for (arguments, says) in READERS {
+        let arguments = format!("{arguments} {options} --identity {key}");
+        let (code, shown) = answered(world, SEARCH_PATH, &arguments, &[(&question, PASSPHRASE)]);
+        assert_eq!(code, 0, "{arguments}: {shown:?}");
+        assert!(shown.contains(says), "{arguments}: {shown:?}");
+        assert!(!shown.contains(PASSPHRASE), "{arguments}: {shown:?}");
+    }
+    assert_eq!(world.read("back/data/note"), b"the only copy\n");
+    fs::remove_dir_all(world.path("back")).expect("it was restored");
+
+    let arguments = format!("restore latest --to again {options} --identity {key}");
+    for (answer, code, says) in [("sesame", 12, "the passphrase does not"), ("", 2, "nothing was typed")] {
+        let (ended, shown) = answered(world, SEARCH_PATH, &arguments, &[(&question, answer)]);
+        assert_eq!(ended, code, "{shown:?}");
+        assert!(shown.contains(says), "{shown:?}");
+    }
+    let mut command = world.command("setsid");
+    let command = command.args(["-w", PROGRAM]).args(arguments.split(' '));
+    let ran = Ran::new(command.output().expect("setsid is needed by this test"));
+    let ran = ran.expect_code(12, &arguments);
+    assert!(ran.stderr.contains("is locked with a passphrase, and none is given"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("give it with --identity-passphrase-file"), "{}", ran.stderr);
+    assert!(!world.path("again").exists());
+}
+
+#[test]
+fn what_init_made_is_used_with_typed_passphrases() {
+    let world = World::new();
+    world.write("data/note", b"the only copy\n");
+    let answers = [
+        ("The passphrase of the keys that leave this host: ", PASSPHRASE),
+        ("The same again: ", PASSPHRASE),
+    ];
+    let (code, shown) = answered(&world, SEARCH_PATH, "init box --name hub", &answers);
+    assert_eq!(code, 0, "{shown:?}");
+    assert!(!shown.contains(PASSPHRASE), "{shown:?}");
+    let options = "--config box/hub-backup.toml";
+    // The signing key of `init` is not locked: nobody is asked, as a timer needs it.
+    for arguments in ["backup hub --source files:data", "verify latest --set hub"] {
+        let (code, shown) = answered(&world, SEARCH_PATH, &format!("{arguments} {options}"), &[]);
+        assert_eq!(code, 0, "{arguments}: {shown:?}");
+    }
+    read_with_locked_key(&world, options, "box/move-offline/recipient-operations.key");
+}
+
+#[test]
+fn a_locked_signing_key_is_asked_for() {
+    let world = World::new();
+    world.write("data/note", b"the only copy\n");
+    let signer = make_key(Role::Signer, SuiteFeatures::Rfc9580, Some(PASSPHRASE));
+    world.write("secrets/locked.key", signer.secret.expose().as_bytes());
+    world.write("keys/locked.asc", signer.public.as_bytes());
+    let options = "--root keys/locked.asc --signer secrets/locked.key";
+    let arguments = format!("backup --set data --source files:data {options}");
+    let question = "The passphrase of the signing key secrets/locked.key: ";
+    let (code, shown) = answered(&world, SEARCH_PATH, &arguments, &[(question, PASSPHRASE)]);
+    assert_eq!(code, 0, "{shown:?}");
+    assert!(!shown.contains(PASSPHRASE), "{shown:?}");
+    // What verifies needs no key, and does not ask.
+    let (code, shown) = answered(&world, SEARCH_PATH, "verify latest --root keys/locked.asc", &[]);
+    assert_eq!(code, 0, "{shown:?}");
+}
+
+#[test]
+fn a_locked_age_identity_is_asked_for() {
+    let world = World::new();
+    world.write("data/note", b"the only copy\n");
+    let mut lock = age::scrypt::Recipient::new(PASSPHRASE.to_owned().into());
+    lock.set_work_factor(10);
+    let locked = age::encrypt(&lock, &world.read("secrets/age.key")).expect("it is encrypted");
+    world.write("secrets/locked.age", &locked);
+    let recipient = String::from_utf8(world.read("keys/age.txt")).expect("text");
+    world.good(&["backup", "--set", "data", "--source", "files:data", "--recipient", recipient.trim()]);
+    read_with_locked_key(&world, "--set data", "secrets/locked.age");
 }
 
 #[test]

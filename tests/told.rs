@@ -5,6 +5,7 @@
 mod cli;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use serde_json::Value;
@@ -160,6 +161,34 @@ fn the_audit_log_says_what_was_done() {
     let user = String::from_utf8(world.script("id --user --name --real")).expect("text");
     let last = self::records(&world).pop().expect("a record");
     assert_eq!(last["actor"]["user"], user.trim());
+}
+
+#[test]
+fn a_signing_key_that_cannot_be_used_is_told_where_records_miss_it() {
+    let world = World::new();
+    world.write("data/one.txt", b"one\n");
+    world.settings("[sets.data]\nsources = [\"files:data\"]");
+    world.good(&["backup", "data"]);
+    let before = records(&world).len();
+    let mode = |mode| fs::set_permissions(world.path("secrets/signer.key"), fs::Permissions::from_mode(mode));
+    mode(0o644).expect("it is ours");
+    for (arguments, so) in [
+        (&["verify"][..], "the audit log gets no record of this verification"),
+        (&["verify", "--all"], "the audit log gets no record of this verification"),
+        (&["restore", "--to", "back"], "the record of this restore in the audit log is not signed"),
+    ] {
+        let ran = world.good(arguments);
+        let warned = format!("warning: the signing key cannot be used, so {so}: ");
+        assert!(ran.stderr.contains(&warned), "{}", ran.stderr);
+        assert!(ran.stderr.contains("secrets/signer.key can be read by others"), "{}", ran.stderr);
+    }
+    assert_eq!(records(&world).len(), before + 1, "the restore alone");
+    // A plan is not recorded, and a host without a signing key is none by mistake.
+    let planned = world.good(&["restore", "--to", "again", "--plan"]);
+    assert_eq!(planned.stderr, "");
+    let settings = String::from_utf8(world.read("hub-backup.toml")).expect("text");
+    world.write("hub-backup.toml", settings.replace("signers", "# signers").as_bytes());
+    assert_eq!(world.good(&["verify"]).stderr, "");
 }
 
 #[test]

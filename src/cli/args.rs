@@ -64,6 +64,9 @@ pub struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// Those of them that name settings, a store and certificates, which not every command reads.
+    pub const SETTINGS: [&str; 4] = ["config", "store", "root", "certificate"];
+
     /// `layer`, with what these options say.
     #[must_use]
     pub fn layer(&self, layer: Layer) -> Layer {

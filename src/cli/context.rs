@@ -103,6 +103,33 @@ impl Context {
         }
     }
 
+    /// Refuses the options that name settings, a store and certificates for a command that reads none of them: whoever gives one expects
+    /// that it holds.
+    ///
+    /// # Errors
+    /// When one of them was given.
+    pub fn refuse_settings(&self, command: &str) -> Result<(), CliError> {
+        let GlobalArgs {
+            config,
+            store,
+            root,
+            certificate,
+            ..
+        } = &self.global;
+        let given = [
+            config.is_some(),
+            store.is_some(),
+            !root.is_empty(),
+            !certificate.is_empty(),
+        ];
+        let Some((option, _)) = GlobalArgs::SETTINGS.into_iter().zip(given).find(|(_, given)| *given) else {
+            return Ok(());
+        };
+        let message = format!("{command} has no use for --{option}");
+        let hint = format!("Leave --{option} out; `hub-backup {command} --help` shows what it takes.");
+        Err(Error::Usage { message, hint }.into())
+    }
+
     /// Refuses `--json` for a command whose output is bytes of another form.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::cli::output::visible;
 use crate::cli::remarks::RemarksReport;
 use crate::cli::work::Proven;
 use crate::config::layer::Layer;
+use crate::flow::contents::Opened;
 use crate::job;
 use crate::job::contents;
 use crate::job::contents::Wanted;
@@ -62,12 +63,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let mut layer = Layer::default();
     args.identities.add_to(&mut layer);
     let settings = context.settings(layer)?;
-    let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
+    let proven = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
     let pattern: Vec<String> = args.pattern.iter().cloned().collect();
     let mut selection = Selection::new(&pattern).map_err(job::error::Error::Selection)?;
-    let listing = contents::list(&opened.verified, &opened.identities, &mut selection)?;
+    let opened = Opened::open(&proven.verified, &proven.identities).map_err(job::error::Error::Contents)?;
+    let listing = contents::list(&opened, &mut selection)?;
     let report = Report {
-        bundle: opened.verified.manifest().bundle.to_string(),
+        bundle: proven.verified.manifest().bundle.to_string(),
         entries: listing.wanted.into_iter().map(Row::new).collect(),
         remarks: RemarksReport::new(&listing.remarks),
     };

@@ -129,8 +129,7 @@ pub fn main(arguments: &[OsString], environment: Environment) -> u8 {
     } else {
         clap::ColorChoice::Never
     };
-    let parsed = Cli::command()
-        .color(color)
+    let parsed = without_idle_options(Cli::command().color(color))
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
@@ -145,6 +144,9 @@ pub fn main(arguments: &[OsString], environment: Environment) -> u8 {
 }
 
 fn run(command: &Command, context: &Context) -> Result<(), CliError> {
+    if let Some(name) = without_settings(command) {
+        context.refuse_settings(name)?;
+    }
     match command {
         Command::Init(args) => init::run(args, context),
         Command::Backup(args) => backup::run(args, context),
@@ -160,6 +162,55 @@ fn run(command: &Command, context: &Context) -> Result<(), CliError> {
         Command::Config(command) => config::run(command, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),
+    }
+}
+
+/// Commands that read no settings, by their names.
+const WITHOUT_SETTINGS: [&[&str]; 6] = [
+    &["init"],
+    &["keys", "generate"],
+    &["keys", "certify"],
+    &["keys", "revoke"],
+    &["completions"],
+    &["man"],
+];
+
+/// The name of a command that reads no settings; none for the others.
+fn without_settings(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Init(_) => Some("init"),
+        Command::Keys(keys::Command::Generate(_)) => Some("keys generate"),
+        Command::Keys(keys::Command::Certify(_)) => Some("keys certify"),
+        Command::Keys(keys::Command::Revoke(_)) => Some("keys revoke"),
+        Command::Completions(_) => Some("completions"),
+        Command::Man(_) => Some("man"),
+        Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Verify(_)
+        | Command::List(_)
+        | Command::Show(_)
+        | Command::Ls(_)
+        | Command::Cat(_)
+        | Command::Keys(keys::Command::List(_) | keys::Command::Show(_))
+        | Command::Checkpoint(_)
+        | Command::Audit(_)
+        | Command::Config(_) => None,
+    }
+}
+
+/// The command line whose help does not offer, under commands that read no settings, the options that name some.
+fn without_idle_options(mut root: clap::Command) -> clap::Command {
+    // Options of every command are given to each when the whole is built.
+    root.build();
+    WITHOUT_SETTINGS.iter().fold(root, |root, path| hidden_below(root, path))
+}
+
+fn hidden_below(command: clap::Command, path: &[&str]) -> clap::Command {
+    match path {
+        [] => GlobalArgs::SETTINGS
+            .iter()
+            .fold(command, |command, id| command.mut_arg(id, |arg| arg.hide(true))),
+        [name, below @ ..] => command.mut_subcommand(name, |command| hidden_below(command, below)),
     }
 }
 
@@ -193,5 +244,5 @@ pub fn early(arguments: &[OsString], environment: &Environment) -> Printer {
 /// The command line as clap knows it, for help, completions, pages and their tests.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    without_idle_options(Cli::command())
 }

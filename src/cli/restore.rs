@@ -35,6 +35,7 @@ use report::PlanReport;
 use report::Report;
 use servers::MysqlArgs;
 use servers::PostgresArgs;
+use servers::ServerArgs;
 
 const EXAMPLES: [Example; 4] = [
     Example {
@@ -74,7 +75,6 @@ pub enum SqliteCheck {
 /// checked, and nothing has its final name before everything was restored.
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// Which bundle.
     #[command(flatten)]
@@ -103,6 +103,18 @@ pub struct Args {
     /// How MySQL and MariaDB databases are restored.
     #[command(flatten)]
     pub mysql: MysqlArgs,
+    /// How databases of any server are restored.
+    #[command(flatten)]
+    pub servers: ServerArgs,
+    /// How files and SQLite databases are restored.
+    #[command(flatten)]
+    pub files: FileArgs,
+}
+
+/// How files and SQLite databases are restored.
+#[derive(clap::Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Options of folders and SQLite databases")]
+pub struct FileArgs {
     /// Check restored SQLite databases; default full
     #[arg(long, value_name = "HOW", value_enum)]
     pub sqlite_check: Option<SqliteCheck>,
@@ -135,6 +147,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         .map_err(job::error::Error::TargetUri)?;
     refuse_idle(args, &targets)?;
     let identities = work::identities(&settings, context)?;
+    if !args.plan {
+        proving.warn_unsigned("the record of this restore in the audit log is not signed", context.printer);
+    }
     let signers = proving.signers();
     let desk = work::desk(context, &signers);
     let job = Restore {
@@ -149,17 +164,17 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
             .store
             .as_ref()
             .map_or_else(Default::default, |store| slice::from_ref(&store.value)),
-        sqlite_check: args.sqlite_check.unwrap_or(SqliteCheck::Full).into(),
+        sqlite_check: args.files.sqlite_check.unwrap_or(SqliteCheck::Full).into(),
         postgres: PostgresRestore {
             surroundings: surroundings::postgres(&context.environment),
-            options: args.postgres.options(&settings.protected.value),
+            options: args.postgres.options(&settings.protected.value, args.servers.row_check()),
         },
         mysql: MysqlRestore {
             surroundings: surroundings::mysql(&context.environment),
-            options: args.mysql.options(&settings.protected.value, args.postgres.row_check()),
+            options: args.mysql.options(&settings.protected.value, args.servers.row_check()),
         },
-        same_owner: !args.no_same_owner && rustix::process::geteuid().is_root(),
-        allow_missing_xattrs: args.allow_missing_xattrs,
+        same_owner: !args.files.no_same_owner && rustix::process::geteuid().is_root(),
+        allow_missing_xattrs: args.files.allow_missing_xattrs,
         jobs: settings.threads(),
     };
     warn_of_skipping(args, context);
@@ -191,7 +206,7 @@ fn refuse_idle(args: &Args, targets: &[TargetUri]) -> Result<(), Error> {
         ("--analyze", options.analyze, postgres, for_postgres),
         (
             "--row-check",
-            options.row_check.is_some(),
+            args.servers.row_check.is_some(),
             postgres || mysql,
             "a database server",
         ),
@@ -203,17 +218,17 @@ fn refuse_idle(args: &Args, targets: &[TargetUri]) -> Result<(), Error> {
         ),
         (
             "--sqlite-check",
-            args.sqlite_check.is_some(),
+            args.files.sqlite_check.is_some(),
             sqlite,
             "a folder or a SQLite database",
         ),
         (
             "--no-same-owner",
-            args.no_same_owner,
+            args.files.no_same_owner,
             sqlite,
             "a folder or a SQLite database",
         ),
-        ("--allow-missing-xattrs", args.allow_missing_xattrs, folder, "a folder"),
+        ("--allow-missing-xattrs", args.files.allow_missing_xattrs, folder, "a folder"),
     ];
     match idle.into_iter().find(|(_, given, fits, _)| *given && !fits) {
         None => Ok(()),

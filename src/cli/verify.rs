@@ -135,6 +135,7 @@ fn refuse_old(args: &Args, verified: &Verified, now: Timestamp) -> Result<(), To
 /// # Errors
 /// When a bundle does not verify.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
+    refuse_idle(args)?;
     let settings = context.settings(args.measure.layer())?;
     let trust = named_keys::pinned_trust(&settings)?;
     let identities = if args.deep {
@@ -154,6 +155,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         work::store_for(&choice, &settings)?
     };
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
+    proving.warn_unsigned("the audit log gets no record of this verification", context.printer);
     let signers = proving.signers();
     let desk = work::desk(context, &signers);
     let job = Verify {
@@ -167,6 +169,23 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     match job.store {
         Some(store) if args.all => all(&job, store, args, &desk, context),
         _ => one(&job, &choice, args, &desk, context),
+    }
+}
+
+/// Refuses keys that would open nothing: whoever gives one expects that the contents are looked at.
+fn refuse_idle(args: &Args) -> Result<(), Error> {
+    let keys = &args.measure.identities;
+    let idle = [
+        ("--identity", !keys.identity.is_empty()),
+        ("--identity-passphrase-file", keys.identity_passphrase_file.is_some()),
+        ("--passphrase-file", keys.passphrase_file.is_some()),
+    ];
+    match idle.into_iter().find(|(_, given)| *given && !args.deep) {
+        None => Ok(()),
+        Some((option, _)) => Err(Error::Usage {
+            message: format!("{option} opens bundles, and without --deep none is opened"),
+            hint: format!("Add --deep, or leave {option} out."),
+        }),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::dialog;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
+use crate::cli::output::Printer;
 use crate::cli::prompt;
 use crate::cli::prompt::Wanted;
 use crate::cli::report;
@@ -82,7 +83,10 @@ pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSig
 /// # Errors
 /// When one cannot be read or unlocked, or there is none.
 pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
-    let ask = |path: &Path| ask(context, "key", path, prompt::IDENTITY);
+    let ask = |path: &Path| match prompt::terminal() {
+        Some(_) => ask(context, "key", path, prompt::IDENTITY).map(Some),
+        None => Ok(None),
+    };
     let mut identities = named_keys::identities(settings, &context.environment, &ask)?;
     // Only now: until the files are read, which may be pipes of slow writers, a signal ends the program.
     let whom = dialog::at_terminal(context)?;
@@ -116,8 +120,10 @@ fn ask(
 }
 
 /// Signing keys for the audit log alone: whoever verifies or restores need not have one, and is not asked for a passphrase.
-#[must_use]
-pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSigner> {
+///
+/// # Errors
+/// When keys are named, and one of them cannot be used.
+fn audit_signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSigner>, job::error::Error> {
     let nobody = |path: &Path| -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
         let purpose = format!("the passphrase of {}", path.display());
         Err(Box::new(Error::NoTerminal {
@@ -125,7 +131,7 @@ pub fn audit_signers(settings: &Settings, context: &Context) -> Vec<SoftwareSign
             options: prompt::SIGNER,
         }))
     };
-    named_keys::signers(settings, &context.environment, context.clock.now(), &nobody).unwrap_or_default()
+    named_keys::signers(settings, &context.environment, context.clock.now(), &nobody)
 }
 
 /// Where the audit log is written, with these signatures.
@@ -178,6 +184,7 @@ pub struct Proving {
     pub checkpoint: Option<Checkpoint>,
     store: Option<LocalStore>,
     signers: Vec<SoftwareSigner>,
+    unusable: Option<job::error::Error>,
 }
 
 impl Proving {
@@ -192,13 +199,28 @@ impl Proving {
         settings: &Settings,
         context: &Context,
     ) -> Result<Self, CliError> {
+        let checkpoint = checkpoint(args.checkpoint.as_ref(), &trust)?;
+        let (signers, unusable) = match audit_signers(settings, context) {
+            Ok(signers) => (signers, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Ok(Self {
             keys: setup::key_policy(settings),
-            checkpoint: checkpoint(args.checkpoint.as_ref(), &trust)?,
-            signers: audit_signers(settings, context),
+            checkpoint,
+            signers,
+            unusable,
             trust,
             store,
         })
+    }
+
+    /// Warns when a signing key is named that cannot be used: `so` is what becomes of the record in the audit log. Whoever names none, or
+    /// has no store, writes no signed record on purpose.
+    pub fn warn_unsigned(&self, so: &str, printer: Printer) {
+        if let (Some(error), Some(_)) = (&self.unusable, &self.store) {
+            let why = report::chain(error);
+            printer.warn(&format!("the signing key cannot be used, so {so}: {why}"));
+        }
     }
 
     /// The store whose chains count, if there is one.

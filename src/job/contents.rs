@@ -36,13 +36,12 @@ pub struct Listing {
     pub remarks: Remarks,
 }
 
-/// The entries of a verified bundle that are wanted, and what the bundle says is not there.
+/// The entries of an opened bundle that are wanted, and what the bundle says is not there.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn list(verified: &Verified, identities: &[Identity], selection: &mut Selection) -> Result<Listing, Error> {
-    let opened = Opened::open(verified, identities)?;
-    selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
+pub fn list(opened: &Opened<'_>, selection: &mut Selection) -> Result<Listing, Error> {
+    selection.among(opened.verified().manifest().sources.iter().map(|source| source.label.clone()));
     let mut records = opened.records()?;
     let Listing {
         mut wanted,
@@ -84,7 +83,7 @@ pub fn cat(
 ) -> Result<(), Error> {
     let opened = Opened::open(verified, identities)?;
     // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
-    let (raw, Listing { mut wanted, .. }) = exactly(verified, identities, path)?;
+    let (raw, Listing { mut wanted, .. }) = exactly(&opened, path)?;
     let raw = match wanted.pop() {
         Some(Wanted::Entry(Entry {
             node: Node::Hardlink { target },
@@ -114,15 +113,15 @@ pub fn cat(
 }
 
 /// What is at a path that is given as it is, or else as `ls` shows it.
-fn exactly(verified: &Verified, identities: &[Identity], path: &str) -> Result<(RawBytes, Listing), Error> {
+fn exactly(opened: &Opened<'_>, path: &str) -> Result<(RawBytes, Listing), Error> {
     let raw = RawBytes::try_from(path.to_owned()).unwrap_or_else(|_| RawBytes(path.as_bytes().to_vec()));
-    match list(verified, identities, &mut Selection::exactly(raw.clone())) {
+    match list(opened, &mut Selection::exactly(raw.clone())) {
         Ok(wanted) => Ok((raw, wanted)),
         Err(error @ Error::Selection(_)) => {
             let Some(shown) = RawBytes::from_shown(path) else {
                 return Err(error);
             };
-            let wanted = list(verified, identities, &mut Selection::exactly(shown.clone())).map_err(|_| error)?;
+            let wanted = list(opened, &mut Selection::exactly(shown.clone())).map_err(|_| error)?;
             Ok((shown, wanted))
         }
         Err(error) => Err(error),

@@ -95,6 +95,15 @@ pub enum Error {
         #[source]
         source: keyring::Error,
     },
+    /// A secret key that opens bundles is locked, and there is nobody to ask.
+    #[error("cannot use {}", path.display())]
+    LockedIdentity {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: keyring::Error,
+    },
     /// A public certificate or recipient, where a secret key is needed.
     #[error("{} holds {what}, and {work} needs the secret key that belongs to it", path.display())]
     Public {
@@ -252,7 +261,7 @@ impl Fault for Error {
             Self::Restore(error) => error.kind(),
             Self::Selection(error) => error.kind(),
             Self::Keys(error) => error.kind(),
-            Self::KeyFile { source, .. } => source.kind(),
+            Self::KeyFile { source, .. } | Self::LockedIdentity { source, .. } => source.kind(),
             Self::Public { .. } => Kind::NoUsableKey,
             Self::Random(_) | Self::WriteFile { .. } => Kind::Failed,
             Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
@@ -289,6 +298,11 @@ impl Fault for Error {
             Self::Selection(error) => error.hint(),
             Self::Keys(error) => error.hint(),
             Self::KeyFile { source, .. } => source.hint(),
+            Self::LockedIdentity { .. } => Some(
+                "Run this at a terminal, which asks for the passphrase, or give it with --identity-passphrase-file, \
+                 HUB_BACKUP_IDENTITY_PASSPHRASE_FILE or HUB_BACKUP_IDENTITY_PASSPHRASE_COMMAND."
+                    .into(),
+            ),
             Self::Public { .. } => Some(
                 "Name the file with the secret key: `ROLE-NAME.key` of `keys generate` and `init`, what `gpg --export-secret-keys` writes, or an \
                  age identity file."

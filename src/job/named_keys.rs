@@ -24,6 +24,7 @@ use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
 use crate::keyring::trust::TrustStore;
 use crate::keyring::unlock::is_locked;
+use crate::keyring::unlock::opens_unasked;
 use crate::seal::Signer;
 use crate::seal::SoftwareSigner;
 
@@ -37,6 +38,9 @@ const PUBLIC_EXTENSIONS: [&str; 3] = ["asc", "pgp", "gpg"];
 
 /// Asks somebody for the passphrase of a locked key file.
 pub type Ask<'a> = &'a dyn Fn(&Path) -> Result<SecretText, Box<dyn Fault + Send + Sync>>;
+
+/// Asks somebody for the passphrase of a locked key file; none when there is nobody to ask.
+pub type AskIfThere<'a> = &'a dyn Fn(&Path) -> Result<Option<SecretText>, Box<dyn Fault + Send + Sync>>;
 
 /// The certificates that are trusted, and those that may have signed.
 ///
@@ -210,25 +214,16 @@ pub fn recipients(named: &Recipients, environment: &Environment) -> Result<Vec<R
     Ok(recipients)
 }
 
-/// Secret keys that may open bundles. `ask` as for [`signers`]; whom plugins of age can ask is for the caller to add.
+/// Secret keys that may open bundles. `ask` is called with the name of a locked key when the settings hold no passphrase; whom plugins of
+/// age can ask is for the caller to add.
 ///
 /// # Errors
-/// When one cannot be read.
-pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) -> Result<Vec<Identity>, Error> {
+/// When one cannot be read or unlocked.
+pub fn identities(settings: &Settings, environment: &Environment, ask: AskIfThere<'_>) -> Result<Vec<Identity>, Error> {
     let given = read_passphrase(settings.keys.identity_passphrase.as_ref(), environment)?;
     let mut identities = Vec::new();
     for path in &settings.keys.identities.value {
-        let bytes = read_secret_key(path, "opening bundles")?;
-        let mut identity = read_identity(bytes.expose(), given.clone()).map_err(|source| bad_key(path, source))?;
-        if let Identity::OpenPgp {
-            key,
-            passphrase: passphrase @ None,
-        } = &mut identity
-            && is_locked(key)
-        {
-            *passphrase = Some(ask(path).map_err(Error::Ask)?);
-        }
-        identities.push(identity);
+        identities.push(identity(path, given.as_ref(), ask)?);
     }
     identities.extend(read_passphrase(settings.recipients.passphrase.as_ref(), environment)?.map(Identity::Passphrase));
     if identities.is_empty() {
@@ -238,4 +233,31 @@ pub fn identities(settings: &Settings, environment: &Environment, ask: Ask<'_>) 
         });
     }
     Ok(identities)
+}
+
+/// One secret key. That it is locked shows only when it is read, so it is read before anybody is asked.
+fn identity(path: &Path, given: Option<&SecretText>, ask: AskIfThere<'_>) -> Result<Identity, Error> {
+    let bytes = read_secret_key(path, "opening bundles")?;
+    let read = read_identity(bytes.expose(), given.cloned());
+    let is_locked = match &read {
+        Ok(Identity::OpenPgp { key, .. }) => !opens_unasked(key),
+        Ok(Identity::Age { .. } | Identity::Passphrase(_)) => false,
+        Err(error) => matches!(error, keyring::Error::Locked { .. } | keyring::Error::AgeLocked),
+    };
+    let passphrase = if is_locked && given.is_none() {
+        ask(path).map_err(Error::Ask)?
+    } else {
+        None
+    };
+    let read = match passphrase {
+        Some(passphrase) => read_identity(bytes.expose(), Some(passphrase)),
+        None => read,
+    };
+    read.map_err(|source| match source {
+        keyring::Error::Locked { .. } | keyring::Error::AgeLocked => Error::LockedIdentity {
+            path: path.to_owned(),
+            source,
+        },
+        source => bad_key(path, source),
+    })
 }

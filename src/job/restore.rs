@@ -217,13 +217,13 @@ pub fn plan(
 ) -> Result<(Verified, Listing), Error> {
     targets::check(job.targets, job.protected)?;
     let verified = prove(job, found, progress, cancel)?;
+    let opened = Opened::open(&verified, job.identities)?;
     if !job.targets.is_empty() {
         selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
-        let opened = Opened::open(&verified, job.identities)?;
         let routes = Routes::plan(job.targets, verified.manifest())?;
         routes.cover(&opened, selection)?;
         let _tables = routes.choose_tables(&opened, selection, cancel)?;
     }
-    let listing = contents::list(&verified, job.identities, selection)?;
+    let listing = contents::list(&opened, selection)?;
     Ok((verified, listing))
 }

@@ -88,6 +88,14 @@ pub fn is_locked(key: &Cert) -> bool {
     key.keys().secret().any(|key| !key.key().has_unencrypted_secret())
 }
 
+/// Whether a secret key of the certificate that can decrypt is not locked. A stub of GnuPG for an offline primary key does not count.
+#[must_use]
+pub fn opens_unasked(key: &Cert) -> bool {
+    key.keys()
+        .secret()
+        .any(|key| key.key().pk_algo().for_encryption() && key.key().has_unencrypted_secret())
+}
+
 /// Unlocks one secret key.
 ///
 /// # Errors

@@ -19,6 +19,15 @@ pub enum RowChecks {
     Fingerprint,
 }
 
+/// How databases of any server are restored.
+#[derive(clap::Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Options of targets on any database server")]
+pub struct ServerArgs {
+    /// Compare restored rows with those of the source; default fingerprint
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub row_check: Option<RowChecks>,
+}
+
 /// How PostgreSQL databases are restored.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Options of PostgreSQL targets")]
@@ -42,9 +51,6 @@ pub struct PostgresArgs {
     /// Restore as ROLE
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
-    /// Compare restored rows of a database server with those of the source; default fingerprint
-    #[arg(long, value_name = "HOW", value_enum, help_heading = "Options")]
-    pub row_check: Option<RowChecks>,
     /// Gather statistics for the planner before the database has its name
     #[arg(long)]
     pub analyze: bool,
@@ -80,12 +86,14 @@ impl MysqlArgs {
     }
 }
 
-impl PostgresArgs {
-    pub(super) fn row_check(&self) -> RowCheck {
+impl ServerArgs {
+    pub(super) fn row_check(self) -> RowCheck {
         self.row_check.unwrap_or(RowChecks::Fingerprint).check()
     }
+}
 
-    pub(super) fn options(&self, protected: &[String]) -> PostgresSinkOptions {
+impl PostgresArgs {
+    pub(super) fn options(&self, protected: &[String], check: RowCheck) -> PostgresSinkOptions {
         let landing = match &self.into_schema {
             Some(schema) => Landing::Schema(schema.clone()),
             None if self.in_place => Landing::InPlace,
@@ -98,7 +106,7 @@ impl PostgresArgs {
             owners: !self.no_owner,
             privileges: !self.no_privileges,
             role: self.role.clone(),
-            check: self.row_check(),
+            check,
             analyze: self.analyze,
             ..PostgresSinkOptions::default()
         }
