@@ -132,12 +132,17 @@ pub(super) fn read(connection: &mut Connection, name: &str, selection: &Selectio
     }
     let mut columns = Column::read_all(connection, name)?;
     let keys = keys(connection, name)?;
+    let odd = foreign_keys_with_backticks(connection, name)?;
     let mut tables = Vec::new();
     for table in listed
         .iter()
         .filter(|table| matches!(table.kind.as_str(), "BASE TABLE" | "SYSTEM VERSIONED"))
     {
         let create = create_table(connection, &table.name)?;
+        let create = odd
+            .iter()
+            .filter(|(owner, _)| *owner == table.name)
+            .fold(create, quoted_key);
         schema.push(create.clone());
         if table.has_rows() {
             let columns = columns.remove(&table.name).unwrap_or_default();
@@ -200,11 +205,36 @@ fn without_counter(create: &str) -> String {
 
 /// The first column of the primary key of each table.
 fn keys(connection: &mut Connection, database: &str) -> Result<Vec<(String, String)>, Error> {
-    let rows = connection.table(format!(
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS \
-         WHERE TABLE_SCHEMA = {} AND INDEX_NAME = 'PRIMARY' AND SEQ_IN_INDEX = 1",
-        sql::quoted(database)
-    ))?;
+    pairs(
+        connection,
+        &format!(
+            "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS \
+             WHERE TABLE_SCHEMA = {} AND INDEX_NAME = 'PRIMARY' AND SEQ_IN_INDEX = 1",
+            sql::quoted(database)
+        ),
+    )
+}
+
+/// Tables, and their foreign keys with a backtick in the name: MariaDB 10.11.18 and others print such names in a way that no server reads.
+fn foreign_keys_with_backticks(connection: &mut Connection, database: &str) -> Result<Vec<(String, String)>, Error> {
+    pairs(
+        connection,
+        &format!(
+            "SELECT TABLE_NAME, CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE CONSTRAINT_SCHEMA = {} AND CONSTRAINT_NAME LIKE '%`%'",
+            sql::quoted(database)
+        ),
+    )
+}
+
+/// A definition with the name of a foreign key as it should be.
+fn quoted_key(create: String, (_, key): &(String, String)) -> String {
+    let printed = format!("\n  CONSTRAINT `{key}` FOREIGN KEY ");
+    create.replace(&printed, &format!("\n  CONSTRAINT {} FOREIGN KEY ", sql::name(key)))
+}
+
+fn pairs(connection: &mut Connection, query: &str) -> Result<Vec<(String, String)>, Error> {
+    let rows = connection.table(query.to_owned())?;
     let pair = |row: Vec<Option<String>>| {
         let mut cells = row.into_iter();
         Some((cells.next()??, cells.next()??))
@@ -246,7 +276,17 @@ pub(super) fn difference(before: &[Database], after: &[Database]) -> Option<Stri
 
 #[cfg(test)]
 mod tests {
+    use super::quoted_key;
     use super::without_counter;
+
+    #[test]
+    fn names_of_foreign_keys_are_quoted_once() {
+        let printed = "CREATE TABLE `t` (\n  `a` int COMMENT 'CONSTRAINT `f`k` FOREIGN KEY ',\n  CONSTRAINT `f`k` FOREIGN KEY (`a`) REFERENCES `u` (`a`)\n)";
+        let right = printed.replace("\n  CONSTRAINT `f`k`", "\n  CONSTRAINT `f``k`");
+        let key = ("t".to_owned(), "f`k".to_owned());
+        assert_eq!(quoted_key(printed.to_owned(), &key), right);
+        assert_eq!(quoted_key(right.clone(), &key), right);
+    }
 
     #[test]
     fn counters_are_no_definition() {
