@@ -96,6 +96,11 @@ fn a_set_without_sources_says_where_they_belong() {
     let hint = error["hint"].as_str().expect("text");
     assert!(hint.contains(&format!("hub-backup.toml:{line}")), "{hint}");
     assert!(hint.contains("--source"), "{hint}");
+    // As `init` leaves it.
+    world.settings("[sets.hub]\nallow_changed = true\nsources = []");
+    let error = fails(&world, 2, &["backup", "hub"]);
+    let hint = error["hint"].as_str().expect("text");
+    assert!(hint.contains(&format!("hub-backup.toml:{}", line + 2)), "{hint}");
     let error = fails(&world, 2, &["backup", "hbu"]);
     assert_eq!(error["message"], "the settings have no set hbu");
     let hint = error["hint"].as_str().expect("text");

@@ -157,8 +157,7 @@ impl Fault for Error {
             }
             Self::WhichSet(_) => Some("Name one of them: `hub-backup backup NAME`.".into()),
             Self::NoSources { origin, .. } => Some(format!(
-                "Write `sources = [\"sqlite:/path/to/hub.db\"]`, with what you have, at {origin}. Or name them for this run alone with \
-                 --source URI."
+                "Add them at {origin}, as in `sources = [\"sqlite:/path/to/hub.db\"]`. Or name them with --source URI, for one bundle."
             )),
             Self::NoSet { name, known } => Some(format!(
                 "The settings have: {}. To begin the set {name}, write it into them, or name what to back up with --source URI.",

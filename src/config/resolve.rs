@@ -205,7 +205,9 @@ impl Settings {
         let layer = self.layers.file.sets.get(&name);
         let set = self.set_of(name.clone(), layer.unwrap_or(&none));
         if set.sources.value.is_empty() {
-            return Err(match layer.and_then(|layer| layer.origin.clone()) {
+            let empty = layer.and_then(|layer| layer.sources.as_ref().map(|named| &named.origin));
+            let place = empty.or_else(|| layer.and_then(|layer| layer.origin.as_ref()));
+            return Err(match place.cloned() {
                 Some(origin) => Error::NoSources { name, origin },
                 None => Error::NoSet { name, known },
             });
