@@ -193,6 +193,23 @@ fn the_page_has_what_is_printed() {
         0,
         &["backup", "hub", "--source", "files:data", "--retention-class", "daily"],
     );
+    let soon = [
+        "--role",
+        "recipient",
+        "--name",
+        "soon",
+        "--expires",
+        "9d",
+        "--no-passphrase",
+    ];
+    seen.run(0, &[&["keys", "generate", "--out", "soon"], &soon[..]].concat());
+    let more =
+        format!("{SETS}\n[sets.hub.recipients]\nopenpgp = [\"keys/operations.asc\", \"soon/recipient-soon.asc\"]");
+    seen.world.settings(&more);
+    seen.run(0, &["config", "check"]);
+    seen.run(0, &["backup", "hub"]);
+    seen.run(0, &["backup", "hub", "--dry-run"]);
+    seen.world.settings(SETS);
     seen.run(0, &["verify"]);
     seen.run(0, &["verify", "--deep"]);
     seen.run(0, &["verify", "--all", "--deep"]);

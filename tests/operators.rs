@@ -53,15 +53,196 @@ fn sources_that_are_left_out_are_named() {
         assert_eq!(world.json(&arguments)["left_out"], serde_json::json!(["sqlite:hub.db"]));
     }
     let all = ["backup", "hub", "--source", "files:data", "--source", "sqlite:hub.db"];
-    let other = ["backup", "--set", "other", "--source", "files:data"];
-    for arguments in [&all[..], &other] {
-        let ran = world.good(arguments);
-        assert_eq!(ran.stderr, "", "nothing is left out");
-    }
+    assert_eq!(world.good(&all).stderr, "", "nothing is left out");
     // A password among the arguments of a command is nobody's business.
     world.settings("[sets.hub]\nsources = [\"files:data\", \"command:dump=dump --password needle\"]");
     let ran = world.good(&["backup", "hub", "--source", "files:data"]);
     assert!(ran.stderr.contains("without command:dump=…"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_set_that_begins_beside_others_is_told() {
+    let world = world();
+    let first = ["backup", "first", "--source", "files:data"];
+    let ran = world.good(&first);
+    assert!(ran.stderr.contains("warning: set first is new"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there are hub"), "{}", ran.stderr);
+    assert_eq!(world.good(&first).stderr, "", "the store has it now");
+    let ran = world.good(&["backup", "frist", "--source", "files:data", "--dry-run"]);
+    assert!(ran.stderr.contains("warning: set frist is new"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there are first, hub"), "{}", ran.stderr);
+    let told = text(&ran);
+    assert!(told.contains("set        frist, number 1 of its chain"), "{told}");
+    let planned = world.json(&["backup", "first", "--source", "files:data", "--dry-run"]);
+    assert_eq!(planned["sequence"], 3);
+    // The first set of all is nobody's mistake, and one of the settings neither.
+    assert_eq!(world.good(&["backup", "hub"]).stderr, "");
+    let world = World::new();
+    world.write("data/one.txt", b"one\n");
+    assert_eq!(world.good(&first).stderr, "");
+}
+
+#[test]
+fn a_set_without_sources_says_where_they_belong() {
+    let world = World::new();
+    world.settings("[sets.hub]\n# sources = []");
+    let settings = String::from_utf8(world.read("hub-backup.toml")).expect("text");
+    let line = 1 + settings
+        .lines()
+        .position(|line| line == "[sets.hub]")
+        .expect("it is there");
+    let error = fails(&world, 2, &["backup", "hub"]);
+    assert_eq!(error["message"], "set hub names no sources yet");
+    let hint = error["hint"].as_str().expect("text");
+    assert!(hint.contains(&format!("hub-backup.toml:{line}")), "{hint}");
+    assert!(hint.contains("--source"), "{hint}");
+    // As `init` leaves it.
+    world.settings("[sets.hub]\nallow_changed = true\nsources = []");
+    let error = fails(&world, 2, &["backup", "hub"]);
+    let hint = error["hint"].as_str().expect("text");
+    assert!(hint.contains(&format!("hub-backup.toml:{}", line + 2)), "{hint}");
+    let error = fails(&world, 2, &["backup", "hbu"]);
+    assert_eq!(error["message"], "the settings have no set hbu");
+    let hint = error["hint"].as_str().expect("text");
+    assert!(hint.starts_with("The settings have: hub."), "{hint}");
+}
+
+#[test]
+fn a_bundle_is_named_by_the_beginning_of_its_id() {
+    let world = world();
+    let id = |object: &Value| object["bundle"].as_str().expect("text").to_owned();
+    let (one, two) = (id(&world.json(&["backup", "hub"])), id(&world.json(&["backup", "hub"])));
+    let differ = one.bytes().zip(two.bytes()).position(|(one, two)| one != two);
+    let unique = &one[..=differ.expect("two ids").max(8)];
+    for command in [
+        &["show", unique][..],
+        &["ls", unique],
+        &["cat", unique, "data/one.txt"],
+        &["verify", unique],
+        &["verify", unique, "--deep"],
+        &["restore", unique, "--to", "back"],
+    ] {
+        world.good(command);
+    }
+    assert_eq!(id(&world.json(&["verify", unique])["result"]), one);
+    let error = fails(&world, 2, &["show", &one[..8]]);
+    let message = error["message"].as_str().expect("text");
+    assert!(message.contains(&one) && message.contains(&two), "{message}");
+
+    // What is no bundle is said before a key is asked for.
+    for command in ["verify", "show", "restore", "ls", "verify --deep"] {
+        let mut words: Vec<&str> = command.split(' ').collect();
+        words.insert(1, "hub");
+        if command == "restore" {
+            words.extend(["--to", "again"]);
+        }
+        if command != "show" && command != "verify" {
+            words.extend(["--identity", "nope.key"]);
+        }
+        let error = fails(&world, 10, &words);
+        assert_eq!(error["message"], "hub is neither a file nor the id of a bundle");
+        let hint = error["hint"].as_str().expect("text");
+        assert!(hint.contains("did you mean `latest --set hub`?"), "{hint}");
+    }
+    let error = fails(&world, 10, &["show", "20010101T000000Z"]);
+    let hint = error["hint"].as_str().expect("text");
+    assert!(hint.contains("`hub-backup list`"), "{hint}");
+    // Seven characters are too few, and a path is a path.
+    fails(&world, 10, &["show", &one[..7]]);
+    fails(&world, 10, &["show", &format!("./{unique}")]);
+    // A store that is away says so.
+    fails(&world, 50, &["show", "20010101T000000Z", "--store", "gone"]);
+}
+
+#[test]
+fn what_is_not_there_has_a_next_step() {
+    let world = world();
+    world.good(&["backup", "hub"]);
+    for arguments in [
+        &["ls", "latest", "--identity", "nope.key"][..],
+        &["verify", "--checkpoint", "nope"],
+        &["keys", "show", "nope"],
+        &["show", "./nope.hub.tar"],
+        &["backup", "hub", "--source", "files:nope"],
+    ] {
+        let ran = world.run(&[arguments, &["--json"]].concat());
+        let hint = ran.object()["hint"].as_str().map(str::to_owned);
+        assert!(
+            hint.is_some_and(|hint| hint.starts_with("Correct the ")),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+    let error = fails(&world, 22, &["verify", "--certificate", "keys/operations.asc"]);
+    let hint = error["hint"].as_str().expect("text");
+    assert!(hint.contains("--certificate"), "{hint}");
+}
+
+#[test]
+fn keys_that_run_out_are_told_of_in_time() {
+    let world = world();
+    let generate = |role: &str, expires: &str| {
+        let arguments = [
+            "keys",
+            "generate",
+            "--role",
+            role,
+            "--name",
+            expires,
+            "--expires",
+            expires,
+        ];
+        let made = world.json(&[&arguments[..], &["--no-passphrase", "--out", "soon"]].concat());
+        made["fingerprint"].as_str().map(str::to_owned)
+    };
+    let (signer, late) = (generate("signer", "30d"), generate("recipient", "61d"));
+    let soon = generate("recipient", "1d");
+    let settings = String::from_utf8(world.read("hub-backup.toml")).expect("text");
+    let settings = settings
+        .replace("secrets/signer.key", "soon/signer-30d.key")
+        .replace(
+            "\"keys/operations.asc\"",
+            "\"soon/recipient-1d.asc\", \"soon/recipient-61d.asc\"",
+        )
+        .replace("keys/root.asc", "soon/signer-30d.asc");
+    world.write("hub-backup.toml", settings.as_bytes());
+    for arguments in [&["backup", "hub"][..], &["backup", "hub", "--dry-run"]] {
+        let ran = world.good(arguments);
+        for warned in ["expires in 29 days, at 20", "expires in less than a day, at 20"] {
+            assert!(ran.stderr.contains(warned), "{}", ran.stderr);
+        }
+        assert_eq!(ran.stderr.matches("warning: ").count(), 2, "{}", ran.stderr);
+        let told = &world.json(arguments)["expiring"];
+        assert_eq!(told.as_array().map(Vec::len), Some(2), "{told}");
+        assert_eq!(
+            (&told[0]["role"], &told[0]["days_left"]),
+            (&"signer".into(), &29.into())
+        );
+        assert_eq!(
+            (&told[1]["role"], &told[1]["days_left"]),
+            (&"recipient".into(), &0.into())
+        );
+    }
+    let ran = world.good(&["config", "check"]);
+    assert!(ran.stderr.contains("keys.signers: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("expires in 29 days"), "{}", ran.stderr);
+    let warnings = &world.json(&["config", "check"])["warnings"];
+    let keys: Vec<&str> = warnings
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["key"].as_str())
+        .collect();
+    assert_eq!(keys, ["keys.roots", "keys.signers", "recipients.openpgp"]);
+    let listed = world.json(&["keys", "list"]);
+    let listed = listed["keys"].as_array().expect("a list");
+    let days = |id: &Option<String>| {
+        let mut rows = listed.iter().filter(|row| row["id"].as_str() == id.as_deref());
+        rows.next().and_then(|row| row["days_left"].as_i64())
+    };
+    assert_eq!((days(&signer), days(&soon), days(&late)), (Some(29), Some(0), Some(60)));
+    let told = text(&world.good(&["keys", "list"]));
+    assert_eq!(told.matches("EXPIRES SOON").count(), 2, "{told}");
 }
 
 #[test]
@@ -175,13 +356,25 @@ fn options_that_hold_for_nothing_are_refused() {
     ] {
         for command in [
             &["init", "box", "--no-passphrase"][..],
-            &["keys", "generate", "--role", "signer", "--out", "box", "--no-passphrase"],
+            &[
+                "keys",
+                "generate",
+                "--role",
+                "signer",
+                "--out",
+                "box",
+                "--no-passphrase",
+            ],
             &["completions", "bash"],
             &["man"],
         ] {
             let arguments = [command, &[option, value]].concat();
             let ran = world.run(&arguments).expect_code(2, &arguments.join(" "));
-            assert!(ran.stderr.contains(&format!("has no use for {option}")), "{}", ran.stderr);
+            assert!(
+                ran.stderr.contains(&format!("has no use for {option}")),
+                "{}",
+                ran.stderr
+            );
             assert!(!world.path("box").exists());
             let mut help = command.to_vec();
             help.push("--help");
@@ -198,7 +391,14 @@ fn options_of_a_restore_stand_under_what_they_are_for() {
     let help = text(&World::new().good(&["restore", "--help"]));
     let mut heading = "";
     let mut found = Vec::new();
-    let wanted = ["--definer", "--row-check", "--sqlite-check", "--no-same-owner", "--allow-missing-xattrs", "--analyze"];
+    let wanted = [
+        "--definer",
+        "--row-check",
+        "--sqlite-check",
+        "--no-same-owner",
+        "--allow-missing-xattrs",
+        "--analyze",
+    ];
     for line in help.lines() {
         if !line.starts_with(' ') && line.ends_with(':') {
             heading = line;

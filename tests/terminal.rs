@@ -232,7 +232,11 @@ const OPEN: &str = "restore latest --identity secrets/pin.key --to back";
 /// The program in `world`, on a terminal of its own.
 fn program_on_terminal(world: &World, path: &str, arguments: &str) -> Child {
     // The shell goes on after an interrupt, to tell how the program ended.
-    line_on_terminal(world, path, &format!("trap : INT; {PROGRAM} {arguments}; echo ENDED $?"))
+    line_on_terminal(
+        world,
+        path,
+        &format!("trap : INT; {PROGRAM} {arguments}; echo ENDED $?"),
+    )
 }
 
 fn line_on_terminal(world: &World, path: &str, line: &str) -> Child {
@@ -321,7 +325,12 @@ fn a_plugin_of_age_asks_once_for_a_command() {
     let (world, path) = world_of_a_plugin();
     let (code, shown) = answered(&world, &path, SEAL, &[("1 or 2? ", "1")]);
     assert_eq!(code, 0, "{shown:?}");
-    for arguments in ["cat latest data/note", "ls latest", "restore latest --plan --to back", "verify latest --deep"] {
+    for arguments in [
+        "cat latest data/note",
+        "ls latest",
+        "restore latest --plan --to back",
+        "verify latest --deep",
+    ] {
         let arguments = format!("{arguments} --identity secrets/pin.key");
         let answers = [("Name on card 7: ", "hub"), ("PIN of card 7: ", "1234")];
         let (code, shown) = answered(&world, &path, &arguments, &answers);
@@ -364,8 +373,16 @@ fn read_with_locked_key(world: &World, options: &str, key: &str) {
     let command = command.args(["-w", PROGRAM]).args(arguments.split(' '));
     let ran = Ran::new(command.output().expect("setsid is needed by this test"));
     let ran = ran.expect_code(12, &arguments);
-    assert!(ran.stderr.contains("is locked with a passphrase, and none is given"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("give it with --identity-passphrase-file"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("is locked with a passphrase, and none is given"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("give it with --identity-passphrase-file"),
+        "{}",
+        ran.stderr
+    );
     assert!(!world.path("again").exists());
 }
 
@@ -416,7 +433,15 @@ fn a_locked_age_identity_is_asked_for() {
     let locked = age::encrypt(&lock, &world.read("secrets/age.key")).expect("it is encrypted");
     world.write("secrets/locked.age", &locked);
     let recipient = String::from_utf8(world.read("keys/age.txt")).expect("text");
-    world.good(&["backup", "--set", "data", "--source", "files:data", "--recipient", recipient.trim()]);
+    world.good(&[
+        "backup",
+        "--set",
+        "data",
+        "--source",
+        "files:data",
+        "--recipient",
+        recipient.trim(),
+    ]);
     read_with_locked_key(&world, "--set data", "secrets/locked.age");
 }
 

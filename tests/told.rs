@@ -174,13 +174,23 @@ fn a_signing_key_that_cannot_be_used_is_told_where_records_miss_it() {
     mode(0o644).expect("it is ours");
     for (arguments, so) in [
         (&["verify"][..], "the audit log gets no record of this verification"),
-        (&["verify", "--all"], "the audit log gets no record of this verification"),
-        (&["restore", "--to", "back"], "the record of this restore in the audit log is not signed"),
+        (
+            &["verify", "--all"],
+            "the audit log gets no record of this verification",
+        ),
+        (
+            &["restore", "--to", "back"],
+            "the record of this restore in the audit log is not signed",
+        ),
     ] {
         let ran = world.good(arguments);
         let warned = format!("warning: the signing key cannot be used, so {so}: ");
         assert!(ran.stderr.contains(&warned), "{}", ran.stderr);
-        assert!(ran.stderr.contains("secrets/signer.key can be read by others"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("secrets/signer.key can be read by others"),
+            "{}",
+            ran.stderr
+        );
     }
     assert_eq!(records(&world).len(), before + 1, "the restore alone");
     // A plan is not recorded, and a host without a signing key is none by mistake.

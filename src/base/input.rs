@@ -100,6 +100,14 @@ pub fn hint(error: &io::Error) -> Option<&'static str> {
     }
 }
 
+/// What to do about a file that is not there; none for other errors.
+#[must_use]
+pub fn missing_hint(error: &io::Error) -> Option<&'static str> {
+    (error.kind() == ErrorKind::NotFound).then_some(
+        "Correct the name. A relative one begins in the folder where this runs, in the settings in the folder of their file.",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;

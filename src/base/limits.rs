@@ -168,3 +168,6 @@ pub const SQLITE_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// Most missing grants and the like that an error names: a screenful.
 pub const DATABASE_PROBLEMS_SHOWN: usize = 40;
+
+/// How many days before a key expires its users are told: enough to make the next one and have it certified by a root that is offline.
+pub const KEY_DAYS_WARNED: i64 = 60;

@@ -235,7 +235,7 @@ impl FromStr for BundleChoice {
 /// Which bundle.
 #[derive(Args, Clone, Debug)]
 pub struct BundleArgs {
-    /// A file, the id of a bundle in the store, or `latest`
+    /// A file, `latest`, or a bundle of the store by its id or 8 characters and more of its beginning
     #[arg(value_name = "BUNDLE", default_value = "latest")]
     pub bundle: BundleChoice,
     /// Look in this set; not needed when the store has only one

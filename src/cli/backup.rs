@@ -3,6 +3,7 @@
 mod report;
 
 use crate::base::cancel::Cancel;
+use crate::base::clock::Timestamp;
 use crate::bundle::name::SetName;
 use crate::cli::args;
 use crate::cli::args::JobsArgs;
@@ -35,6 +36,7 @@ use crate::source::Source;
 use crate::source::uri::SourceUri;
 
 use report::DryRunReport;
+use report::ExpiringReport;
 use report::Report;
 
 const EXAMPLES: [Example; 4] = [
@@ -203,9 +205,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         recipients,
     };
     backup::check_keys(&job, now)?;
+    warn_of_new_set(&job, &settings.set_names(), context)?;
     let left_out = left_out(&set, context);
+    let expiring = expiring(&job, now, context);
     if args.dry_run {
-        return dry_run(&job, &mut sources, left_out, context);
+        return dry_run(&job, &mut sources, left_out, expiring, context);
     }
     let done = backup::run(
         &job,
@@ -215,9 +219,23 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         &context.cancel()?,
     )?;
     warn(&done, context);
-    let report = Report::new(&job, &done, left_out);
+    let report = Report::new(&job, &done, left_out, expiring);
     report.remarks.warn(&context.printer);
     context.printer.done("backup", &report, |out| report.write(out))
+}
+
+/// Warns of a set that nobody knows beside others: a name that was mistyped begins a chain of its own, and the right one gets no bundle.
+fn warn_of_new_set(job: &Backup<'_>, known: &[SetName], context: &Context) -> Result<(), CliError> {
+    let others = backup::others_of_new_set(job, known)?;
+    if !others.is_empty() {
+        let others: Vec<&str> = others.iter().map(SetName::as_str).collect();
+        context.printer.warn(&format!(
+            "set {} is new: neither the settings nor the store have it, so it begins a chain of its own; there are {}",
+            job.set,
+            others.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// Warns of what is wrong with the store although the bundle is good.
@@ -242,6 +260,16 @@ fn warn(done: &Done, context: &Context) {
             "{first}{more}: somebody or something removed what was on record; `hub-backup audit check` says more"
         ));
     }
+}
+
+/// The keys that run out soon. Warns of them.
+fn expiring(job: &Backup<'_>, now: Timestamp, context: &Context) -> Vec<ExpiringReport> {
+    let expiring = backup::expiring(job, now);
+    for key in &expiring {
+        let (role, words, hint) = (facts::role_name(key.role), key.words(), key.hint());
+        context.printer.warn(&format!("the {role} {} {words}. {hint}", key.id));
+    }
+    expiring.iter().map(ExpiringReport::from).collect()
 }
 
 fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, CliError> {
@@ -275,6 +303,7 @@ fn dry_run(
     job: &Backup<'_>,
     sources: &mut [Box<dyn Source>],
     left_out: Vec<String>,
+    expiring: Vec<ExpiringReport>,
     context: &Context,
 ) -> Result<(), CliError> {
     let mut names = Vec::new();
@@ -295,11 +324,13 @@ fn dry_run(
     let recipients = ids.collect();
     let report = DryRunReport {
         set: job.set.to_string(),
+        sequence: backup::next_number(job)?,
         store,
         suite,
         sources: names,
         left_out,
         recipients,
+        expiring,
     };
     context.printer.done("backup-dry-run", &report, |out| report.write(out))
 }

@@ -60,6 +60,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), CliError> {
 struct Checked {
     file: Option<PathBuf>,
     problems: Vec<JsonProblem>,
+    warnings: Vec<JsonProblem>,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,14 +113,16 @@ fn check(context: &Context) -> Result<(), CliError> {
     let loaded = context.loaded()?;
     let mut problems = loaded.problems;
     problems.extend(check::problems(&loaded.settings));
-    problems.extend(settings::problems(
-        &loaded.settings,
-        &context.environment,
-        &context.clock,
-    ));
+    let found = settings::check(&loaded.settings, &context.environment, &context.clock);
+    problems.extend(found.problems);
+    for warning in &found.warnings {
+        let hint = warning.hint.as_deref().unwrap_or_default();
+        context.printer.warn(&format!("{warning}. {hint}"));
+    }
     let checked = Checked {
         file: loaded.settings.file.clone(),
         problems: problems.iter().map(JsonProblem::from).collect(),
+        warnings: found.warnings.iter().map(JsonProblem::from).collect(),
     };
     context
         .printer

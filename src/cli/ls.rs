@@ -41,7 +41,7 @@ const EXAMPLES: [Example; 2] = [
 #[derive(clap::Args, Debug)]
 #[command(after_help = examples::text(&EXAMPLES))]
 pub struct Args {
-    /// A file, the id of a bundle in the store, or `latest`
+    /// A file, `latest`, or a bundle of the store by its id or 8 characters and more of its beginning
     #[arg(value_name = "BUNDLE")]
     pub bundle: BundleChoice,
     /// Only what matches

@@ -202,7 +202,9 @@ fn without_settings(command: &Command) -> Option<&'static str> {
 fn without_idle_options(mut root: clap::Command) -> clap::Command {
     // Options of every command are given to each when the whole is built.
     root.build();
-    WITHOUT_SETTINGS.iter().fold(root, |root, path| hidden_below(root, path))
+    WITHOUT_SETTINGS
+        .iter()
+        .fold(root, |root, path| hidden_below(root, path))
 }
 
 fn hidden_below(command: clap::Command, path: &[&str]) -> clap::Command {

@@ -137,7 +137,8 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     } else {
         named_keys::pinned_trust(&settings)?
     };
-    let store = work::store_for(&args.bundle.bundle, &settings)?;
+    let choice = work::named(&args.bundle.bundle, args.bundle.set.as_ref(), &settings)?;
+    let store = work::store_for(&choice, &settings)?;
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
     let targets = args
         .to
@@ -146,9 +147,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         .collect::<Result<Vec<TargetUri>, _>>()
         .map_err(job::error::Error::TargetUri)?;
     refuse_idle(args, &targets)?;
+    let found = bundles::find(&(&choice).into(), proving.store(), args.bundle.set.as_ref())?;
     let identities = work::identities(&settings, context)?;
     if !args.plan {
-        proving.warn_unsigned("the record of this restore in the audit log is not signed", context.printer);
+        proving.warn_unsigned(
+            "the record of this restore in the audit log is not signed",
+            context.printer,
+        );
     }
     let signers = proving.signers();
     let desk = work::desk(context, &signers);
@@ -167,7 +172,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         sqlite_check: args.files.sqlite_check.unwrap_or(SqliteCheck::Full).into(),
         postgres: PostgresRestore {
             surroundings: surroundings::postgres(&context.environment),
-            options: args.postgres.options(&settings.protected.value, args.servers.row_check()),
+            options: args
+                .postgres
+                .options(&settings.protected.value, args.servers.row_check()),
         },
         mysql: MysqlRestore {
             surroundings: surroundings::mysql(&context.environment),
@@ -178,7 +185,6 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         jobs: settings.threads(),
     };
     warn_of_skipping(args, context);
-    let found = bundles::find(&(&args.bundle.bundle).into(), job.store, args.bundle.set.as_ref())?;
     let mut selection = Selection::new(&args.only).map_err(job::error::Error::Selection)?;
     if args.plan {
         plan(&job, found, &mut selection, context)
@@ -228,7 +234,12 @@ fn refuse_idle(args: &Args, targets: &[TargetUri]) -> Result<(), Error> {
             sqlite,
             "a folder or a SQLite database",
         ),
-        ("--allow-missing-xattrs", args.files.allow_missing_xattrs, folder, "a folder"),
+        (
+            "--allow-missing-xattrs",
+            args.files.allow_missing_xattrs,
+            folder,
+            "a folder",
+        ),
     ];
     match idle.into_iter().find(|(_, given, fits, _)| *given && !fits) {
         None => Ok(()),

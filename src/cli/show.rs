@@ -56,7 +56,7 @@ pub struct Args {
 /// When there is no such bundle, it cannot be read, or its signatures are not good.
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
-    let choice = &args.bundle.bundle;
+    let choice = &work::named(&args.bundle.bundle, args.bundle.set.as_ref(), &settings)?;
     let store = work::store_for(choice, &settings)?;
     let store = store.as_ref().map(|store| store as &dyn Store);
     let trust = named_keys::trust(&settings)?;

@@ -30,6 +30,7 @@ use crate::flow::verify::Verified;
 use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
+use crate::job::bundles::Found;
 use crate::job::named_keys;
 use crate::job::setup;
 use crate::job::verify;
@@ -138,12 +139,8 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     refuse_idle(args)?;
     let settings = context.settings(args.measure.layer())?;
     let trust = named_keys::pinned_trust(&settings)?;
-    let identities = if args.deep {
-        Some(work::identities(&settings, context)?)
-    } else {
-        None
-    };
-    let choice = args.bundle.bundle.clone();
+    let set = args.bundle.set.as_ref();
+    let choice = work::named(&args.bundle.bundle, set, &settings)?;
     if args.max_age.is_some() && choice != BundleChoice::Latest {
         let message = "--max-age asks how old the newest bundle is, and another one is named".to_owned();
         let hint = "Leave the bundle out, or write `latest` or --all.".to_owned();
@@ -153,6 +150,17 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         Some(setup::store(&settings)?)
     } else {
         work::store_for(&choice, &settings)?
+    };
+    let found = if args.all {
+        None
+    } else {
+        let store = store.as_ref().map(|store| store as &dyn Store);
+        Some(bundles::find(&(&choice).into(), store, set)?)
+    };
+    let identities = if args.deep {
+        Some(work::identities(&settings, context)?)
+    } else {
+        None
     };
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
     proving.warn_unsigned("the audit log gets no record of this verification", context.printer);
@@ -166,9 +174,10 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         jobs: settings.threads(),
         deep: identities.as_deref(),
     };
-    match job.store {
-        Some(store) if args.all => all(&job, store, args, &desk, context),
-        _ => one(&job, &choice, args, &desk, context),
+    match (found, job.store) {
+        (Some(found), _) => one(&job, found, args, &desk, context),
+        (None, Some(store)) => all(&job, store, args, &desk, context),
+        (None, None) => Err(job::error::Error::NoStore.into()),
     }
 }
 
@@ -189,14 +198,7 @@ fn refuse_idle(args: &Args) -> Result<(), Error> {
     }
 }
 
-fn one(
-    job: &Verify<'_>,
-    choice: &BundleChoice,
-    args: &Args,
-    desk: &Desk<'_>,
-    context: &Context,
-) -> Result<(), CliError> {
-    let found = bundles::find(&choice.into(), job.store, args.bundle.set.as_ref())?;
+fn one(job: &Verify<'_>, found: Found, args: &Args, desk: &Desk<'_>, context: &Context) -> Result<(), CliError> {
     let outcome = verify::one(job, found, desk, context.progress().as_ref(), &context.cancel()?)?;
     let report = Report::new(&outcome, context.clock.now());
     report.proof.warn(&context.printer);

@@ -1,6 +1,7 @@
 //! What the commands that work on bundles share: keys asked for, the desk for the audit log, a bundle found and proven.
 
 use std::cell::Cell;
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -62,6 +63,27 @@ pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<Lo
         BundleChoice::File(_) if !named_here => Ok(None),
         BundleChoice::File(_) | BundleChoice::Latest | BundleChoice::Id(_) => Ok(Some(setup::store(settings)?)),
     }
+}
+
+/// What a command line names: a word that is no file may be the beginning of an id in the store.
+///
+/// # Errors
+/// When it is neither a file nor the beginning of one id.
+pub fn named(choice: &BundleChoice, set: Option<&SetName>, settings: &Settings) -> Result<BundleChoice, CliError> {
+    let BundleChoice::File(path) = choice else {
+        return Ok(choice.clone());
+    };
+    let word = path.to_str().filter(|word| !word.contains('/'));
+    let Some(word) = word.filter(|_| fs::symlink_metadata(path).is_err()) else {
+        return Ok(choice.clone());
+    };
+    let store = match setup::store(settings) {
+        // That the store is away says more than that it does not have this.
+        Err(error) if bundles::begins_like_id(word) => return Err(error.into()),
+        store => store.ok(),
+    };
+    let store = store.as_ref().map(|store| store as &dyn Store);
+    Ok(bundles::by_prefix(word, store, set).map(BundleChoice::Id)?)
 }
 
 /// The signing keys; a locked one is asked for.
@@ -257,10 +279,12 @@ impl Proven {
     ) -> Result<Self, CliError> {
         let trust = named_keys::pinned_trust(settings)?;
         let keys = setup::key_policy(settings);
-        let identities = identities(settings, context)?;
+        let choice = &named(choice, set, settings)?;
         let store = store_for(choice, settings)?;
         let chain = store.as_ref().map(|store| store as &dyn Store);
+        // Before a passphrase is asked for: whether there is such a bundle.
         let found = bundles::find(&choice.into(), chain, set)?;
+        let identities = identities(settings, context)?;
         let measure = Measure {
             trust: &trust,
             keys: &keys,

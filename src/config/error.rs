@@ -77,9 +77,17 @@ pub enum Error {
     /// No set was named, and there is not just one.
     #[error("no set is named, and the settings have {}", list_of(.0))]
     WhichSet(Vec<SetName>),
-    /// The set is not in the settings, and no source was named.
-    #[error("the settings have no set {name} with sources")]
+    /// The set is in the settings, without sources, and none was named.
+    #[error("set {name} names no sources yet")]
     NoSources {
+        /// The set.
+        name: SetName,
+        /// Where the settings speak of it.
+        origin: Origin,
+    },
+    /// The set is not in the settings, and no source was named.
+    #[error("the settings have no set {name}")]
+    NoSet {
         /// The set.
         name: SetName,
         /// The sets that there are.
@@ -118,7 +126,8 @@ impl Fault for Error {
             | Self::Problems(_)
             | Self::Found(_)
             | Self::WhichSet(_)
-            | Self::NoSources { .. } => Kind::Usage,
+            | Self::NoSources { .. }
+            | Self::NoSet { .. } => Kind::Usage,
         }
     }
 
@@ -147,8 +156,11 @@ impl Fault for Error {
                 Some("Name the set with --set NAME and what to back up with --source URI.".into())
             }
             Self::WhichSet(_) => Some("Name one of them: `hub-backup backup NAME`.".into()),
-            Self::NoSources { known, .. } => Some(format!(
-                "Name what to back up with --source URI. The settings have: {}.",
+            Self::NoSources { origin, .. } => Some(format!(
+                "Add them at {origin}, as in `sources = [\"sqlite:/path/to/hub.db\"]`. Or name them with --source URI, for one bundle."
+            )),
+            Self::NoSet { name, known } => Some(format!(
+                "The settings have: {}. To begin the set {name}, write it into them, or name what to back up with --source URI.",
                 list_of(known)
             )),
         }

@@ -147,7 +147,10 @@ fn defaults(mut section: Section<'_>, layer: &mut Layer) {
 
 fn sets(mut section: Section<'_>, layer: &mut Layer) {
     for (name, origin, mut table) in section.sections() {
-        let set = set(&mut table);
+        let set = SetLayer {
+            origin: Some(origin.clone()),
+            ..set(&mut table)
+        };
         match name.parse::<SetName>() {
             Ok(name) => drop(layer.sets.insert(name, set)),
             Err(error) => section.report(&origin, &name, error.to_string(), None),
@@ -158,6 +161,7 @@ fn sets(mut section: Section<'_>, layer: &mut Layer) {
 
 fn set(section: &mut Section<'_>) -> SetLayer {
     SetLayer {
+        origin: None,
         sources: section.texts("sources", |text| Ok(text.to_owned())),
         exclude: section.texts("exclude", value::pattern),
         one_file_system: section.flag("one_file_system"),

@@ -59,6 +59,8 @@ pub struct PolicyLayer {
 /// Everything that can be set for a set.
 #[derive(Clone, Debug, Default)]
 pub struct SetLayer {
+    /// Where the file begins to speak of this set; none for what is not about one set.
+    pub origin: Option<Origin>,
     /// What is backed up.
     pub sources: Option<Setting<Vec<String>>>,
     /// Patterns of files to leave out.

@@ -194,7 +194,7 @@ impl Settings {
     /// from the command line.
     ///
     /// # Errors
-    /// `WhichSet` when none is named and there is not just one; `NoSources` when there is nothing to back up.
+    /// `WhichSet` when none is named and there is not just one; `NoSources` or `NoSet` when there is nothing to back up.
     pub fn set(&self, name: Option<&SetName>) -> Result<SetSettings, Error> {
         let known = self.set_names();
         let name = match (name, known.as_slice()) {
@@ -202,9 +202,15 @@ impl Settings {
             (None, _) => return Err(Error::WhichSet(known)),
         };
         let none = SetLayer::default();
-        let set = self.set_of(name.clone(), self.layers.file.sets.get(&name).unwrap_or(&none));
+        let layer = self.layers.file.sets.get(&name);
+        let set = self.set_of(name.clone(), layer.unwrap_or(&none));
         if set.sources.value.is_empty() {
-            return Err(Error::NoSources { name, known });
+            let empty = layer.and_then(|layer| layer.sources.as_ref().map(|named| &named.origin));
+            let place = empty.or_else(|| layer.and_then(|layer| layer.origin.as_ref()));
+            return Err(match place.cloned() {
+                Some(origin) => Error::NoSources { name, origin },
+                None => Error::NoSet { name, known },
+            });
         }
         Ok(set)
     }

@@ -111,7 +111,9 @@ impl Fault for Error {
             Self::Run { program, .. } | Self::Failed { program, .. } | Self::TooSlow { program, .. } => {
                 Some(format!("Run {program} by hand as this user and see what it says."))
             }
-            Self::Read { source, .. } => input::hint(source).map(str::to_owned),
+            Self::Read { source, .. } => input::hint(source)
+                .or_else(|| input::missing_hint(source))
+                .map(str::to_owned),
             Self::Unfit { from, .. } => Some(format!("Look what {from} gives, or name another.")),
         }
     }

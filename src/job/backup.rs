@@ -1,6 +1,7 @@
 //! A backup as a whole: lease, sweep, adopt, collect, publish, link, record.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::audit;
 use crate::audit::Act;
@@ -43,6 +44,8 @@ use super::Deed;
 use super::Desk;
 use super::bundles;
 use super::error::Error;
+use super::expiring;
+use super::expiring::Expiring;
 
 /// What to back up, and how.
 pub struct Backup<'a> {
@@ -158,12 +161,7 @@ pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
         let hint = "Give --signer FILE, or write [keys] signer in hub-backup.toml.".into();
         return Err(Error::Missing { what, hint });
     }
-    let signers: Vec<KeyFacts> = job.signers.iter().map(|signer| signer.facts()).collect();
-    let recipients: Vec<KeyFacts> = job
-        .recipients
-        .iter()
-        .map(|recipient| facts::recipient_facts(recipient, now))
-        .collect();
+    let (signers, recipients) = key_facts(job, now);
     Ok(policy::crypto::check_keys(
         job.suite,
         &signers,
@@ -171,6 +169,44 @@ pub fn check_keys(job: &Backup<'_>, now: Timestamp) -> Result<(), Error> {
         job.keys,
         now,
     )?)
+}
+
+fn key_facts(job: &Backup<'_>, now: Timestamp) -> (Vec<KeyFacts>, Vec<KeyFacts>) {
+    let signers = job.signers.iter().map(|signer| signer.facts());
+    let recipients = job
+        .recipients
+        .iter()
+        .map(|recipient| facts::recipient_facts(recipient, now));
+    (signers.collect(), recipients.collect())
+}
+
+/// Signers and recipients that run out soon.
+#[must_use]
+pub fn expiring(job: &Backup<'_>, now: Timestamp) -> Vec<Expiring> {
+    let (signers, recipients) = key_facts(job, now);
+    expiring::among(signers.iter().chain(&recipients), now)
+}
+
+/// The number that the next bundle of the set gets in its chain, if no crashed run left one to adopt.
+///
+/// # Errors
+/// `Head` when no trusted signer vouches for the newest link; what the store reports.
+pub fn next_number(job: &Backup<'_>) -> Result<u64, Error> {
+    Ok(trusted_head(job)?.map_or(1, |head| head.sequence + 1))
+}
+
+/// The other sets, when neither the settings, whose sets are `known`, nor the store have this one: its name may be mistyped.
+///
+/// # Errors
+/// What the store reports.
+pub fn others_of_new_set(job: &Backup<'_>, known: &[SetName]) -> Result<Vec<SetName>, Error> {
+    let mut sets: BTreeSet<SetName> = chain::sets(job.store)?.into_iter().collect();
+    sets.extend(known.iter().cloned());
+    Ok(if sets.contains(&job.set) {
+        Vec::new()
+    } else {
+        sets.into_iter().collect()
+    })
 }
 
 /// What the audit log says: also about bundles whose own run died before it could say anything.

@@ -1,5 +1,6 @@
 //! Finding the bundle that someone names: a file, an id, or `latest`.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -84,6 +85,40 @@ pub fn find(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>
             })
         }
     }
+}
+
+/// Least characters of an id that name a bundle: the day.
+const PREFIX_CHARS_MIN: usize = 8;
+
+/// The bundle of the store whose id begins with `text`, which names no file.
+///
+/// # Errors
+/// `NotABundle` when there is none, `AmbiguousId` when there are several, or what the store reports.
+pub fn by_prefix(text: &str, store: Option<&dyn Store>, set: Option<&SetName>) -> Result<BundleId, Error> {
+    let mut found = BTreeSet::new();
+    let known = store.map_or_else(|| Ok(Vec::new()), |store| sets(store, set))?;
+    for set in known.iter().filter(|_| text.len() >= PREFIX_CHARS_MIN) {
+        let listed = store.map_or_else(|| Ok(Vec::new()), |store| store.list(&names::bundles(set)))?;
+        let ids = listed.iter().filter_map(|listed| names::parse_bundle(&listed.name));
+        found.extend(ids.map(|(_, id)| id).filter(|id| id.as_str().starts_with(text)));
+    }
+    match (found.pop_first(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(first), false) => Err(Error::AmbiguousId {
+            text: text.to_owned(),
+            ids: [first].into_iter().chain(found).collect(),
+        }),
+        (None, _) => Err(Error::NotABundle {
+            text: text.to_owned(),
+            set: known.into_iter().find(|set| set.as_str() == text),
+        }),
+    }
+}
+
+/// Whether a word could be the beginning of an id: these begin with a day.
+#[must_use]
+pub fn begins_like_id(text: &str) -> bool {
+    text.len() >= PREFIX_CHARS_MIN && text.bytes().take(PREFIX_CHARS_MIN).all(|octet| octet.is_ascii_digit())
 }
 
 /// Opens a bundle of a store.

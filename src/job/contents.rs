@@ -41,7 +41,14 @@ pub struct Listing {
 /// # Errors
 /// See [`Error`].
 pub fn list(opened: &Opened<'_>, selection: &mut Selection) -> Result<Listing, Error> {
-    selection.among(opened.verified().manifest().sources.iter().map(|source| source.label.clone()));
+    selection.among(
+        opened
+            .verified()
+            .manifest()
+            .sources
+            .iter()
+            .map(|source| source.label.clone()),
+    );
     let mut records = opened.records()?;
     let Listing {
         mut wanted,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::audit;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::input;
 use crate::base::random::NoRandom;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
@@ -205,6 +206,22 @@ pub enum Error {
         /// The sets.
         sets: Vec<SetName>,
     },
+    /// What was named is no bundle.
+    #[error("{text} is neither a file nor the id of a bundle")]
+    NotABundle {
+        /// What was named.
+        text: String,
+        /// The set of the store that has this name.
+        set: Option<SetName>,
+    },
+    /// Several ids begin so.
+    #[error("several bundles have an id that begins with {text}: {}", ids.iter().map(BundleId::as_str).collect::<Vec<_>>().join(", "))]
+    AmbiguousId {
+        /// What was named.
+        text: String,
+        /// The ids.
+        ids: Vec<BundleId>,
+    },
     /// There is no such bundle.
     #[error("{store} has no bundle {id}")]
     NoSuchBundle {
@@ -264,14 +281,20 @@ impl Fault for Error {
             Self::KeyFile { source, .. } | Self::LockedIdentity { source, .. } => source.kind(),
             Self::Public { .. } => Kind::NoUsableKey,
             Self::Random(_) | Self::WriteFile { .. } => Kind::Failed,
-            Self::OpenFile { .. } | Self::EmptyStore { .. } | Self::EmptySet { .. } | Self::NoSuchBundle { .. } => {
-                Kind::NotFound
-            }
+            Self::OpenFile { .. }
+            | Self::EmptyStore { .. }
+            | Self::EmptySet { .. }
+            | Self::NoSuchBundle { .. }
+            | Self::NotABundle { .. } => Kind::NotFound,
             Self::NotAStore { .. } => Kind::StoreUnavailable,
             Self::Head { source, .. } => source.kind(),
             Self::Signer { source, .. } => source.kind(),
             Self::Unrecorded { source, .. } | Self::DangerUnrecorded { source } => source.kind(),
-            Self::NoStore | Self::AmbiguousSet { .. } | Self::Missing { .. } | Self::Unfit { .. } => Kind::Usage,
+            Self::NoStore
+            | Self::AmbiguousSet { .. }
+            | Self::AmbiguousId { .. }
+            | Self::Missing { .. }
+            | Self::Unfit { .. } => Kind::Usage,
             Self::BundleGone { .. } | Self::Stray { .. } => Kind::ChainBroken,
         }
     }
@@ -308,7 +331,8 @@ impl Fault for Error {
                  age identity file."
                     .into(),
             ),
-            Self::Random(_) | Self::OpenFile { .. } | Self::WriteFile { .. } => None,
+            Self::OpenFile { source, .. } => input::missing_hint(source).map(str::to_owned),
+            Self::Random(_) | Self::WriteFile { .. } => None,
             Self::NotAStore { .. } => Some(
                 "Mount the disk that the store lies on, or name its folder with --store; `hub-backup init` makes a store.".into(),
             ),
@@ -316,7 +340,7 @@ impl Fault for Error {
                 "Take the bundle from another copy of the store. If nobody removed it on purpose, treat the store as tampered with.".into(),
             ),
             Self::Head { set, .. } => Some(format!(
-                "`hub-backup verify --all --set {set}` says more. If the signer is yours, give its certificate; if its key was \
+                "`hub-backup verify --all --set {set}` says more. If the signer is yours, give its certificate with --certificate; if its key was \
                  compromised, go on under the name of a new set and keep this one as it is."
             )),
             Self::Signer { source, .. } => Some(signer_hint(source)),
@@ -330,6 +354,15 @@ impl Fault for Error {
             Self::EmptyStore { .. } | Self::EmptySet { .. } => Some("Make one with `hub-backup backup`.".into()),
             Self::NoSuchBundle { .. } => Some("`hub-backup list` shows what the store has.".into()),
             Self::AmbiguousSet { .. } => Some("Name one with --set.".into()),
+            Self::AmbiguousId { .. } => Some("Name one by more of its id.".into()),
+            Self::NotABundle { set: Some(set), .. } => {
+                Some(format!("There is a set of this name: did you mean `latest --set {set}`?"))
+            }
+            Self::NotABundle { set: None, .. } => Some(
+                "Name a file, `latest`, or a bundle of the store by its id or the first 8 characters of it or more; `hub-backup list` shows \
+                 what the store has."
+                    .into(),
+            ),
             Self::Missing { hint, .. } | Self::Unfit { hint, .. } => Some(hint.clone()),
             Self::Stray { .. } => Some(
                 "It was put there by someone else, or belongs to a chain that was rolled back. Move it out of the store, look into it, and run again.".into(),
@@ -342,7 +375,7 @@ impl Fault for Error {
 fn signer_hint(why: &Untrusted) -> String {
     match why {
         Untrusted::Unknown { .. } | Untrusted::NotCertified { .. } => {
-            "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says."
+            "Let the root certify it with `hub-backup keys certify`, and put the result where `certificates` says, or name it with --certificate."
                 .into()
         }
         Untrusted::CertificationRevoked { .. }

@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod contents;
 mod dump_plan;
 pub mod error;
+pub mod expiring;
 pub mod init;
 pub mod keyfiles;
 pub mod keys;

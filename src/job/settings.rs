@@ -5,11 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use sequoia_openpgp::Cert;
+
 use crate::base::clock::Clock;
 use crate::base::clock::Timestamp;
 use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::secret::SecretText;
+use crate::bundle::manifest::Role;
 use crate::config::SetSettings;
 use crate::config::Settings;
 use crate::config::environment::Environment;
@@ -21,6 +24,7 @@ use crate::config::secret::SecretSource;
 use crate::keyring::Recipient;
 use crate::keyring::describe;
 use crate::keyring::describe::State;
+use crate::keyring::facts;
 use crate::keyring::identities;
 use crate::keyring::openpgp;
 use crate::keyring::recipients::read_recipients;
@@ -30,6 +34,7 @@ use crate::seal::SoftwareSigner;
 use crate::source::uri::SourceUri;
 use crate::source::uri::What;
 
+use super::expiring;
 use super::named_keys;
 use super::reading;
 use super::setup;
@@ -38,14 +43,23 @@ use super::sources;
 const NEW_SIGNER: &str = "Make a signing key with `hub-backup keys generate --role signer`, let the root certify it with `hub-backup \
                           keys certify`, put the certificate among keys.certificates and name the key here.";
 
+/// What a check of settings found.
+pub struct Findings {
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// What will be wrong soon: keys that run out.
+    pub warnings: Vec<Problem>,
+}
+
 /// Every problem with the store, the keys and the sources that settings name. What cannot be read at all is for `config::check`.
 #[must_use]
-pub fn problems(settings: &Settings, environment: &Environment, clock: &Arc<dyn Clock>) -> Vec<Problem> {
+pub fn check(settings: &Settings, environment: &Environment, clock: &Arc<dyn Clock>) -> Findings {
     let mut check = Check {
         settings,
         environment,
         now: clock.now(),
         found: Problems::default(),
+        soon: Problems::default(),
     };
     check.store();
     check.certificates();
@@ -54,7 +68,10 @@ pub fn problems(settings: &Settings, environment: &Environment, clock: &Arc<dyn 
     for set in settings.sets() {
         check.sources(&set, clock);
     }
-    check.found.into_vec()
+    Findings {
+        problems: check.found.into_vec(),
+        warnings: check.soon.into_vec(),
+    }
 }
 
 struct Check<'c> {
@@ -62,12 +79,21 @@ struct Check<'c> {
     environment: &'c Environment,
     now: Timestamp,
     found: Problems,
+    soon: Problems,
 }
 
 impl Check<'_> {
     fn fault(&mut self, origin: &Origin, key: &str, about: &Path, fault: &dyn Fault) {
         let message = format!("{}: {}", about.display(), fault::chain(fault));
         self.found.add(origin, key, message, fault.hint());
+    }
+
+    /// Notes a certificate that runs out soon.
+    fn expiry(&mut self, origin: &Origin, key: &str, path: &Path, certificate: &Cert, role: Role) {
+        for soon in expiring::among([&facts::facts(certificate, role, self.now)], self.now) {
+            let message = format!("{}: {} {}", path.display(), soon.id, soon.words());
+            self.soon.add(origin, key, message, Some(soon.hint().to_owned()));
+        }
     }
 
     fn store(&mut self) {
@@ -93,8 +119,15 @@ impl Check<'_> {
                     }
                 };
                 for file in files {
-                    if let Err(error) = named_keys::certificates(&file) {
-                        self.fault(&named.origin, key, &file, &error);
+                    match named_keys::certificates(&file) {
+                        Err(error) => self.fault(&named.origin, key, &file, &error),
+                        // What has signed stays valid; who signs next is told of where signing keys are named.
+                        Ok(roots) if key == "keys.roots" => {
+                            for root in &roots {
+                                self.expiry(&named.origin, key, &file, root, Role::Root);
+                            }
+                        }
+                        Ok(_) => {}
                     }
                 }
             }
@@ -119,9 +152,13 @@ impl Check<'_> {
         }
     }
 
-    fn signer(&mut self, path: &Path, key: &sequoia_openpgp::Cert, trust: &TrustStore) {
+    fn signer(&mut self, path: &Path, key: &Cert, trust: &TrustStore) {
         let (settings, now) = (self.settings, self.now);
         let origin = &settings.keys.signers.origin;
+        // A judgement below says more about one that has run out already.
+        if describe::state(key, now) == State::Valid {
+            self.expiry(origin, "keys.signers", path, key, Role::Signer);
+        }
         let mut wrong = |message: String, hint: &str| {
             self.found.add(
                 origin,
@@ -200,6 +237,8 @@ impl Check<'_> {
                 let message = format!("{}: the certificate is {state}", path.display());
                 let hint = "Bundles cannot be made for it: name another recipient.";
                 self.found.add(origin, key, message, Some(hint.to_owned()));
+            } else {
+                self.expiry(origin, key, path, &certificate, Role::Recipient);
             }
         }
     }

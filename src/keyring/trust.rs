@@ -126,7 +126,7 @@ impl Fault for Untrusted {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unknown { .. } => {
-                "If the signer is yours, give its certificate, certified by your root; compare the fingerprint by another way first. The key \
+                "If the signer is yours, give its certificate, certified by your root, with --certificate or among [keys] certificates; compare the fingerprint by another way first. The key \
                  that signs is often a subkey: `hub-backup keys show` lists the keys of a certificate."
             }
             Self::NotCertified { .. } => "Certify the signer with the root key, or pin its certificate.",

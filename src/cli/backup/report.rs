@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::bundle::manifest::KeyFacts;
 use crate::cli::amount;
@@ -13,6 +14,8 @@ use crate::cli::remarks::RemarksReport;
 use crate::cli::sources::SourceReport;
 use crate::job::backup::Backup;
 use crate::job::backup::Done;
+use crate::job::expiring::Expiring;
+use crate::keyring::facts;
 
 /// What was made.
 #[derive(Serialize)]
@@ -32,6 +35,7 @@ pub(super) struct Report {
     left_out: Vec<String>,
     recipients: Vec<String>,
     signers: Vec<String>,
+    expiring: Vec<ExpiringReport>,
     adopted: Vec<String>,
     strays: Vec<String>,
     gone: Option<String>,
@@ -39,8 +43,28 @@ pub(super) struct Report {
     swept: u64,
 }
 
+/// A key that runs out soon.
+#[derive(Serialize)]
+pub(super) struct ExpiringReport {
+    role: &'static str,
+    id: String,
+    expires: Timestamp,
+    days_left: i64,
+}
+
+impl From<&Expiring> for ExpiringReport {
+    fn from(key: &Expiring) -> Self {
+        Self {
+            role: facts::role_name(key.role),
+            id: key.id.clone(),
+            expires: key.expires,
+            days_left: key.days_left,
+        }
+    }
+}
+
 impl Report {
-    pub(super) fn new(job: &Backup<'_>, done: &Done, left_out: Vec<String>) -> Self {
+    pub(super) fn new(job: &Backup<'_>, done: &Done, left_out: Vec<String>, expiring: Vec<ExpiringReport>) -> Self {
         let manifest = &done.sealed.manifest;
         let ids = |keys: &[KeyFacts]| keys.iter().map(|key| key.id.clone()).collect();
         Self {
@@ -66,6 +90,7 @@ impl Report {
             left_out,
             recipients: ids(&manifest.keys.recipients),
             signers: ids(&manifest.keys.signers),
+            expiring,
             adopted: done.adopted.iter().map(ToString::to_string).collect(),
             strays: done.strays.iter().map(|stray| stray.bundle.to_string()).collect(),
             gone: done.gone.as_ref().map(ToString::to_string),
@@ -124,15 +149,18 @@ impl Report {
 #[derive(Serialize)]
 pub(super) struct DryRunReport {
     pub(super) set: String,
+    pub(super) sequence: u64,
     pub(super) store: String,
     pub(super) suite: String,
     pub(super) sources: Vec<SourceReport>,
     pub(super) left_out: Vec<String>,
     pub(super) recipients: Vec<String>,
+    pub(super) expiring: Vec<ExpiringReport>,
 }
 
 impl DryRunReport {
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "set        {}, number {} of its chain", self.set, self.sequence)?;
         writeln!(
             out,
             "sources    {}: there and readable",

@@ -9,6 +9,7 @@ use sequoia_openpgp::Cert;
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
+use crate::base::limits;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Role;
 use crate::cli::context::Context;
@@ -20,6 +21,7 @@ use crate::cli::keys::words::RevocationReport;
 use crate::cli::output::visible;
 use crate::config::Settings;
 use crate::config::layer::Layer;
+use crate::job::expiring;
 use crate::job::keyfiles;
 use crate::job::keyfiles::Content;
 use crate::job::named_keys;
@@ -173,6 +175,8 @@ struct Report {
 struct Row {
     #[serde(flatten)]
     facts: KeyFacts,
+    /// Whole days until it expires, if it does; negative afterwards.
+    days_left: Option<i64>,
     user_ids: Vec<String>,
     used_as: Vec<&'static str>,
     files: Vec<PathBuf>,
@@ -191,6 +195,7 @@ impl Row {
         let Known { key, used_as, files } = known;
         let row = Self {
             facts: facts::recipient_facts(key, now),
+            days_left: None,
             user_ids: Vec::new(),
             used_as: used_as.clone(),
             files: files.clone(),
@@ -215,8 +220,10 @@ impl Row {
             Some(Ok(trusted)) => (Some(trusted.root), None),
             Some(Err(untrusted)) => (None, Some(words::untrusted(&untrusted, trust))),
         };
+        let facts = facts::facts(certificate, role, now);
         Self {
-            facts: facts::facts(certificate, role, now),
+            days_left: facts.expires.map(|expires| expiring::days_left(expires, now)),
+            facts,
             user_ids: description.user_ids,
             state: Some(description.state.name()),
             revocation: description.revocation.map(RevocationReport::from),
@@ -250,6 +257,12 @@ impl Row {
             visible(id),
             visible(algorithm)
         )?;
+        if let Some(days) = self
+            .days_left
+            .filter(|days| (0..limits::KEY_DAYS_WARNED).contains(days))
+        {
+            writeln!(out, "           EXPIRES SOON: {days} days left")?;
+        }
         for user in &self.user_ids {
             writeln!(out, "           {}", visible(user))?;
         }
