@@ -199,21 +199,26 @@ fn without_settings(command: &Command) -> Option<&'static str> {
 }
 
 /// The command line whose help does not offer, under commands that read no settings, the options that name some.
-fn without_idle_options(mut root: clap::Command) -> clap::Command {
-    // Options of every command are given to each when the whole is built.
-    root.build();
-    WITHOUT_SETTINGS
-        .iter()
-        .fold(root, |root, path| hidden_below(root, path))
+fn without_idle_options(root: clap::Command) -> clap::Command {
+    // A command that has an option of every command already is not given another one of its name.
+    let idle = root
+        .get_arguments()
+        .filter(|arg| GlobalArgs::SETTINGS.contains(&arg.get_id().as_str()));
+    let hidden: Vec<clap::Arg> = idle.map(|arg| arg.clone().hide(true)).collect();
+    hidden_below(root, &mut Vec::new(), &hidden)
 }
 
-fn hidden_below(command: clap::Command, path: &[&str]) -> clap::Command {
-    match path {
-        [] => GlobalArgs::SETTINGS
-            .iter()
-            .fold(command, |command, id| command.mut_arg(id, |arg| arg.hide(true))),
-        [name, below @ ..] => command.mut_subcommand(name, |command| hidden_below(command, below)),
+/// Hides them below `path`. All commands are gone through, which keeps their order.
+fn hidden_below(command: clap::Command, path: &mut Vec<String>, hidden: &[clap::Arg]) -> clap::Command {
+    if WITHOUT_SETTINGS.iter().any(|idle| *idle == path.as_slice()) {
+        return command.args(hidden);
     }
+    command.mut_subcommands(|below| {
+        path.push(below.get_name().to_owned());
+        let below = hidden_below(below, path, hidden);
+        drop(path.pop());
+        below
+    })
 }
 
 /// How to speak before the command line is understood, and about the command line that cannot be understood.
