@@ -136,6 +136,7 @@ pub fn desk<'a>(context: &'a Context, signers: &'a [&'a dyn Signer]) -> Desk<'a>
         actor: setup::actor(),
         signers,
         unrecorded: unrecorded(context),
+        warn: Box::new(|danger| context.printer.warn(danger)),
     }
 }
 
@@ -220,6 +221,7 @@ pub struct Proven {
     pub verified: Verified,
     /// Secret keys that may open it.
     pub identities: Vec<Identity>,
+    store: Option<LocalStore>,
 }
 
 impl Proven {
@@ -239,6 +241,7 @@ impl Proven {
         let store = store_for(choice, settings)?;
         let chain = store.as_ref().map(|store| store as &dyn Store);
         let found = bundles::find(&choice.into(), chain, set)?;
+        let name = found.name.clone();
         let measure = Measure {
             trust: &trust,
             keys: &keys,
@@ -247,7 +250,18 @@ impl Proven {
             checkpoint: None,
             jobs: settings.threads(),
         };
-        let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)?;
-        Ok(Self { verified, identities })
+        let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)
+            .map_err(|error| CliError::from(error).about(name))?;
+        Ok(Self {
+            verified,
+            identities,
+            store,
+        })
+    }
+
+    /// The store that it came from, if it did.
+    #[must_use]
+    pub fn store(&self) -> Option<&dyn Store> {
+        self.store.as_ref().map(|store| store as &dyn Store)
     }
 }
