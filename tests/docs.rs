@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use hub_backup::base::limits;
 use hub_backup::bundle::outer;
 use hub_backup::cli::Cli;
 use hub_backup::config::environment::Environment;
@@ -423,6 +424,40 @@ fn tests_that_are_named_exist() {
         );
     }
     none(&wrong);
+}
+
+#[test]
+fn every_row_of_the_threat_model_names_a_test_or_says_that_none_does() {
+    let page = read(Path::new("docs/threat-model.md"));
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| ") || line.starts_with("|-"));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for row in rows.filter(|row| !row.starts_with("|-") && !row.ends_with("| test |")) {
+        count += 1;
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim();
+        let names = spans(last).iter().any(|span| span.contains('_'));
+        if row.split('|').count() != 5 || !(names || last == "—") {
+            wrong.push(row.to_owned());
+        }
+    }
+    none(&wrong);
+    assert!(count > 30, "the walk finds rows: {count}");
+}
+
+#[test]
+fn the_sizes_that_the_format_names_are_those_that_are_written() {
+    let page = read(Path::new("docs/format.md"));
+    for (field, written) in [
+        ("segment_bytes", limits::SEGMENT_BYTES),
+        ("block_bytes", limits::BLOCK_BYTES),
+    ] {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{field}` |")));
+        let row = row.unwrap_or_else(|| panic!("the page has no {field}"));
+        let said = row.rsplit("written: ").next().unwrap_or_default();
+        let digits: String = said.chars().filter(char::is_ascii_digit).collect();
+        assert_eq!(digits, written.to_string(), "{row}");
+    }
 }
 
 #[test]

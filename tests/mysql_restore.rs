@@ -370,6 +370,20 @@ fn definers_are_as_the_operator_says() {
 }
 
 #[test]
+fn an_account_with_rights_on_the_server_is_told_of() {
+    let server = Server::mariadb("local_infile=1");
+    let dangers = open(&server, usual()).map_or_else(|error| panic!("{error}"), |sink| sink.dangers());
+    assert_eq!(dangers.len(), 1, "{dangers:?}");
+    assert!(
+        dangers[0].contains("the account admin@127.0.0.1 has SUPER and FILE"),
+        "{dangers:?}"
+    );
+    server.run(&["REVOKE SUPER, FILE ON *.* FROM admin@'127.0.0.1'"]);
+    let dangers = open(&server, usual()).map_or_else(|error| panic!("{error}"), |sink| sink.dangers());
+    assert_eq!(dangers, [""; 0]);
+}
+
+#[test]
 fn without_local_files_statements_are_sent() {
     let (from, to) = (source(), Server::mariadb("local_infile=0\nmax_allowed_packet=64M"));
     let dump = dump(&from, &["torture", ODD]);

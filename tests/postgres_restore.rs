@@ -47,6 +47,9 @@ use crate::postgres_cli::run;
 use crate::postgres_cli::same;
 use crate::postgres_cli::torture;
 
+/// What every restore says that connects as a superuser.
+const SUPERUSER: &str = "the role postgres is a superuser, and the SQL of the dump runs with these rights";
+
 fn backed_up(server: &Server, database: &str) -> World {
     let world = World::new();
     backup(&world, server, database, "");
@@ -113,7 +116,9 @@ fn everything_comes_back_here_there_and_by_psql() {
     let original = dump(&server, PROGRAMS, "torture");
 
     let ran = restore(&world, &server, "again", &[]).expect_code(0, "restore");
-    assert_eq!(ran.stderr, "", "nothing to warn of");
+    let lines = ran.stderr.lines().count();
+    assert_eq!(lines, 1, "nothing else to warn of: {}", ran.stderr);
+    assert!(ran.stderr.contains(SUPERUSER), "{}", ran.stderr);
     same(&original, &dump(&server, PROGRAMS, "again"));
     assert_eq!(
         server.sql(
@@ -264,7 +269,11 @@ fn an_empty_database_is_replaced_and_keeps_its_owner() {
     let target = server.uri("plain", "own");
     let arguments = ["restore", "latest", "--set", "pg", "--no-owner", "--to", &target];
     let ran = run(&world, &arguments).expect_code(40, "may not make databases");
-    assert!(ran.stderr.contains("--in-place"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("\nhint: ALTER ROLE … CREATEDB lets it; --in-place"),
+        "{}",
+        ran.stderr
+    );
     let _ran = run(&world, &[&arguments[..], &["--in-place"]].concat()).expect_code(0, "in place");
     assert_eq!(server.sql("own", "SELECT a FROM t"), "1");
 }
@@ -382,6 +391,48 @@ fn chosen_tables_alone() {
     nothing_left(&server, "x");
 }
 
+#[test]
+fn a_dump_acts_with_the_rights_of_the_role_that_restores_it() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE ROLE mallory");
+    server.sql("postgres", "CREATE DATABASE shop OWNER mallory");
+    // Who may make a function and nothing else leaves a trap: it runs wherever the rows are loaded.
+    server.sql(
+        "shop",
+        "SET ROLE mallory; CREATE SCHEMA s; CREATE FUNCTION s.ok(a int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN \
+         BEGIN COPY (SELECT 1) TO PROGRAM 'cat > sprung'; EXCEPTION WHEN insufficient_privilege THEN NULL; END; \
+         RETURN true; END $$; CREATE TABLE s.t (a int CHECK (s.ok(a))); INSERT INTO s.t VALUES (1)",
+    );
+    let sprung = server.path("data/sprung");
+    assert!(!sprung.exists(), "mallory may run no programs");
+    let world = backed_up(&server, "shop");
+
+    let password = NEEDLE.replace('\'', "''");
+    let restorer = format!("CREATE ROLE restorer LOGIN CREATEDB PASSWORD '{password}'; GRANT mallory TO restorer");
+    server.sql("postgres", &restorer);
+    let target = server.uri("restorer", "safe");
+    let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]).expect_code(0, "without superuser");
+    assert_eq!(ran.stderr, "");
+    assert_eq!(
+        server.sql("safe", "SELECT count(*) FROM pg_constraint WHERE conname = 't_a_check'"),
+        "1"
+    );
+    assert!(!sprung.exists(), "the program was run");
+
+    let ran = restore(&world, &server, "unsafe", &["--json"]).expect_code(0, "as a superuser");
+    assert!(ran.stderr.contains(SUPERUSER), "{}", ran.stderr);
+    let note = ran.object()["notes"][0].as_str().expect("a note").to_owned();
+    assert!(note.contains(SUPERUSER), "{note}");
+    assert!(
+        sprung.exists(),
+        "a superuser's restore runs it: that is what the warning says"
+    );
+
+    // Whatever role it makes things as, the session is the superuser's.
+    let ran = restore(&world, &server, "as_role", &["--role", "restorer"]).expect_code(0, "--role");
+    assert!(ran.stderr.contains(SUPERUSER), "{}", ran.stderr);
+}
+
 /// Gives a sink one stream in one part.
 fn stream(sink: &mut PostgresSink, name: &str, content: &[u8], rows: Option<Rows>) -> Result<(), sink::Error> {
     let path = EntryPath::try_from(RawBytes(format!("db/{name}").into_bytes())).expect("a path");
@@ -443,6 +494,8 @@ fn rows_that_are_not_the_source_s_are_found() {
     ] {
         let error = two_rows(&server, said, check).expect_err("another content");
         assert_eq!(error.kind().exit_code(), 42, "{error}");
+        let hint = error.hint().expect("the next thing to do");
+        assert!(hint.contains("--row-check") && !hint.contains("sqlite"), "{hint}");
         nothing_left(&server, "counted");
     }
     two_rows(&server, rows(&["1", "3"]), RowCheck::Rows).expect("the count is right");

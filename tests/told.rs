@@ -87,7 +87,7 @@ fn what_is_not_in_a_bundle_is_named_by_every_command() {
     assert_tells(&listed.stderr, &[&format!("warning: {SOCKET}"), REDACTED]);
     assert_tells(
         &text(&world.good(&["show", "latest"])),
-        &["1 exceptions", "redacted 1", "`hub-backup ls` names"],
+        &["1 exception\n", "redacted 1", "`hub-backup ls` names"],
     );
 }
 
@@ -137,7 +137,16 @@ fn the_audit_log_says_what_was_done() {
     assert_eq!(records.len(), 3, "{records:?}");
     assert_eq!(records[0]["details"]["manifest_sha256"], made["manifest_sha256"]);
     assert_eq!(records[0]["details"]["exceptions"], "1");
-    assert_eq!(records[1]["details"]["targets"], "back");
+    let details = &records[1]["details"];
+    let back = fs::canonicalize(world.path("back")).expect("restored");
+    assert_eq!(details["targets"], back.to_str().expect("UTF-8"));
+    let operations = world.json(&["keys", "show", "keys/operations.asc"]);
+    assert_eq!(
+        details["recipient"], operations["certificates"][0]["fingerprint"],
+        "{operations}"
+    );
+    let number = |name: &str| details[name].as_str().and_then(|text| text.parse::<u64>().ok());
+    assert!(number("entries") > Some(1) && number("bytes") > Some(1), "{details}");
     // Names in a bundle are for those who can open it: the log says how much was wanted, and of which sources.
     assert_eq!(records[1]["details"]["only"], "2 patterns, of conf, data");
     assert_eq!(records[1]["details"].get("verification"), None);
@@ -146,7 +155,7 @@ fn the_audit_log_says_what_was_done() {
     assert_tells(
         &people,
         &[
-            "\n        targets: back\n",
+            &format!("\n        targets: {}\n", back.display()),
             "\n        only: 2 patterns, of conf, data\n",
         ],
     );
@@ -202,12 +211,38 @@ fn a_signing_key_that_cannot_be_used_is_told_where_records_miss_it() {
 }
 
 #[test]
+fn what_went_to_stdout_is_on_record_as_a_restore_and_a_look_is_not() {
+    let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
+    let _listed = world.good(&[&["ls", "latest"], &KEY[..]].concat());
+    let _planned = world.good(&[&["restore", "latest", "--plan"], &KEY[..]].concat());
+    assert_eq!(records(&world).len(), 1, "names alone leave no record");
+    let bytes = world
+        .good(&[&["cat", "latest", "data/one.txt"], &KEY[..]].concat())
+        .stdout
+        .len();
+    let of_cat = records(&world).pop().expect("a record");
+    assert_eq!(of_cat["act"], "restore");
+    assert_eq!(of_cat["details"]["targets"], "stdout");
+    assert_eq!(of_cat["details"]["only"], "1 path");
+    assert_eq!(of_cat["details"]["bytes"], bytes.to_string());
+    assert!(of_cat["details"]["recipient"].is_string(), "{of_cat}");
+    let missing = world.run(&[&["cat", "latest", "data/needle"], &KEY[..]].concat());
+    assert_eq!(missing.code, Some(10), "{}", missing.stderr);
+    let last = records(&world).pop().expect("a record");
+    assert_eq!(last["outcome"]["kind"], "not-found", "an attempt is on record too");
+    assert!(!last.to_string().contains("needle"), "{last}");
+}
+
+#[test]
 fn a_password_of_a_target_is_not_on_record() {
     let world = world_with_remarks();
     let _made = world.good(&["backup", "all"]);
     let target = "postgres://admin:correct-horse@127.0.0.1:1/back";
     let ran = world.run(&[&["restore", "latest", "--to", target], &KEY[..]].concat());
-    assert_ne!(ran.code, Some(0));
+    assert_eq!(ran.code, Some(2), "the bundle has no such source: {}", ran.stderr);
+    assert_tells(&ran.stderr, &["a password stands in an address on the command line"]);
+    assert!(!ran.stderr.contains("correct-horse"), "{}", ran.stderr);
     let last = records(&world).pop().expect("a record");
     let targets = last["details"]["targets"].as_str().expect("text");
     assert!(

@@ -43,7 +43,7 @@ pub enum Kind {
     TargetRefused,
     /// The restore did not complete; the target was left as it was.
     RestoreFailed,
-    /// The data was restored but a check on it failed.
+    /// What was restored failed a check, and was taken away again.
     AssertionFailed,
     /// The store does not answer or has no room.
     StoreUnavailable,
@@ -139,7 +139,7 @@ impl Kind {
             Self::AssertionFailed => (
                 42,
                 "assertion-failed",
-                "the data was restored, but a check on it failed",
+                "what was restored failed a check, and nothing of it is left at the target",
             ),
             Self::StoreUnavailable => (50, "store-unavailable", "the store does not answer or has no room"),
             Self::StoreDenied => (51, "store-denied", "the store refuses access"),
@@ -155,6 +155,24 @@ impl Kind {
             ),
             Self::Internal => (70, "internal", "a defect of this program"),
         }
+    }
+
+    /// What counts as graver than all else, the gravest first: what somebody may have altered or removed, before what broke, before
+    /// what is against the rules. `docs/operating.md` says so.
+    const GRAVEST: [Self; 6] = [
+        Self::ChainBroken,
+        Self::SignerUntrusted,
+        Self::SignatureInvalid,
+        Self::SignatureMissing,
+        Self::DigestMismatch,
+        Self::KeyPolicy,
+    ];
+
+    /// How grave it is, where several things failed and a process has one exit code: the larger, the graver.
+    #[must_use]
+    pub fn gravity(self) -> usize {
+        let place = Self::GRAVEST.iter().position(|kind| *kind == self);
+        place.map_or(0, |place| Self::GRAVEST.len() - place)
     }
 
     /// The exit code of a process that ends for this reason.
@@ -183,6 +201,11 @@ pub trait Fault: Error {
 
     /// The next thing to do or to ask, as a full sentence; `None` when the message says it all.
     fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// The set and the bundle that it is about, where they are known.
+    fn subject(&self) -> Option<(String, String)> {
         None
     }
 }

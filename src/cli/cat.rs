@@ -8,6 +8,8 @@ use crate::cli::error::CliError;
 use crate::cli::error::Error;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::work;
+use crate::cli::work::AuditSigners;
 use crate::cli::work::Proven;
 use crate::config::layer::Layer;
 use crate::flow;
@@ -27,6 +29,8 @@ const EXAMPLES: [Example; 2] = [
 ];
 
 /// Write one file of a bundle to stdout; the bundle is verified first
+///
+/// The audit log of the store gets a record, as of a restore.
 ///
 /// Stdout must be open: where it is closed (`>&-`), the system library puts /dev/null in its place before the program begins, and what is
 /// written is lost without an error.
@@ -57,12 +61,19 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     args.identities.add_to(&mut layer);
     let settings = context.settings(layer)?;
     let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
+    let audit = AuditSigners::read(&settings, context);
+    if opened.store().is_some() {
+        audit.warn_unsigned("the record of this in the audit log is not signed", context.printer);
+    }
+    let signers = audit.as_signers();
     let mut out = std::io::stdout();
     let written = contents::cat(
         &opened.verified,
         &opened.identities,
         &args.path,
         &mut out,
+        opened.store(),
+        &work::desk(context, &signers),
         &context.cancel()?,
     );
     // As with every other command: whoever read stdout has gone away, as `head` does.

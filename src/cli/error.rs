@@ -1,9 +1,12 @@
 //! How a command ends when it does not end well: any [`Fault`] from below, or one of the face's own.
 
+use std::fmt;
 use std::io;
 
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::bundle::name::BundleId;
+use crate::bundle::name::SetName;
 
 /// Why a command failed. Every [`Fault`] becomes one by `?`.
 #[derive(Debug)]
@@ -22,6 +25,25 @@ impl CliError {
         Self::Told(Box::new(fault))
     }
 
+    /// Its class; none where nobody is left to be told.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Fault(fault) | Self::Told(fault) => Some(fault.kind()),
+            Self::StdoutClosed => None,
+        }
+    }
+
+    /// The same failure, said of one bundle.
+    #[must_use]
+    pub fn about(self, name: Option<(SetName, BundleId)>) -> Self {
+        match (self, name) {
+            (Self::Fault(fault), Some((set, bundle))) => Self::Fault(Box::new(About { set, bundle, fault })),
+            (Self::Told(fault), Some((set, bundle))) => Self::Told(Box::new(About { set, bundle, fault })),
+            (same, _) => same,
+        }
+    }
+
     /// A failure to write stdout.
     #[must_use]
     pub fn stdout(error: io::Error) -> Self {
@@ -36,6 +58,44 @@ impl CliError {
 impl<F: Fault + Send + Sync + 'static> From<F> for CliError {
     fn from(fault: F) -> Self {
         Self::Fault(Box::new(fault))
+    }
+}
+
+/// A failure and the bundle that it is about.
+#[derive(Debug)]
+struct About {
+    set: SetName,
+    bundle: BundleId,
+    fault: Box<dyn Fault + Send + Sync>,
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is wrong with a target or a key is not the bundle's.
+        if self.fault.kind().gravity() > 0 {
+            write!(f, "bundle {} of set {}: ", self.bundle, self.set)?;
+        }
+        self.fault.fmt(f)
+    }
+}
+
+impl std::error::Error for About {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.fault.source()
+    }
+}
+
+impl Fault for About {
+    fn kind(&self) -> Kind {
+        self.fault.kind()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.fault.hint()
+    }
+
+    fn subject(&self) -> Option<(String, String)> {
+        Some((self.set.to_string(), self.bundle.to_string()))
     }
 }
 

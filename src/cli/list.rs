@@ -182,8 +182,8 @@ impl Report {
         let widest = self.bundles.iter().map(|row| row.set.len()).max().unwrap_or(0).max(3);
         writeln!(
             out,
-            "{:<33}  {:<widest$}  {:>6}  {:<20}  {:>10}  {:>10}  {:<7}  SOURCES",
-            "BUNDLE", "SET", "NUMBER", "MADE", "CONTENT", "STORED", "SUITE"
+            "{:<33}  {:<widest$}  {:>6}  {:<20}  {:>10}  {:>10}  {:>10}  {:<7}  SOURCES",
+            "BUNDLE", "SET", "NUMBER", "MADE", "CONTENT", "STORED", "EXCEPTIONS", "SUITE"
         )?;
         for row in &self.bundles {
             row.write(out, widest)?;
@@ -208,12 +208,12 @@ impl JsonRow {
             }
         }
         let exceptions = match self.exceptions {
-            0 => String::new(),
-            count => format!("  {count} EXCEPTIONS"),
+            0 => "-".to_owned(),
+            count => count.to_string(),
         };
         writeln!(
             out,
-            "{:<33}  {:<widest$}  {:>6}  {}  {:>10}  {:>10}  {:<7}  {}{exceptions}",
+            "{:<33}  {:<widest$}  {:>6}  {}  {:>10}  {:>10}  {exceptions:>10}  {:<7}  {}",
             self.bundle,
             self.set,
             self.sequence,

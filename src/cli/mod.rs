@@ -77,7 +77,7 @@ const EXAMPLES: [Example; 4] = [
     },
 ];
 
-/// Back up databases, manifests and config into signed, chained, encrypted bundles that stock tools can open
+/// Back up databases, files and settings into signed, chained, encrypted bundles that stock tools can open
 #[derive(Debug, Parser)]
 #[command(
     name = "hub-backup",
@@ -137,6 +137,12 @@ pub fn main(arguments: &[OsString], environment: Environment) -> u8 {
         Err(error) => return report::usage(&error, early),
     };
     let context = Context::new(cli.global, environment);
+    if arguments.iter().filter_map(|word| word.to_str()).any(shows_password) {
+        context.printer.warn(
+            "a password stands in an address on the command line, where every user of this host can read it: keep it in ~/.pgpass, ~/.my.cnf \
+             or a file that the address names",
+        );
+    }
     match run(&cli.command, &context) {
         Ok(()) => 0,
         Err(error) => report::report(&error, context.printer),
@@ -221,6 +227,27 @@ fn hidden_below(command: clap::Command, path: &mut Vec<String>, hidden: &[clap::
     })
 }
 
+/// Whether a word is the address of a database server with a password in it.
+fn shows_password(word: &str) -> bool {
+    let schemes = ["postgres:", "postgresql:", "mysql:", "mariadb:"];
+    let address = schemes
+        .iter()
+        .find_map(|scheme| word.split_once(scheme))
+        // Nothing, or a label, stands before it.
+        .filter(|(before, _)| before.is_empty() || before.ends_with('='));
+    let Some((_, address)) = address else { return false };
+    let authority = address
+        .trim_start_matches('/')
+        .split(['/', '?'])
+        .next()
+        .unwrap_or_default();
+    let in_authority = authority
+        .rsplit_once('@')
+        .and_then(|(user, _)| user.split_once(':'))
+        .is_some_and(|(_, password)| !password.is_empty());
+    in_authority || address.contains("password=")
+}
+
 /// How to speak before the command line is understood, and about the command line that cannot be understood.
 #[must_use]
 pub fn early(arguments: &[OsString], environment: &Environment) -> Printer {
@@ -252,4 +279,29 @@ pub fn early(arguments: &[OsString], environment: &Environment) -> Printer {
 #[must_use]
 pub fn command() -> clap::Command {
     without_idle_options(Cli::command())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn passwords_in_addresses_are_seen() {
+        for word in [
+            "postgres://u:pw@db/hub",
+            "hub=mysql://u:pw@db",
+            "--source=postgresql://u:p@h:5432/x?sslmode=require",
+            "postgres:host=db password=pw",
+            "mysql://u@db/x?password=pw",
+        ] {
+            assert!(super::shows_password(word), "{word}");
+        }
+        for word in [
+            "postgres://u@db:5432/hub",
+            "postgres://u:@db/hub",
+            "mysql://u@db/x?password-file=/run/pw",
+            "files:/srv/a:b@c",
+            "sqlite:/x",
+        ] {
+            assert!(!super::shows_password(word), "{word}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! From an error to what people and programs see of it, and to the exit code.
 //!
 //! People read `error: …`, the causes, and `hint: …` on stderr, always. With `--json`, programs also get one object on
-//! stdout, `{"schema":"hub-backup/error/1","kind":…,"exit_code":…,"message":…,"causes":[…],"hint":…}`: whoever parses
+//! stdout, `{"schema":"hub-backup/error/1","kind":…,"exit_code":…,"message":…,"causes":[…],"hint":…,"set":…,"bundle":…}`: whoever parses
 //! stdout finds there either the result or the reason that there is none.
 
 use std::io::Write as _;
@@ -29,12 +29,17 @@ struct Failure {
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
+    set: Option<String>,
+    bundle: Option<String>,
 }
 
 impl Failure {
     fn of(fault: &dyn Fault) -> Self {
         let causes = fault::causes(fault).map(|cause| output::without_secrets(&cause.to_string()));
+        let (set, bundle) = fault.subject().unzip();
         Self {
+            set,
+            bundle,
             kind: fault.kind().name(),
             exit_code: fault.kind().exit_code(),
             message: output::without_secrets(&fault.to_string()),
@@ -103,6 +108,8 @@ pub fn usage(error: &clap::Error, printer: Printer) -> u8 {
             exit_code: Kind::Usage.exit_code(),
             message,
             causes: Vec::new(),
+            set: None,
+            bundle: None,
             hint: tip
                 .map(str::to_owned)
                 .or(Some("`hub-backup COMMAND --help` shows the options.".into())),

@@ -186,11 +186,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     };
     warn_of_skipping(args, context);
     let mut selection = Selection::new(&args.only).map_err(job::error::Error::Selection)?;
-    if args.plan {
+    let name = found.name.clone();
+    let done = if args.plan {
         plan(&job, found, &mut selection, context)
     } else {
         act(&job, found, &mut selection, &desk, context)
-    }
+    };
+    done.map_err(|error| error.about(name))
 }
 
 /// Refuses options for a kind of target that is not among the targets: whoever gives one expects that it holds.

@@ -141,11 +141,13 @@ impl<'a> Report<'a> {
             write_source(out, source)?;
         }
         let totals = &manifest.totals;
-        let (entries, exceptions) = (totals.entries, totals.exceptions);
+        let exceptions = totals.exceptions;
         writeln!(
             out,
-            "contents   {entries} entries, {}, {exceptions} exceptions",
-            amount::size(totals.content_bytes)
+            "contents   {}, {}, {}",
+            amount::count(totals.entries, "entries"),
+            amount::size(totals.content_bytes),
+            amount::count(exceptions, "exceptions")
         )?;
         let redacted = |source: &SourceFacts| source.facts.get("redacted").is_some_and(|count| count != "0");
         if exceptions > 0 || manifest.sources.iter().any(redacted) {
@@ -155,8 +157,9 @@ impl<'a> Report<'a> {
             )?;
         }
         let members = &manifest.members;
-        let (segments, bytes) = (members.data.segments, amount::size(members.data.bytes));
-        writeln!(out, "encrypted  {}, {segments} segments, {bytes}", manifest.suite)?;
+        let segments = amount::count(members.data.segments, "segments");
+        let bytes = amount::size(members.data.bytes);
+        writeln!(out, "encrypted  {}, {segments}, {bytes}", manifest.suite)?;
         for key in manifest.keys.recipients.iter().chain(&manifest.keys.signers) {
             write_key(out, key)?;
         }

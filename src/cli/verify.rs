@@ -7,8 +7,10 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::cli::amount;
 use crate::cli::args::BundleArgs;
@@ -199,7 +201,9 @@ fn refuse_idle(args: &Args) -> Result<(), Error> {
 }
 
 fn one(job: &Verify<'_>, found: Found, args: &Args, desk: &Desk<'_>, context: &Context) -> Result<(), CliError> {
-    let outcome = verify::one(job, found, desk, context.progress().as_ref(), &context.cancel()?)?;
+    let name = found.name.clone();
+    let outcome = verify::one(job, found, desk, context.progress().as_ref(), &context.cancel()?)
+        .map_err(|error| CliError::from(error).about(name))?;
     let report = Report::new(&outcome, context.clock.now());
     report.proof.warn(&context.printer);
     context.printer.done("verify", &report, |out| report.write(out))?;
@@ -294,7 +298,7 @@ impl RowReport {
 
 fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, context: &Context) -> Result<(), CliError> {
     let mut rows = Vec::new();
-    let mut failure: Option<job::error::Error> = None;
+    let mut failure: Option<Failure> = None;
     let mut old: BTreeMap<SetName, Option<TooOld>> = BTreeMap::new();
     let now = context.clock.now();
     let mut each = |row: Row| {
@@ -303,13 +307,14 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
             proof.warn(&context.printer);
         }
         rows.push(told);
-        if let Ok(outcome) = &row.result {
+        match row.result {
             // The newest of a set comes first.
-            let _newest = old
-                .entry(row.set)
-                .or_insert_with(|| refuse_old(args, &outcome.verified, now).err());
+            Ok(outcome) => drop(
+                old.entry(row.set)
+                    .or_insert_with(|| refuse_old(args, &outcome.verified, now).err()),
+            ),
+            Err(error) => Failure::keep_graver(&mut failure, row.set, row.bundle, error),
         }
-        failure = failure.take().or(row.result.err());
     };
     let set = args.bundle.set.as_ref();
     let findings = verify::all(
@@ -338,19 +343,63 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
     } else {
         printer.show("verify-all", &report, |out| report.write(out))?;
     }
-    if let Some(error) = unfinished {
-        return Err(CliError::told(error));
+    // The gravest gives the exit code; of equals the one that stands first here.
+    let chain = report.problems.first().map(|problem| Error::Chain {
+        problem: problem.clone(),
+    });
+    let old = old.into_values().flatten().next();
+    let failures = [
+        unfinished.map(CliError::told),
+        failure.map(Failure::told),
+        chain.map(CliError::told),
+        old.map(CliError::told),
+    ];
+    let gravity = |error: &CliError| error.kind().map_or(0, Kind::gravity);
+    let gravest = failures
+        .into_iter()
+        .flatten()
+        .reduce(|one, other| if gravity(&other) > gravity(&one) { other } else { one });
+    gravest.map_or(Ok(()), Err)
+}
+
+/// What is wrong with one bundle of many.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct OneOfMany(job::error::Error);
+
+/// The gravest of what is wrong with bundles, and with which.
+struct Failure {
+    name: (SetName, BundleId),
+    error: OneOfMany,
+}
+
+impl Failure {
+    fn keep_graver(known: &mut Option<Self>, set: SetName, bundle: BundleId, error: job::error::Error) {
+        let graver = |known: &Self| error.kind().gravity() > known.error.kind().gravity();
+        if known.as_ref().is_none_or(graver) {
+            let (name, error) = ((set, bundle), OneOfMany(error));
+            *known = Some(Self { name, error });
+        }
     }
-    match (failure, report.problems.first()) {
-        (Some(error), _) => Err(CliError::told(error)),
-        (None, Some(problem)) => Err(CliError::told(Error::Chain {
-            problem: problem.clone(),
-        })),
-        (None, None) => old
-            .into_values()
-            .flatten()
-            .next()
-            .map_or(Ok(()), |old| Err(CliError::told(old))),
+
+    fn told(self) -> CliError {
+        CliError::told(self.error).about(Some(self.name))
+    }
+}
+
+impl Fault for OneOfMany {
+    fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
+    /// Whoever has just verified all of them is not told to do so.
+    fn hint(&self) -> Option<String> {
+        let hint = self.0.hint()?;
+        Some(if hint == fault::ANOTHER_COPY {
+            "Take the bundles that are not `ok` from another copy of the store, and verify again.".into()
+        } else {
+            hint
+        })
     }
 }
 

@@ -142,18 +142,48 @@ fn ask(
 }
 
 /// Signing keys for the audit log alone: whoever verifies or restores need not have one, and is not asked for a passphrase.
-///
-/// # Errors
-/// When keys are named, and one of them cannot be used.
-fn audit_signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSigner>, job::error::Error> {
-    let nobody = |path: &Path| -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
-        let purpose = format!("the passphrase of {}", path.display());
-        Err(Box::new(Error::NoTerminal {
-            purpose,
-            options: prompt::SIGNER,
-        }))
-    };
-    named_keys::signers(settings, &context.environment, context.clock.now(), &nobody)
+pub struct AuditSigners {
+    signers: Vec<SoftwareSigner>,
+    unusable: Option<job::error::Error>,
+}
+
+impl AuditSigners {
+    /// Reads the signing keys that are named.
+    #[must_use]
+    pub fn read(settings: &Settings, context: &Context) -> Self {
+        let nobody = |path: &Path| -> Result<SecretText, Box<dyn Fault + Send + Sync>> {
+            let purpose = format!("the passphrase of {}", path.display());
+            Err(Box::new(Error::NoTerminal {
+                purpose,
+                options: prompt::SIGNER,
+            }))
+        };
+        match named_keys::signers(settings, &context.environment, context.clock.now(), &nobody) {
+            Ok(signers) => Self {
+                signers,
+                unusable: None,
+            },
+            Err(error) => Self {
+                signers: Vec::new(),
+                unusable: Some(error),
+            },
+        }
+    }
+
+    /// Warns when a signing key is named that cannot be used: `so` is what becomes of the record in the audit log. Whoever names none
+    /// writes no signed record on purpose.
+    pub fn warn_unsigned(&self, so: &str, printer: Printer) {
+        if let Some(error) = &self.unusable {
+            let why = report::chain(error);
+            printer.warn(&format!("the signing key cannot be used, so {so}: {why}"));
+        }
+    }
+
+    /// The keys as the stages take them.
+    #[must_use]
+    pub fn as_signers(&self) -> Vec<&dyn Signer> {
+        as_signers(&self.signers)
+    }
 }
 
 /// Where the audit log is written, with these signatures.
@@ -164,6 +194,7 @@ pub fn desk<'a>(context: &'a Context, signers: &'a [&'a dyn Signer]) -> Desk<'a>
         actor: setup::actor(),
         signers,
         unrecorded: unrecorded(context),
+        warn: Box::new(|danger| context.printer.warn(danger)),
     }
 }
 
@@ -205,8 +236,7 @@ pub struct Proving {
     /// What the heads of the chains once were.
     pub checkpoint: Option<Checkpoint>,
     store: Option<LocalStore>,
-    signers: Vec<SoftwareSigner>,
-    unusable: Option<job::error::Error>,
+    audit: AuditSigners,
 }
 
 impl Proving {
@@ -222,26 +252,19 @@ impl Proving {
         context: &Context,
     ) -> Result<Self, CliError> {
         let checkpoint = checkpoint(args.checkpoint.as_ref(), &trust)?;
-        let (signers, unusable) = match audit_signers(settings, context) {
-            Ok(signers) => (signers, None),
-            Err(error) => (Vec::new(), Some(error)),
-        };
         Ok(Self {
             keys: setup::key_policy(settings),
             checkpoint,
-            signers,
-            unusable,
+            audit: AuditSigners::read(settings, context),
             trust,
             store,
         })
     }
 
-    /// Warns when a signing key is named that cannot be used: `so` is what becomes of the record in the audit log. Whoever names none, or
-    /// has no store, writes no signed record on purpose.
+    /// Warns when a signing key is named that cannot be used and there is a store with an audit log: `so` is what becomes of the record.
     pub fn warn_unsigned(&self, so: &str, printer: Printer) {
-        if let (Some(error), Some(_)) = (&self.unusable, &self.store) {
-            let why = report::chain(error);
-            printer.warn(&format!("the signing key cannot be used, so {so}: {why}"));
+        if self.store.is_some() {
+            self.audit.warn_unsigned(so, printer);
         }
     }
 
@@ -254,7 +277,7 @@ impl Proving {
     /// Who signs the record, as the stages take them.
     #[must_use]
     pub fn signers(&self) -> Vec<&dyn Signer> {
-        as_signers(&self.signers)
+        self.audit.as_signers()
     }
 }
 
@@ -264,6 +287,7 @@ pub struct Proven {
     pub verified: Verified,
     /// Secret keys that may open it.
     pub identities: Vec<Identity>,
+    store: Option<LocalStore>,
 }
 
 impl Proven {
@@ -284,6 +308,7 @@ impl Proven {
         let chain = store.as_ref().map(|store| store as &dyn Store);
         // Before a passphrase is asked for: whether there is such a bundle.
         let found = bundles::find(&choice.into(), chain, set)?;
+        let name = found.name.clone();
         let identities = identities(settings, context)?;
         let measure = Measure {
             trust: &trust,
@@ -293,7 +318,18 @@ impl Proven {
             checkpoint: None,
             jobs: settings.threads(),
         };
-        let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)?;
-        Ok(Self { verified, identities })
+        let verified = verify::verify(found.object, &measure, context.progress().as_ref(), &context.cancel()?)
+            .map_err(|error| CliError::from(error).about(name))?;
+        Ok(Self {
+            verified,
+            identities,
+            store,
+        })
+    }
+
+    /// The store that it came from, if it did.
+    #[must_use]
+    pub fn store(&self) -> Option<&dyn Store> {
+        self.store.as_ref().map(|store| store as &dyn Store)
     }
 }

@@ -155,11 +155,23 @@ pub fn named(suite: Suite, slots: &[Slot]) -> Result<Vec<KeyHandle>, Error> {
 /// All slots are read before one is tried, so a bundle with a damaged slot is refused by whoever opens it. When nothing fits,
 /// the error is the first that says more than that: a locked key, a wrong passphrase, a plugin that failed.
 pub fn open_slots(suite: Suite, slots: &[Slot], identities: &[Identity]) -> Result<ContentKey, Error> {
+    open_slots_by(suite, slots, identities).map(|(key, _)| key)
+}
+
+/// As [`open_slots`], with the identity that fitted.
+///
+/// # Errors
+/// As [`open_slots`].
+pub fn open_slots_by<'i>(
+    suite: Suite,
+    slots: &[Slot],
+    identities: &'i [Identity],
+) -> Result<(ContentKey, &'i Identity), Error> {
     let parsed = Parsed::new(suite, slots)?;
     let mut refusal = None;
     for identity in identities {
         match parsed.open(suite, identity) {
-            Ok(Some(key)) => return Ok(key),
+            Ok(Some(key)) => return Ok((key, identity)),
             Ok(None) => {}
             Err(error) => refusal = refusal.or(Some(error)),
         }

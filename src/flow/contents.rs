@@ -22,6 +22,7 @@ use super::verify::Verified;
 pub struct Opened<'a> {
     verified: &'a Verified,
     key: ContentKey,
+    opener: String,
 }
 
 /// Why a verified bundle could not be opened, or its index not be read.
@@ -98,12 +99,19 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// See [`Error`].
     pub fn open(verified: &'a Verified, identities: &[Identity]) -> Result<Self, Error> {
-        let key = slots::open_slots(verified.manifest().suite, &verified.slots(), identities)
+        let (key, identity) = slots::open_slots_by(verified.manifest().suite, &verified.slots(), identities)
             .map_err(|error| with_certificates(error, &verified.manifest().keys.recipients))?;
         if key.commitment(&verified.manifest().bundle) != verified.manifest().key_commitment {
             return Err(Error::Commitment);
         }
-        Ok(Self { verified, key })
+        let opener = identity.public_name();
+        Ok(Self { verified, key, opener })
+    }
+
+    /// The public name of the identity that opened it.
+    #[must_use]
+    pub fn opener(&self) -> &str {
+        &self.opener
     }
 
     /// The bundle.

@@ -1,8 +1,11 @@
 //! What is in a proven bundle: the names, and the content of one.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
+use crate::audit::Act;
 use crate::base::cancel::Cancel;
+use crate::base::fault::Fault;
 use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
@@ -11,13 +14,18 @@ use crate::bundle::path::RawBytes;
 use crate::flow;
 use crate::flow::contents::Opened;
 use crate::flow::remarks::Remarks;
+use crate::flow::restore::Restored;
 use crate::flow::verify::Verified;
 use crate::keyring::Identity;
 use crate::policy::selection::Selection;
 use crate::sink::Sink;
 use crate::sink::pipe::Pipe;
+use crate::store::Store;
 
+use super::Deed;
+use super::Desk;
 use super::error::Error;
+use super::restore::record::RECIPIENT;
 
 /// An entry or stream that is wanted.
 pub enum Wanted {
@@ -77,7 +85,7 @@ pub fn list(opened: &Opened<'_>, selection: &mut Selection) -> Result<Listing, E
     Ok(Listing { wanted, remarks })
 }
 
-/// Writes the content of one file or stream to `out`.
+/// Writes the content of one file or stream to `out`. The audit log of the store has it as a restore to stdout: data was taken out.
 ///
 /// # Errors
 /// `Selection` when there is no such path; see [`Error`].
@@ -86,11 +94,38 @@ pub fn cat(
     identities: &[Identity],
     path: &str,
     out: &mut (dyn Write + Send),
+    store: Option<&dyn Store>,
+    desk: &Desk<'_>,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let opened = Opened::open(verified, identities)?;
+    let mut details = BTreeMap::from([
+        ("targets".to_owned(), "stdout".to_owned()),
+        ("only".to_owned(), "1 path".to_owned()),
+    ]);
+    let written = Opened::open(verified, identities)
+        .map_err(Error::from)
+        .and_then(|opened| {
+            details.insert(RECIPIENT.to_owned(), opened.opener().to_owned());
+            write(&opened, path, out, cancel)
+        });
+    if let Ok(restored) = &written {
+        details.insert("entries".to_owned(), restored.entries.to_string());
+        details.insert("bytes".to_owned(), restored.bytes.to_string());
+    }
+    let deed = Deed {
+        act: Act::Restore,
+        failure: written.as_ref().err().map(Fault::kind),
+        set: Some(verified.manifest().set.clone()),
+        bundle: Some(verified.manifest().bundle.clone()),
+        details,
+    };
+    let _recorded = store.map(|store| desk.note(store, deed));
+    written.map(drop)
+}
+
+fn write(opened: &Opened<'_>, path: &str, out: &mut (dyn Write + Send), cancel: &Cancel) -> Result<Restored, Error> {
     // As it is, not as a pattern: a name may hold what a pattern gives a meaning to.
-    let (raw, Listing { mut wanted, .. }) = exactly(&opened, path)?;
+    let (raw, Listing { mut wanted, .. }) = exactly(opened, path)?;
     let raw = match wanted.pop() {
         Some(Wanted::Entry(Entry {
             node: Node::Hardlink { target },
@@ -113,10 +148,10 @@ pub fn cat(
     };
     let mut selection = Selection::exactly(raw);
     let mut pipe = Pipe::new(out);
-    let _restored = flow::restore::restore(&opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
+    let restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);
     let _notes = pipe.commit()?;
-    Ok(())
+    Ok(restored)
 }
 
 /// What is at a path that is given as it is, or else as `ls` shows it.

@@ -261,6 +261,7 @@ fn make_store(dir: &Path, init: &Init, root: &Key, signer: &Key, clock: &dyn Clo
         actor: init.actor.clone(),
         signers: &[&signer],
         unrecorded: Box::new(|_| ()),
+        warn: Box::new(|_| ()),
     };
     let deed = Deed {
         act: Act::Init,

@@ -1,6 +1,8 @@
 //! Level 5: one whole piece of work each: lease, flow, chain, audit.
 //!
-//! Jobs take plain values and give reports; they read no settings, no environment and no clock but the one given, and write to no terminal.
+//! Jobs take values and give reports; they look up no variable, have no clock but the one given, and write to no terminal. `settings`,
+//! `setup`, `named_keys`, `sources` and `surroundings` turn [`crate::config::Settings`] and
+//! [`crate::config::environment::Environment`], which are values too, into what the other jobs take.
 
 pub mod audit_log;
 pub mod backup;
@@ -51,6 +53,8 @@ pub struct Desk<'a> {
     pub signers: &'a [&'a dyn Signer],
     /// Told of what could not be recorded, where the act itself has another outcome to report.
     pub unrecorded: Box<dyn Fn(&audit::chain::Error) + 'a>,
+    /// Told of what somebody should know before the act goes on.
+    pub warn: Box<dyn Fn(&str) + 'a>,
 }
 
 /// What the audit log shall say about an act.

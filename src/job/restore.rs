@@ -1,6 +1,6 @@
 //! A restore as a whole: find, verify, open, stage, check, commit, record.
 
-mod record;
+pub(super) mod record;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -82,6 +82,8 @@ pub struct Done {
     pub databases_checked: u64,
     /// Rows of database servers that were compared with those of the dump, for each source.
     pub compared: Vec<(Label, Compared)>,
+    /// What the operator was told before anything was restored.
+    pub dangers: Vec<String>,
     /// What the operator should know about what was restored.
     pub notes: Vec<String>,
     /// Whether the audit log of the store has a record of it.
@@ -107,9 +109,14 @@ pub fn run(
         record::announce(job, desk, name.clone(), details.clone())?;
         details.insert("phase".to_owned(), "end".to_owned());
     }
-    let result = restore(job, found, selection, progress, cancel);
+    let mut opened_by = None;
+    let result = restore(job, found, selection, desk, &mut opened_by, progress, cancel);
+    // Also of a restore that failed: whoever could open the bundle could read it.
+    details.extend(opened_by.map(|key| (record::RECIPIENT.to_owned(), key)));
     if let Ok(done) = &result {
         record::add_labels(&mut details, selection, done.verified.manifest());
+        details.insert("entries".to_owned(), done.restored.entries.to_string());
+        details.insert("bytes".to_owned(), done.restored.bytes.to_string());
     }
     let (set, bundle) = match (&result, name) {
         (Ok(done), _) => (
@@ -135,6 +142,8 @@ fn restore(
     job: &Restore<'_>,
     found: Found,
     selection: &mut Selection,
+    desk: &Desk<'_>,
+    opened_by: &mut Option<String>,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Done, Error> {
@@ -147,6 +156,7 @@ fn restore(
 
     // The first secret operation.
     let opened = Opened::open(&verified, job.identities)?;
+    *opened_by = Some(opened.opener().to_owned());
     selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
     plan.cover(&opened, selection)?;
     let chosen = plan.choose_tables(&opened, selection, cancel)?;
@@ -159,6 +169,10 @@ fn restore(
         jobs: job.jobs,
     };
     let mut router = plan.router(&landing, chosen, cancel)?;
+    let dangers = router.dangers();
+    for danger in &dangers {
+        (desk.warn)(danger);
+    }
     let restored = flow::restore::restore(&opened, selection, job.jobs, &mut router, progress, cancel)?;
     cancel.check().map_err(|_| flow::restore::Error::Interrupted)?;
 
@@ -178,6 +192,7 @@ fn restore(
         targets: plan.targets,
         databases_checked,
         compared,
+        dangers,
         notes,
         recorded: false,
         verified,

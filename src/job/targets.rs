@@ -118,6 +118,7 @@ fn refused(target: &Path, reason: String) -> Error {
     Error::Sink(sink::Error::Target {
         target: target.to_owned(),
         reason,
+        hint: sink::ELSEWHERE,
     })
 }
 

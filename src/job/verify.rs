@@ -200,10 +200,11 @@ pub fn all(
     if tally.bundles == 0 && result.is_err() {
         return result;
     }
-    let failure = match &result {
+    let whole = match &result {
         Err(error) => Some(error.kind()),
-        Ok(findings) => tally.failure.or(findings.first().map(|_| Kind::ChainBroken)),
+        Ok(findings) => findings.first().map(|_| Kind::ChainBroken),
     };
+    let failure = tally.failure.into_iter().chain(whole).max_by_key(|kind| kind.gravity());
     let mut details = manner(job, failure.is_none());
     details.extend([
         ("bundles".to_owned(), tally.bundles.to_string()),
@@ -225,7 +226,7 @@ pub fn all(
 struct Tally {
     bundles: u64,
     failed: u64,
-    /// The first failure.
+    /// The gravest failure.
     failure: Option<Kind>,
 }
 
@@ -234,7 +235,8 @@ impl Tally {
         self.bundles += 1;
         if let Err(error) = &row.result {
             self.failed += 1;
-            self.failure = self.failure.or(Some(error.kind()));
+            let known = self.failure.filter(|known| known.gravity() >= error.kind().gravity());
+            self.failure = known.or(Some(error.kind()));
         }
     }
 }

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sequoia_openpgp::Cert;
-use sequoia_openpgp::Packet;
 use sequoia_openpgp::Profile;
 use sequoia_openpgp::cert::CertBuilder;
 use sequoia_openpgp::cert::CipherSuite;
@@ -24,6 +23,8 @@ pub use super::certify::certify;
 use super::facts;
 pub use super::identities::make_age_identity;
 use super::openpgp;
+use super::revoke;
+use super::revoke::Why;
 use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::base::secret::SecretText;
@@ -136,11 +137,15 @@ pub struct Made {
     pub secret: SecretText,
     /// The public certificate, armored.
     pub public: String,
-    /// The public certificate with its own revocation, armored: whoever imports it takes the key for compromised.
+    /// The public certificate with its own revocation, with the reason *compromised*, armored: for whoever imports it, nothing that the
+    /// key ever signed counts.
     pub revocation: String,
     /// The certificate with its secret keys.
     pub cert: Cert,
 }
+
+/// What a revocation that was made with its key says.
+const REVOCATION_MESSAGE: &str = "made beforehand, for the day when the key is lost or stolen";
 
 /// Makes a key, valid from `now` on.
 ///
@@ -148,12 +153,15 @@ pub struct Made {
 /// When the name, the generation or the expiry cannot be, or the OpenPGP library fails.
 pub fn make(key: &NewKey, now: Timestamp) -> Result<Made, Error> {
     let builder = builder(key, now)?;
-    let (cert, revocation) = builder.generate().map_err(Error::openpgp("make a key"))?;
-    let (revoked, _) = cert
-        .clone()
-        .strip_secret_key_material()
-        .insert_packets([Packet::from(revocation)])
-        .map_err(Error::openpgp("make a revocation"))?;
+    // The revocation that comes with it gives no reason.
+    let (cert, _) = builder.generate().map_err(Error::openpgp("make a key"))?;
+    let revoked = revoke::revoke(
+        &cert,
+        key.passphrase.as_ref(),
+        Why::Compromised,
+        REVOCATION_MESSAGE,
+        now,
+    )?;
     Ok(Made {
         secret: openpgp::secret_text(&cert)?,
         public: openpgp::public_text(&cert)?,

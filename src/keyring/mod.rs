@@ -75,4 +75,14 @@ impl Identity {
         let dialog = Dialog::default();
         Self::Age { text, dialog }
     }
+
+    /// What may be told of it in public: the fingerprint of a certificate, and else the kind.
+    #[must_use]
+    pub fn public_name(&self) -> String {
+        match self {
+            Self::OpenPgp { key, .. } => key.fingerprint().to_hex(),
+            Self::Age { .. } => "an age identity".to_owned(),
+            Self::Passphrase(_) => "a passphrase".to_owned(),
+        }
+    }
 }

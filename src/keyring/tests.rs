@@ -364,6 +364,20 @@ fn gnupg_sees_the_certification_and_the_revocation() {
     let good = format!("sig:!::22:{}", root.cert.keyid().to_hex());
     assert!(listed.contains(&good), "{listed}");
 
+    let revoked = read_certificates(signer.revocation.as_bytes()).expect("a certificate");
+    let reason = revoked[0]
+        .primary_key()
+        .self_revocations()
+        .next()
+        .and_then(|signature| {
+            let (reason, _) = signature.reason_for_revocation()?;
+            Some(reason)
+        });
+    assert_eq!(
+        reason,
+        Some(sequoia_openpgp::types::ReasonForRevocation::KeyCompromised)
+    );
+
     // The revocation comes with the certificate, so it works on an empty keyring too.
     let gpg = Gpg::new();
     gpg.import(signer.revocation.as_bytes());

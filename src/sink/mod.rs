@@ -57,6 +57,11 @@ pub trait Sink: Send {
     /// As for `entry`; and `Check` when the data is there but a check on it failed. Nothing is visible then.
     fn prepare(&mut self) -> Result<(), Error>;
 
+    /// What the operator should know of the target before anything is restored to it; known as soon as the sink is made.
+    fn dangers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What rows `prepare` has compared with those of the dump; none, where a target has no rows or was told not to compare.
     fn compared(&self) -> Option<Compared> {
         None
@@ -70,6 +75,14 @@ pub trait Sink: Send {
     fn commit(self: Box<Self>) -> Result<Vec<String>, Error>;
 }
 
+/// What is said of a server where whoever could write to the source may do more than its databases.
+fn danger(target: &str, power: &str) -> String {
+    format!(
+        "{target}: {power}, and the SQL of the dump runs with these rights: whoever could make a function, trigger or event in the source \
+         can act as it on this server. Where you do not trust all of them, restore with an account that has rights on its databases alone"
+    )
+}
+
 /// Why a restore could not land.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -80,6 +93,8 @@ pub enum Error {
         target: PathBuf,
         /// Why not.
         reason: String,
+        /// The next thing to do.
+        hint: &'static str,
     },
     /// An entry must not be written.
     #[error("will not restore {path}: {reason}")]
@@ -130,15 +145,20 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// The data is there but a check on it failed.
+    /// What is staged failed a check.
     #[error("restored {} failed its check: {reason}", path.display())]
     Check {
         /// What was checked.
         path: PathBuf,
         /// What was found.
         reason: String,
+        /// The next thing to do.
+        hint: &'static str,
     },
 }
+
+/// What to do where something is at the target already, or it may not be restored to.
+pub const ELSEWHERE: &str = "Restore to a new place, look at it, and move it where it belongs.";
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
@@ -155,17 +175,12 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Target { .. } => Some("Restore to a new place, look at it, and move it where it belongs.".into()),
+            Self::Target { hint, .. } | Self::Check { hint, .. } => Some((*hint).into()),
             Self::Write { .. } => {
                 Some("Nothing was left at the target. Make room or correct the permissions, and restore again.".into())
             }
             Self::Xattr { .. } => Some(
                 "Restore to a file system that takes it, or do without: --allow-missing-xattrs counts what is left away.".into(),
-            ),
-            Self::Check { .. } => Some(
-                "Nothing was left at the target. The bundle holds the database as it was: try an older bundle, or restore it with \
-                 `--sqlite-check none` and salvage it with the .recover command of sqlite3."
-                    .into(),
             ),
             Self::Database { hint, .. } => hint.clone(),
             Self::Content { source, .. } => Some(fault::hint_of_read(source)),

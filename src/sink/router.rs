@@ -123,6 +123,13 @@ impl Target {
         }
     }
 
+    fn dangers(&self) -> Vec<String> {
+        match self {
+            Self::Folder(folder) => folder.sink.dangers(),
+            Self::Other(sink) => sink.dangers(),
+        }
+    }
+
     /// Gives what the checks have found.
     fn prepare(&mut self, checker: &Checker) -> Result<Vec<String>, Error> {
         match self {
@@ -153,11 +160,11 @@ impl Folder {
         for database in self.databases.drain(..) {
             // By its name in the bundle: where it is staged is gone when somebody reads the message.
             let named = |error| {
-                let Error::Check { reason, .. } = error else {
+                let Error::Check { reason, hint, .. } = error else {
                     return error;
                 };
                 let path = database.as_path().to_owned();
-                Error::Check { path, reason }
+                Error::Check { path, reason, hint }
             };
             let findings = checker.check(&self.sink.staged(&database)).map_err(named)?;
             notes.extend(findings.note(database.as_path()));
@@ -188,6 +195,10 @@ impl Sink for Router {
 
     fn stream(&mut self, stream: &Stream) -> Result<(), Error> {
         self.target(&stream.path).map_or(Ok(()), |sink| sink.stream(stream))
+    }
+
+    fn dangers(&self) -> Vec<String> {
+        self.own.iter().flat_map(|(_, target)| target.dangers()).collect()
     }
 
     fn prepare(&mut self) -> Result<(), Error> {

@@ -210,12 +210,17 @@ fn refuse_taken(target: &Path) -> Result<(), Error> {
     let refuse = |reason: String| Error::Target {
         target: target.to_owned(),
         reason,
+        hint: super::ELSEWHERE,
     };
     if target.file_name().is_none() {
         return Err(refuse("it names no file".to_owned()));
     }
     if !durable::parent(target).is_dir() {
-        return Err(refuse("its folder does not exist".to_owned()));
+        return Err(Error::Target {
+            target: target.to_owned(),
+            reason: "its folder does not exist".to_owned(),
+            hint: "Make the folder with mkdir, and restore again.",
+        });
     }
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let mut name = target.to_owned().into_os_string();
@@ -310,15 +315,17 @@ impl SqliteSink {
         Error::Target {
             target: self.target.clone(),
             reason,
+            hint: "Look with `hub-backup ls` what the bundle holds.",
         }
     }
 
     /// A failed check speaks of the target: the temporary name is gone when the message is read.
     fn named(&self, error: Error) -> Error {
         match error {
-            Error::Check { reason, .. } => Error::Check {
+            Error::Check { reason, hint, .. } => Error::Check {
                 path: self.target.clone(),
                 reason,
+                hint,
             },
             other @ (Error::Target { .. }
             | Error::Refused { .. }

@@ -33,7 +33,7 @@ pub trait Source: Send {
     /// The first component of every path that it gives.
     fn label(&self) -> &Label;
 
-    /// What it is.
+    /// Which kind the manifest and the index say it is; it decides what its facts mean and which targets take it.
     fn kind(&self) -> SourceKind;
 
     /// Checks that the source is there and readable, without reading it whole: called for every source before anything is stored.

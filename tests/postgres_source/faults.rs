@@ -105,7 +105,8 @@ fn a_server_that_is_killed_leaves_nothing_published() {
         .spawn()
         .expect("it runs");
     let begun = Instant::now();
-    while !world.path("begun").exists() && begun.elapsed() < Duration::from_secs(20) {
+    while !world.path("begun").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the dump was not begun");
         thread::sleep(Duration::from_millis(10));
     }
     server.signal("KILL");
@@ -114,10 +115,17 @@ fn a_server_that_is_killed_leaves_nothing_published() {
     world.write("go", b"");
     let ran = crate::cli::Ran::new(child.wait_with_output().expect("it ends")).expect_code(3, "backup");
     assert!(
-        ran.stderr.contains("hub") && !ran.stderr.contains("needle"),
+        ran.stderr.contains("the source hub") && ran.stderr.contains("caused by: ") && !ran.stderr.contains("needle"),
         "{}",
         ran.stderr
     );
+    let log = world.json(&["audit", "list"]);
+    let last = log["records"]
+        .as_array()
+        .and_then(|records| records.last())
+        .expect("a record");
+    assert_eq!(last["record"]["act"], "backup", "{log}");
+    assert_eq!(last["record"]["outcome"]["kind"], "incomplete", "{log}");
     let stored = world.files("store/bundles");
     assert!(stored.is_empty(), "nothing is published");
 }
@@ -131,7 +139,8 @@ fn told_to_stop() {
     let begun = Instant::now();
     let error = source.collect(&mut collector, &cancel).expect_err("interrupted");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    let (_, why) = told(&error);
+    let (kind, why) = told(&error);
+    assert_eq!(kind, Kind::Incomplete, "{why}");
     let source = std::error::Error::source(&error)
         .map(ToString::to_string)
         .unwrap_or_default();

@@ -353,6 +353,7 @@ pub(crate) fn desk() -> Desk<'static> {
         actor: actor(),
         signers: &[],
         unrecorded: Box::new(|error| panic!("not on record: {error}")),
+        warn: Box::new(|danger| panic!("{danger}")),
     }
 }
 
@@ -376,6 +377,7 @@ pub(crate) fn try_back_up(
         actor: actor(),
         signers: &signers,
         unrecorded: Box::new(|error| panic!("not on record: {error}")),
+        warn: Box::new(|danger| panic!("{danger}")),
     };
     let job = job::backup::Backup {
         store,

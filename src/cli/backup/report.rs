@@ -125,8 +125,8 @@ impl Report {
         if self.exceptions > 0 {
             writeln!(
                 out,
-                "EXCEPTIONS {} entries are missing or may be inconsistent: see the warnings, or `hub-backup verify --deep`",
-                self.exceptions
+                "EXCEPTIONS missing or perhaps inconsistent: {}: see the warnings, or `hub-backup verify --deep`",
+                amount::count(self.exceptions, "entries")
             )?;
         }
         writeln!(

@@ -188,6 +188,25 @@ struct Row {
     trusted_by: Option<String>,
     /// For signers: why it is not trusted.
     untrusted: Option<String>,
+    /// Until when it was a trusted signer, where its time is over: bundles from before stay good.
+    #[serde(skip)]
+    good_until: Option<Timestamp>,
+}
+
+/// When the time of a signer ended that was trusted until then.
+fn end_of_trust(
+    state: State,
+    revoked: Option<Timestamp>,
+    expires: Option<Timestamp>,
+    judge: impl Fn(Timestamp) -> bool,
+) -> Option<Timestamp> {
+    let end = match state {
+        State::Retired => revoked,
+        State::Expired => expires,
+        State::Valid | State::Revoked | State::NotYet | State::Weak | State::Unusable => None,
+    }?;
+    let before = Timestamp::from_unix(end.unix() - 1).ok()?;
+    judge(before).then_some(end)
 }
 
 impl Row {
@@ -203,6 +222,7 @@ impl Row {
             revocation: None,
             trusted_by: None,
             untrusted: None,
+            good_until: None,
         };
         match key {
             Recipient::OpenPgp(certificate) => row.of_certificate(certificate, trust, now),
@@ -221,8 +241,11 @@ impl Row {
             Some(Err(untrusted)) => (None, Some(words::untrusted(&untrusted, trust))),
         };
         let facts = facts::facts(certificate, role, now);
+        let revoked = description.revocation.as_ref().and_then(|revocation| revocation.at);
+        let judge = |at| role == Role::Signer && trust.judge(certificate, at).is_ok();
         Self {
             days_left: facts.expires.map(|expires| expiring::days_left(expires, now)),
+            good_until: end_of_trust(description.state, revoked, facts.expires, judge),
             facts,
             user_ids: description.user_ids,
             state: Some(description.state.name()),
@@ -275,7 +298,13 @@ impl Row {
         match (&self.trusted_by, &self.untrusted) {
             (Some(root), _) if *root == *id => writeln!(out, "           trusted: it is pinned"),
             (Some(root), _) => writeln!(out, "           trusted: certified by the pinned {root}"),
-            (None, Some(why)) => writeln!(out, "           NOT TRUSTED: {}", visible(why)),
+            (None, Some(why)) => match self.good_until {
+                Some(end) => writeln!(
+                    out,
+                    "           not for new bundles; what it signed before {end} stays good"
+                ),
+                None => writeln!(out, "           NOT TRUSTED: {}", visible(why)),
+            },
             (None, None) => Ok(()),
         }
     }
@@ -298,5 +327,25 @@ impl Report {
             return writeln!(out, "the settings name no keys");
         }
         self.keys.iter().try_for_each(|row| row.write(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signer_whose_time_is_over_was_good_until_then_if_it_was_trusted() {
+        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let (retired, expires) = (time("2026-03-01T00:00:00Z"), time("2027-01-01T00:00:00Z"));
+        let end = |state, trusted| end_of_trust(state, Some(retired), Some(expires), |at| trusted && at < retired);
+        assert_eq!(end(State::Retired, true), Some(retired));
+        assert_eq!(end(State::Retired, false), None);
+        assert_eq!(end(State::Expired, true), None, "it was retired before it expired");
+        assert_eq!(end(State::Revoked, true), None);
+        assert_eq!(
+            end_of_trust(State::Expired, None, Some(expires), |at| at < expires),
+            Some(expires)
+        );
     }
 }

@@ -83,7 +83,7 @@ impl Report {
             databases_checked: done.databases_checked,
             compared: done.compared.iter().map(ComparedReport::new).collect(),
             remarks: RemarksReport::new(&done.restored.remarks),
-            notes: done.notes.clone(),
+            notes: [&done.dangers[..], &done.notes[..]].concat(),
             targets,
             recorded: done.recorded,
         }

@@ -75,8 +75,9 @@ pub(super) fn readme(set: &SetName, repository: &str, locked: bool) -> String {
          \x20                          escrow key still opens every bundle; make a new one and name it in the settings.\n\
          recipient-escrow.key       Opens bundles when the operations key is lost. At another place, with other people.\n\
          \x20                          Lost together with the operations key: NOBODY can open the bundles any more, ever.\n\
-         *.rev                      Revocations, made beforehand. Each with somebody who reports the loss of that key,\n\
-         \x20                          not beside the key. Whoever publishes one ends the use of the key:\n\
+         *.rev                      Revocations, made beforehand, with the reason compromised: whoever publishes one makes\n\
+         \x20                          all that the key ever signed count for nothing. Each with somebody who reports the loss\n\
+         \x20                          of that key, and not beside the key: root.rev does not go where root.key goes.\n\
          \x20                              hub-backup keys revoke signer.asc --revocation signer.rev --out revoked.asc\n\
          \x20                          Lost: the key can still be revoked with its secret part.\n\
          \n\

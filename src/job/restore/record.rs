@@ -1,6 +1,8 @@
 //! What the audit log says of a restore.
 
 use std::collections::BTreeMap;
+use std::path;
+use std::path::PathBuf;
 
 use crate::audit::Act;
 use crate::base::limits;
@@ -8,16 +10,21 @@ use crate::bundle::manifest::Manifest;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::policy::selection::Selection;
+use crate::sink::uri::Place;
+use crate::sink::uri::TargetUri;
 
 use super::Restore;
 use crate::job::Deed;
 use crate::job::Desk;
 use crate::job::error::Error;
 
+/// The detail that names whose key opened the bundle.
+pub(in crate::job) const RECIPIENT: &str = "recipient";
+
 /// What the audit log says of a restore before it begins: where things go, and how much is wanted. Targets show no passwords. The log can
 /// be read by whoever reads the store, so it does not repeat patterns, which name what is in the bundle.
 pub(super) fn details(job: &Restore<'_>, selection: &Selection) -> BTreeMap<String, String> {
-    let targets = job.targets.iter().map(ToString::to_string);
+    let targets = job.targets.iter().map(placed);
     let mut details = BTreeMap::from([("targets".to_owned(), some_lines(targets))]);
     match selection.texts().count() {
         0 => {}
@@ -29,6 +36,19 @@ pub(super) fn details(job: &Restore<'_>, selection: &Selection) -> BTreeMap<Stri
         details.insert("verification".to_owned(), skipped);
     }
     details
+}
+
+/// A target, whatever folder it was written in.
+fn placed(target: &TargetUri) -> String {
+    let whole = |path: &PathBuf| path::absolute(path).unwrap_or_else(|_| path.clone());
+    let place = match &target.place {
+        Place::Folder(path) => Place::Folder(whole(path)),
+        Place::Files(path) => Place::Files(whole(path)),
+        Place::Sqlite(path) => Place::Sqlite(whole(path)),
+        server @ (Place::Postgres(_) | Place::Mysql(_)) => server.clone(),
+    };
+    let label = target.label.clone();
+    TargetUri { label, place }.to_string()
 }
 
 /// Adds the labels that the patterns begin with: the manifest names them too.

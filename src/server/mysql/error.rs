@@ -15,6 +15,10 @@ use crate::base::input;
 
 /// Access denied for the user (`ER_ACCESS_DENIED_ERROR`, and its form without a password).
 const ACCESS_DENIED: [u16; 4] = [1044, 1045, 1698, 3118];
+/// A privilege is missing for a table, a column, an act, a routine, or for what a binary log forbids (`ER_TABLEACCESS_DENIED_ERROR`,
+/// `ER_COLUMNACCESS_DENIED_ERROR`, `ER_SPECIFIC_ACCESS_DENIED_ERROR`, `ER_PROCACCESS_DENIED_ERROR`,
+/// `ER_BINLOG_CREATE_ROUTINE_NEED_SUPER`).
+const PRIVILEGE_MISSING: [u16; 5] = [1142, 1143, 1227, 1370, 1419];
 /// The account is only good for secure transport (`ER_SECURE_TRANSPORT_REQUIRED`).
 const SECURE_TRANSPORT: u16 = 3159;
 
@@ -114,9 +118,8 @@ impl Error {
     /// Whether the account may not do what was asked.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        // 1142, 1143, 1227, 1370, 1419: a privilege is missing for a table, a column, an act, a routine.
         self.code()
-            .is_some_and(|code| ACCESS_DENIED.contains(&code) || [1142, 1143, 1227, 1370, 1419].contains(&code))
+            .is_some_and(|code| ACCESS_DENIED.contains(&code) || PRIVILEGE_MISSING.contains(&code))
     }
 }
 

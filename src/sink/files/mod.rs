@@ -160,6 +160,7 @@ impl FilesSink {
             return Err(Error::Target {
                 target: self.staging.target().to_owned(),
                 reason: "an earlier step of this restore failed".into(),
+                hint: "Run the restore again.",
             });
         }
         let result = act(self);

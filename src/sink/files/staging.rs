@@ -23,6 +23,7 @@ use rustix::fs::StatxFlags;
 use rustix::fs::Uid;
 use rustix::io::Errno;
 
+use super::super::ELSEWHERE;
 use super::super::Error;
 use super::last;
 use super::remove;
@@ -202,16 +203,16 @@ fn refused(target: &Path, reason: &str) -> Error {
     Error::Target {
         target: target.to_owned(),
         reason: reason.to_owned(),
+        hint: ELSEWHERE,
     }
 }
 
 /// The target with a folder that exists and a last component that is a name.
 fn resolve(target: &Path) -> Result<PathBuf, Error> {
-    let missing = |_| {
-        refused(
-            target,
-            "the folder that it shall stand in does not exist or cannot be read: make it with mkdir",
-        )
+    let missing = |_| Error::Target {
+        target: target.to_owned(),
+        reason: "the folder that it shall stand in does not exist or cannot be read".to_owned(),
+        hint: "Make the folder with mkdir, or have it made readable, and restore again.",
     };
     let Some(name) = target.file_name() else {
         // `.` and `..` have a name, seen from above.

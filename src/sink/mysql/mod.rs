@@ -40,6 +40,7 @@ use self::work::Work;
 use self::work::move_in;
 use super::Error;
 use super::Sink;
+use super::danger;
 use crate::base::cancel::Cancel;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
@@ -51,6 +52,7 @@ use crate::server::mysql::connection::Connection;
 use crate::server::mysql::layout;
 use crate::server::mysql::layout::Plan;
 use crate::server::mysql::options::Options;
+use crate::sink::row_check;
 use crate::sink::row_check::Compared;
 use crate::sink::row_check::RowCheck;
 
@@ -80,6 +82,8 @@ pub struct MysqlSink {
     texts: HashMap<String, Vec<u8>>,
     work: Option<Work>,
     notes: Vec<String>,
+    /// What the account may do at the server beyond its databases.
+    power: Option<String>,
     prepared: bool,
 }
 
@@ -96,6 +100,7 @@ impl MysqlSink {
         for name in options.database.iter().chain(options.rename.values()) {
             target::refuse_protected(&door.host(), name, &options.protected).map_err(failed)?;
         }
+        let power = target::power_of_account(&mut control).map_err(failed)?;
         let notes = target::sweep(&mut control).map_err(failed)?;
         Ok(Self {
             shown,
@@ -105,6 +110,7 @@ impl MysqlSink {
             texts: HashMap::new(),
             work: None,
             notes,
+            power,
             prepared: false,
         })
     }
@@ -293,10 +299,12 @@ fn outer(shown: &str, error: Inner) -> Error {
         Inner::Target { database, reason } => Error::Target {
             target: PathBuf::from(shown),
             reason: format!("database {database}: {reason}"),
+            hint: super::ELSEWHERE,
         },
         Inner::Check { table, reason } => Error::Check {
             path: PathBuf::from(shown),
             reason: format!("{table}: {reason}"),
+            hint: row_check::DIFFERENT,
         },
         Inner::Server { what, reason, hint } => Error::Database {
             target: shown.to_owned(),
@@ -351,6 +359,11 @@ impl Sink for MysqlSink {
             self.prepared = true;
         }
         Ok(())
+    }
+
+    fn dangers(&self) -> Vec<String> {
+        let power = self.power.iter();
+        power.map(|power| danger(&self.shown, power)).collect()
     }
 
     fn compared(&self) -> Option<Compared> {

@@ -160,6 +160,18 @@ fn refuse_taken(control: &mut Connection, target: &str, plan: &Plan, source: &st
     Ok(true)
 }
 
+/// What lets the account do more at the server than in its databases.
+pub(super) fn power_of_account(control: &mut Connection) -> Result<Option<String>, Error> {
+    let host = "SUBSTRING_INDEX(CURRENT_USER(), '@', -1)";
+    let user = format!("LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - CHAR_LENGTH({host}) - 1)");
+    let sql = format!(
+        "SELECT CONCAT('the account ', CURRENT_USER(), ' has ', GROUP_CONCAT(privilege_type ORDER BY privilege_type DESC SEPARATOR ' and ')) \
+         FROM information_schema.user_privileges WHERE privilege_type IN ('SUPER', 'FILE') \
+         AND grantee = CONCAT('''', {user}, '''@''', {host}, '''')"
+    );
+    control.value(&sql).map_err(doing(&sql))
+}
+
 /// Which server this is, as the source writes it into the plan.
 fn origin(control: &mut Connection) -> Result<Option<String>, Error> {
     let sql = if control.version().is_mariadb() {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tokio_postgres::error::DbError;
 
 use crate::sink;
+use crate::sink::row_check;
 
 /// Why something at the target could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,14 @@ pub(super) enum Error {
     /// The target must not be restored to.
     #[error("{0}")]
     Target(String),
+    /// The role may not do what the restore needs.
+    #[error("{reason}")]
+    NotPermitted {
+        /// What it may not do.
+        reason: String,
+        /// How it may.
+        hint: &'static str,
+    },
     /// The server refused a statement, or the connection broke: what was done, and the server's words.
     #[error("{what}: {reason}")]
     Server {
@@ -90,10 +99,17 @@ pub(super) fn outer(shown: &str, error: Error) -> sink::Error {
         Error::Target(reason) => sink::Error::Target {
             target: PathBuf::from(target),
             reason,
+            hint: sink::ELSEWHERE,
+        },
+        Error::NotPermitted { reason, hint } => sink::Error::Target {
+            target: PathBuf::from(target),
+            reason,
+            hint,
         },
         Error::Check(reason) => sink::Error::Check {
             path: PathBuf::from(target),
             reason,
+            hint: row_check::DIFFERENT,
         },
         Error::Statements(reason) => sink::Error::Database {
             target,

@@ -50,6 +50,7 @@ use self::staging::Staged;
 use self::staging::Target;
 use super::Error;
 use super::Sink;
+use super::danger;
 use crate::base::cancel::Cancel;
 use crate::base::limits;
 use crate::bundle::entry::Entry;
@@ -478,6 +479,11 @@ impl Sink for PostgresSink {
             return Ok(());
         }
         self.complete().map_err(|error| outer(&self.shown, error))
+    }
+
+    fn dangers(&self) -> Vec<String> {
+        let power = self.target.power.iter();
+        power.map(|power| danger(&self.shown, power)).collect()
     }
 
     fn compared(&self) -> Option<Compared> {

@@ -43,6 +43,8 @@ pub(super) struct Target {
     pub(super) existing: Option<Existing>,
     /// What the operator should know.
     pub(super) notes: Vec<String>,
+    /// What the role may do at the server beyond its databases, which the SQL of a dump then may do too.
+    pub(super) power: Option<String>,
 }
 
 /// A staged database.
@@ -62,6 +64,14 @@ pub(super) enum Kind {
     InPlace,
     /// A schema, with its staged and its final name.
     Schema(String, String),
+}
+
+/// What lets the role of the session, whatever it was set to, do more at the server than in its databases.
+async fn power_of_role(link: &Link) -> Result<Option<String>, Error> {
+    let sql = "SELECT pg_catalog.format('the role %I %s', rolname, CASE WHEN rolsuper THEN 'is a superuser' ELSE 'may run programs' END) \
+               FROM pg_catalog.pg_roles WHERE rolname = session_user \
+               AND (rolsuper OR pg_catalog.pg_has_role(session_user, 'pg_execute_server_program', 'MEMBER'))";
+    link.value("looking at the role", sql).await
 }
 
 impl Target {
@@ -92,7 +102,9 @@ impl Target {
             system,
             existing,
             notes: Vec::new(),
+            power: None,
         };
+        target.power = power_of_role(&target.maintenance).await?;
         target.refuse_unfit(door, options).await?;
         match options.landing {
             Landing::Staged => target.sweep(door).await?,
@@ -120,15 +132,15 @@ impl Target {
             }
         }
         if options.landing == Landing::Staged && !may_create(&self.maintenance).await? {
-            let way = if self.existing.is_some() {
+            let hint = if self.existing.is_some() {
                 "ALTER ROLE … CREATEDB lets it; --in-place loads into the empty database directly, and then a failed restore leaves \
-                 there what it had loaded"
+                 there what it had loaded."
             } else {
-                "ALTER ROLE … CREATEDB lets it; or have the empty database made for it, and give --in-place"
+                "ALTER ROLE … CREATEDB lets it; or have the empty database made for it, and give --in-place."
             };
-            return refuse(format!(
-                "a restore is staged in a database of its own, and this role may not make databases: {way}"
-            ));
+            let reason =
+                "a restore is staged in a database of its own, and this role may not make databases".to_owned();
+            return Err(Error::NotPermitted { reason, hint });
         }
         Ok(())
     }

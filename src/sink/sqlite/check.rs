@@ -20,6 +20,10 @@ use crate::base::limits;
 use crate::base::sqlite_uri;
 use crate::sink::Error;
 
+/// What to do with a database that fails its check.
+const SALVAGE: &str = "Nothing was left at the target. The bundle holds the database as it was: try an older bundle, or restore it with \
+                       `--sqlite-check none` and salvage it with the .recover command of sqlite3.";
+
 /// How many lines of a report an error carries.
 const REPORT_LINES: usize = 5;
 
@@ -115,6 +119,7 @@ impl Checker {
         let failed = |reason: String| Error::Check {
             path: database.to_owned(),
             reason,
+            hint: SALVAGE,
         };
         let (pragma, seen) = match self.check {
             Check::None => return Ok(Findings::default()),

@@ -142,7 +142,7 @@ pub(super) fn read(connection: &mut Connection, name: &str, selection: &Selectio
         let create = odd
             .iter()
             .filter(|(owner, _)| *owner == table.name)
-            .fold(create, quoted_key);
+            .fold(create, |create, (_, key)| quoted_key(&create, key));
         schema.push(create.clone());
         if table.has_rows() {
             let columns = columns.remove(&table.name).unwrap_or_default();
@@ -228,13 +228,13 @@ fn foreign_keys_with_backticks(connection: &mut Connection, database: &str) -> R
 }
 
 /// A definition with the name of a foreign key as it should be.
-fn quoted_key(create: String, (_, key): &(String, String)) -> String {
+fn quoted_key(create: &str, key: &str) -> String {
     let printed = format!("\n  CONSTRAINT `{key}` FOREIGN KEY ");
     create.replace(&printed, &format!("\n  CONSTRAINT {} FOREIGN KEY ", sql::name(key)))
 }
 
 fn pairs(connection: &mut Connection, query: &str) -> Result<Vec<(String, String)>, Error> {
-    let rows = connection.table(query.to_owned())?;
+    let rows = connection.table(query)?;
     let pair = |row: Vec<Option<String>>| {
         let mut cells = row.into_iter();
         Some((cells.next()??, cells.next()??))
@@ -283,9 +283,8 @@ mod tests {
     fn names_of_foreign_keys_are_quoted_once() {
         let printed = "CREATE TABLE `t` (\n  `a` int COMMENT 'CONSTRAINT `f`k` FOREIGN KEY ',\n  CONSTRAINT `f`k` FOREIGN KEY (`a`) REFERENCES `u` (`a`)\n)";
         let right = printed.replace("\n  CONSTRAINT `f`k`", "\n  CONSTRAINT `f``k`");
-        let key = ("t".to_owned(), "f`k".to_owned());
-        assert_eq!(quoted_key(printed.to_owned(), &key), right);
-        assert_eq!(quoted_key(right.clone(), &key), right);
+        assert_eq!(quoted_key(printed, "f`k"), right);
+        assert_eq!(quoted_key(&right, "f`k"), right);
     }
 
     #[test]
