@@ -77,6 +77,7 @@ fn documented() -> BTreeMap<String, Fields> {
     let tables = tables();
     let shared = [
         "source",
+        "expiring",
         "remarks",
         "proof",
         "contents",

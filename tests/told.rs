@@ -415,6 +415,7 @@ fn a_public_key_in_the_place_of_a_secret_one_is_said_to_be_public() {
 #[test]
 fn a_key_file_that_cannot_be_used_is_named() {
     let world = world_with_remarks();
+    let _made = world.good(&["backup", "all"]);
     world.write(
         "broken",
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",

@@ -172,22 +172,12 @@ fn run(command: &Command, context: &Context) -> Result<(), CliError> {
 }
 
 /// Commands that read no settings, by their names.
-const WITHOUT_SETTINGS: [&[&str]; 6] = [
-    &["init"],
-    &["keys", "generate"],
-    &["keys", "certify"],
-    &["keys", "revoke"],
-    &["completions"],
-    &["man"],
-];
+const WITHOUT_SETTINGS: [&str; 3] = ["init", "completions", "man"];
 
 /// The name of a command that reads no settings; none for the others.
 fn without_settings(command: &Command) -> Option<&'static str> {
     match command {
         Command::Init(_) => Some("init"),
-        Command::Keys(keys::Command::Generate(_)) => Some("keys generate"),
-        Command::Keys(keys::Command::Certify(_)) => Some("keys certify"),
-        Command::Keys(keys::Command::Revoke(_)) => Some("keys revoke"),
         Command::Completions(_) => Some("completions"),
         Command::Man(_) => Some("man"),
         Command::Backup(_)
@@ -197,7 +187,7 @@ fn without_settings(command: &Command) -> Option<&'static str> {
         | Command::Show(_)
         | Command::Ls(_)
         | Command::Cat(_)
-        | Command::Keys(keys::Command::List(_) | keys::Command::Show(_))
+        | Command::Keys(_)
         | Command::Checkpoint(_)
         | Command::Audit(_)
         | Command::Config(_) => None,
@@ -211,19 +201,13 @@ fn without_idle_options(root: clap::Command) -> clap::Command {
         .get_arguments()
         .filter(|arg| GlobalArgs::SETTINGS.contains(&arg.get_id().as_str()));
     let hidden: Vec<clap::Arg> = idle.map(|arg| arg.clone().hide(true)).collect();
-    hidden_below(root, &mut Vec::new(), &hidden)
-}
-
-/// Hides them below `path`. All commands are gone through, which keeps their order.
-fn hidden_below(command: clap::Command, path: &mut Vec<String>, hidden: &[clap::Arg]) -> clap::Command {
-    if WITHOUT_SETTINGS.iter().any(|idle| *idle == path.as_slice()) {
-        return command.args(hidden);
-    }
-    command.mut_subcommands(|below| {
-        path.push(below.get_name().to_owned());
-        let below = hidden_below(below, path, hidden);
-        drop(path.pop());
-        below
+    // All are gone through, which keeps their order.
+    root.mut_subcommands(|command| {
+        if WITHOUT_SETTINGS.contains(&command.get_name()) {
+            command.args(&hidden)
+        } else {
+            command
+        }
     })
 }
 

@@ -321,11 +321,7 @@ impl Fault for Error {
             Self::Selection(error) => error.hint(),
             Self::Keys(error) => error.hint(),
             Self::KeyFile { source, .. } => source.hint(),
-            Self::LockedIdentity { .. } => Some(
-                "Run this at a terminal, which asks for the passphrase, or give it with --identity-passphrase-file, \
-                 HUB_BACKUP_IDENTITY_PASSPHRASE_FILE or HUB_BACKUP_IDENTITY_PASSPHRASE_COMMAND."
-                    .into(),
-            ),
+            Self::LockedIdentity { .. } => Some(UNLOCK_IDENTITY.into()),
             Self::Public { .. } => Some(
                 "Name the file with the secret key: `ROLE-NAME.key` of `keys generate` and `init`, what `gpg --export-secret-keys` writes, or an \
                  age identity file."
@@ -355,20 +351,29 @@ impl Fault for Error {
             Self::NoSuchBundle { .. } => Some("`hub-backup list` shows what the store has.".into()),
             Self::AmbiguousSet { .. } => Some("Name one with --set.".into()),
             Self::AmbiguousId { .. } => Some("Name one by more of its id.".into()),
-            Self::NotABundle { set: Some(set), .. } => {
-                Some(format!("There is a set of this name: did you mean `latest --set {set}`?"))
-            }
-            Self::NotABundle { set: None, .. } => Some(
-                "Name a file, `latest`, or a bundle of the store by its id or the first 8 characters of it or more; `hub-backup list` shows \
-                 what the store has."
-                    .into(),
-            ),
+            Self::NotABundle { set, .. } => Some(bundle_hint(set.as_ref())),
             Self::Missing { hint, .. } | Self::Unfit { hint, .. } => Some(hint.clone()),
             Self::Stray { .. } => Some(
                 "It was put there by someone else, or belongs to a chain that was rolled back. Move it out of the store, look into it, and run again.".into(),
             ),
         }
     }
+}
+
+/// What gives the passphrase of a secret key.
+const UNLOCK_IDENTITY: &str = "Run this at a terminal, which asks for the passphrase, or give it with --identity-passphrase-file, \
+                               HUB_BACKUP_IDENTITY_PASSPHRASE_FILE or HUB_BACKUP_IDENTITY_PASSPHRASE_COMMAND.";
+
+/// How a bundle is named; `set` is what was named instead.
+fn bundle_hint(set: Option<&SetName>) -> String {
+    set.map_or_else(
+        || {
+            "Name a file, `latest`, or a bundle of the store by its id or the first 8 characters of it or more; `hub-backup list` shows what \
+             the store has."
+                .into()
+        },
+        |set| format!("There is a set of this name: did you mean `latest --set {set}`?"),
+    )
 }
 
 /// What makes a signer trusted.

@@ -253,11 +253,12 @@ fn identity(path: &Path, given: Option<&SecretText>, ask: AskIfThere<'_>) -> Res
         Some(passphrase) => read_identity(bytes.expose(), Some(passphrase)),
         None => read,
     };
-    read.map_err(|source| match source {
-        keyring::Error::Locked { .. } | keyring::Error::AgeLocked => Error::LockedIdentity {
-            path: path.to_owned(),
-            source,
-        },
-        source => bad_key(path, source),
+    read.map_err(|source| {
+        if matches!(source, keyring::Error::Locked { .. } | keyring::Error::AgeLocked) {
+            let path = path.to_owned();
+            Error::LockedIdentity { path, source }
+        } else {
+            bad_key(path, source)
+        }
     })
 }

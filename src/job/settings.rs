@@ -233,12 +233,12 @@ impl Check<'_> {
                 continue;
             };
             let state = describe::state(&certificate, self.now);
-            if state != State::Valid {
+            if state == State::Valid {
+                self.expiry(origin, key, path, &certificate, Role::Recipient);
+            } else {
                 let message = format!("{}: the certificate is {state}", path.display());
                 let hint = "Bundles cannot be made for it: name another recipient.";
                 self.found.add(origin, key, message, Some(hint.to_owned()));
-            } else {
-                self.expiry(origin, key, path, &certificate, Role::Recipient);
             }
         }
     }
