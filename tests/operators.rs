@@ -210,7 +210,12 @@ fn verification_of_all_is_one_record() {
 fn the_gravest_of_several_findings_gives_the_code_and_damage_names_its_bundle() {
     let world = world();
     let ids: Vec<String> = (0..3)
-        .map(|_| world.json(&["backup", "hub"])["bundle"].as_str().expect("an id").to_owned())
+        .map(|_| {
+            world.json(&["backup", "hub"])["bundle"]
+                .as_str()
+                .expect("an id")
+                .to_owned()
+        })
         .collect();
     let mut stored = world.files("store/bundles");
     stored.sort();
@@ -225,9 +230,15 @@ fn the_gravest_of_several_findings_gives_the_code_and_damage_names_its_bundle() 
     world.write(&name, &bytes);
 
     let error = fails(&world, 24, &["verify", "latest"]);
-    assert_eq!((&error["set"], &error["bundle"]), (&"hub".into(), &ids[2].clone().into()));
+    assert_eq!(
+        (&error["set"], &error["bundle"]),
+        (&"hub".into(), &ids[2].clone().into())
+    );
     let message = error["message"].as_str().expect("text");
-    assert!(message.starts_with(&format!("bundle {} of set hub: ", ids[2])), "{message}");
+    assert!(
+        message.starts_with(&format!("bundle {} of set hub: ", ids[2])),
+        "{message}"
+    );
     let all = world.run(&["verify", "--all"]).expect_code(24, "one is damaged");
     assert!(all.stderr.contains(&ids[2]), "{}", all.stderr);
     assert!(!all.stderr.contains("verify --all"), "it was just done: {}", all.stderr);
@@ -236,7 +247,10 @@ fn the_gravest_of_several_findings_gives_the_code_and_damage_names_its_bundle() 
     fs::remove_file(world.path(&file(&ids[0]).0)).expect("there");
     world.run(&["verify", "--all"]).expect_code(23, "one is gone");
     let log = world.json(&["audit", "list"]);
-    let last = log["records"].as_array().and_then(|records| records.last()).expect("one");
+    let last = log["records"]
+        .as_array()
+        .and_then(|records| records.last())
+        .expect("one");
     assert_eq!(last["record"]["outcome"]["exit_code"], 23);
 }
 
@@ -502,6 +516,13 @@ fn keys_are_replaced_as_the_documentation_says() {
         let expected = if last == retired { "good\n" } else { "code 22\n" };
         assert!(text(&all).ends_with(expected), "{last}: {}", text(&all));
     }
+    // It asks for a passphrase at a terminal, and here is none.
     let world = initialized();
-    shell(&world, recipient);
+    world.write("passphrase", b"a horse that is correct");
+    let unattended = recipient.replace(
+        " --out ",
+        &format!(" --passphrase-file {} --out ", world.path("passphrase").display()),
+    );
+    assert_ne!(&unattended, recipient);
+    shell(&world, &unattended);
 }

@@ -349,12 +349,13 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         chain.map(CliError::told),
         old.map(CliError::told),
     ];
+    gravest(failures.into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+/// The gravest of several failures, the first of those that are equally grave.
+fn gravest(failures: impl Iterator<Item = CliError>) -> Option<CliError> {
     let gravity = |error: &CliError| error.kind().map_or(0, Kind::gravity);
-    let gravest = failures
-        .into_iter()
-        .flatten()
-        .reduce(|one, other| if gravity(&other) > gravity(&one) { other } else { one });
-    gravest.map_or(Ok(()), Err)
+    failures.reduce(|one, other| if gravity(&other) > gravity(&one) { other } else { one })
 }
 
 /// What is wrong with one bundle of many.
