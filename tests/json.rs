@@ -81,6 +81,7 @@ fn documented() -> BTreeMap<String, Fields> {
         "remarks",
         "proof",
         "contents",
+        "evidence",
         "entry",
         "revocation",
         "origin",

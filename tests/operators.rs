@@ -472,6 +472,54 @@ fn verification_of_all_is_one_record() {
 }
 
 #[test]
+fn the_gravest_of_several_findings_gives_the_code_and_damage_names_its_bundle() {
+    let world = world();
+    let ids: Vec<String> = (0..3)
+        .map(|_| {
+            world.json(&["backup", "hub"])["bundle"]
+                .as_str()
+                .expect("an id")
+                .to_owned()
+        })
+        .collect();
+    let mut stored = world.files("store/bundles");
+    stored.sort();
+    let file = |id: &str| {
+        let named = stored.iter().find(|(name, _)| name.contains(id)).expect("it is there");
+        (format!("store/bundles/{}", named.0), named.1.clone())
+    };
+    // The newest comes first, and is damaged.
+    let (name, mut bytes) = file(&ids[2]);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    world.write(&name, &bytes);
+
+    let error = fails(&world, 24, &["verify", "latest"]);
+    assert_eq!(
+        (&error["set"], &error["bundle"]),
+        (&"hub".into(), &ids[2].clone().into())
+    );
+    let message = error["message"].as_str().expect("text");
+    assert!(
+        message.starts_with(&format!("bundle {} of set hub: ", ids[2])),
+        "{message}"
+    );
+    let all = world.run(&["verify", "--all"]).expect_code(24, "one is damaged");
+    assert!(all.stderr.contains(&ids[2]), "{}", all.stderr);
+    assert!(!all.stderr.contains("verify --all"), "it was just done: {}", all.stderr);
+
+    // What was removed is graver than what was damaged, wherever it stands.
+    fs::remove_file(world.path(&file(&ids[0]).0)).expect("there");
+    world.run(&["verify", "--all"]).expect_code(23, "one is gone");
+    let log = world.json(&["audit", "list"]);
+    let last = log["records"]
+        .as_array()
+        .and_then(|records| records.last())
+        .expect("one");
+    assert_eq!(last["record"]["outcome"]["exit_code"], 23);
+}
+
+#[test]
 fn a_backup_that_is_too_old_has_its_code() {
     let world = world();
     world.good(&["backup", "hub"]);
@@ -733,6 +781,13 @@ fn keys_are_replaced_as_the_documentation_says() {
         let expected = if last == retired { "good\n" } else { "code 22\n" };
         assert!(text(&all).ends_with(expected), "{last}: {}", text(&all));
     }
+    // It asks for a passphrase at a terminal, and here is none.
     let world = initialized();
-    shell(&world, recipient);
+    world.write("passphrase", b"a horse that is correct");
+    let unattended = recipient.replace(
+        " --out ",
+        &format!(" --passphrase-file {} --out ", world.path("passphrase").display()),
+    );
+    assert_ne!(&unattended, recipient);
+    shell(&world, &unattended);
 }

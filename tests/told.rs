@@ -63,7 +63,7 @@ fn what_is_not_in_a_bundle_is_named_by_every_command() {
     let world = world_with_remarks();
     let made = world.good(&["backup", "all"]);
     assert_tells(&made.stderr, &[&format!("warning: {SOCKET}"), REDACTED]);
-    assert_tells(&text(&made), &["EXCEPTIONS 1"]);
+    assert_tells(&text(&made), &["EXCEPTIONS missing or perhaps inconsistent: 1 entry"]);
     assert!(!made.stderr.contains("correct-horse"), "{}", made.stderr);
     let made = world.json(&["backup", "all"]);
     assert_eq!(made["exceptions"], 1, "{made}");
@@ -227,6 +227,15 @@ fn what_went_to_stdout_is_on_record_as_a_restore_and_a_look_is_not() {
     assert_eq!(of_cat["details"]["only"], "1 path");
     assert_eq!(of_cat["details"]["bytes"], bytes.to_string());
     assert!(of_cat["details"]["recipient"].is_string(), "{of_cat}");
+    let rows = |more: &[&str]| {
+        let list = world.json(&[&["audit", "list"], more].concat());
+        list["records"].as_array().map(Vec::len)
+    };
+    assert_eq!(rows(&["--act", "restore", "--set", "all"]), Some(1));
+    assert_eq!(rows(&["--act", "checkpoint"]), Some(0));
+    assert_eq!(rows(&["--set", "other"]), Some(0));
+    assert_eq!(rows(&["--since", "2020-01-01T00:00:00Z"]), Some(2));
+    assert_eq!(rows(&["--since", "2999-01-01T00:00:00Z"]), Some(0));
     let missing = world.run(&[&["cat", "latest", "data/needle"], &KEY[..]].concat());
     assert_eq!(missing.code, Some(10), "{}", missing.stderr);
     let last = records(&world).pop().expect("a record");

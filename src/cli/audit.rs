@@ -3,13 +3,17 @@
 use std::io;
 use std::io::Write;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::audit::Act;
 use crate::audit::AuditRecord;
 use crate::audit::check::Problem;
 use crate::audit::check::Report;
+use crate::base::clock::Timestamp;
 use crate::base::fault::Fault as _;
 use crate::base::fault::Kind;
+use crate::bundle::name::SetName;
 use crate::cli::amount;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -23,10 +27,14 @@ use crate::job::audit_log::Log;
 use crate::job::named_keys;
 use crate::job::setup;
 
-const EXAMPLES: [Example; 2] = [
+const EXAMPLES: [Example; 3] = [
     Example {
         says: "What was done with the store",
         line: "hub-backup audit list",
+    },
+    Example {
+        says: "What was taken out of the bundles of the set `hub` this year",
+        line: "hub-backup audit list --set hub --act restore --since 2026-01-01T00:00:00Z",
     },
     Example {
         says: "Is the record whole and genuine?",
@@ -39,16 +47,61 @@ const EXAMPLES: [Example; 2] = [
 #[command(after_help = examples::text(&EXAMPLES))]
 pub enum Command {
     /// List what was done: backups, verifications, restores
-    #[command(after_help = examples::text(&EXAMPLES[..1]))]
+    #[command(after_help = examples::text(&EXAMPLES[..2]))]
     List(ListArgs),
     /// Check the chain and the signatures of the record, and list every break
-    #[command(after_help = examples::text(&EXAMPLES[1..]))]
+    #[command(after_help = examples::text(&EXAMPLES[2..]))]
     Check(CheckArgs),
 }
 
 /// Arguments of `audit list`.
 #[derive(clap::Args, Debug)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    /// Only what is about this set
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<SetName>,
+    /// Only this act
+    #[arg(long, value_name = "ACT", value_enum)]
+    pub act: Option<ActChoice>,
+    /// Only what was done at this time or later, as 2026-01-31T23:59:59Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+}
+
+/// The acts that are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ActChoice {
+    /// Stores that were made
+    Init,
+    /// Backups
+    Backup,
+    /// Verifications
+    Verify,
+    /// Restores, and files written by `cat`
+    Restore,
+    /// Checkpoints
+    Checkpoint,
+}
+
+impl From<ActChoice> for Act {
+    fn from(choice: ActChoice) -> Self {
+        match choice {
+            ActChoice::Init => Self::Init,
+            ActChoice::Backup => Self::Backup,
+            ActChoice::Verify => Self::Verify,
+            ActChoice::Restore => Self::Restore,
+            ActChoice::Checkpoint => Self::Checkpoint,
+        }
+    }
+}
+
+impl ListArgs {
+    fn wants(&self, record: &AuditRecord) -> bool {
+        let set = self.set.is_none() || self.set == record.set;
+        let act = self.act.is_none_or(|act| Act::from(act) == record.act);
+        set && act && self.since.is_none_or(|since| record.at >= since)
+    }
+}
 
 /// Arguments of `audit check`.
 #[derive(clap::Args, Debug)]
@@ -65,13 +118,14 @@ pub fn run(command: &Command, context: &Context) -> Result<(), CliError> {
     }
 }
 
-fn list(_args: &ListArgs, context: &Context) -> Result<(), CliError> {
+fn list(args: &ListArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
     let store = setup::store(&settings)?;
-    let log = audit_log::list(&store)?;
+    let mut log = audit_log::list(&store)?;
     if log.entries.is_empty() && log.unreadable.is_empty() {
         setup::check_store(&store)?;
     }
+    log.entries.retain(|entry| args.wants(&entry.record));
     let report = Listed::new(&log);
     context.printer.show("audit-list", &report, |out| report.write(out))?;
     match log.unreadable.first() {

@@ -21,6 +21,7 @@ pub mod config;
 pub mod context;
 pub mod dialog;
 pub mod error;
+pub mod evidence;
 pub mod examples;
 pub mod harden;
 pub mod init;

@@ -140,12 +140,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let choice = work::named(&args.bundle.bundle, args.bundle.set.as_ref(), &settings)?;
     let store = work::store_for(&choice, &settings)?;
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
-    let targets = args
-        .to
-        .iter()
-        .map(|text| text.parse())
-        .collect::<Result<Vec<TargetUri>, _>>()
-        .map_err(job::error::Error::TargetUri)?;
+    let targets = targets(args)?;
     refuse_idle(args, &targets)?;
     let found = bundles::find(&(&choice).into(), proving.store(), args.bundle.set.as_ref())?;
     let identities = work::identities(&settings, context)?;
@@ -193,6 +188,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         act(&job, found, &mut selection, &desk, context)
     };
     done.map_err(|error| error.about(name))
+}
+
+fn targets(args: &Args) -> Result<Vec<TargetUri>, job::error::Error> {
+    let targets = args.to.iter().map(|text| text.parse());
+    targets.collect::<Result<_, _>>().map_err(job::error::Error::TargetUri)
 }
 
 /// Refuses options for a kind of target that is not among the targets: whoever gives one expects that it holds.

@@ -19,6 +19,7 @@ use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
+use crate::cli::evidence::Evidence;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
@@ -204,10 +205,23 @@ fn one(job: &Verify<'_>, found: Found, args: &Args, desk: &Desk<'_>, context: &C
     let name = found.name.clone();
     let outcome = verify::one(job, found, desk, context.progress().as_ref(), &context.cancel()?)
         .map_err(|error| CliError::from(error).about(name))?;
-    let report = Report::new(&outcome, context.clock.now());
-    report.proof.warn(&context.printer);
-    context.printer.done("verify", &report, |out| report.write(out))?;
+    let now = context.clock.now();
+    let report = OneReport {
+        report: Report::new(&outcome, now),
+        evidence: Evidence::new(job, now),
+    };
+    let OneReport { report: told, .. } = &report;
+    told.proof.warn(&context.printer);
+    context.printer.done("verify", &report, |out| told.write(out))?;
     refuse_old(args, &outcome.verified, context.clock.now()).map_err(CliError::told)
+}
+
+/// What was found out about one bundle, and how.
+#[derive(Serialize)]
+struct OneReport {
+    #[serde(flatten)]
+    report: Report,
+    evidence: Evidence,
 }
 
 /// What was proven, and what was read.
@@ -265,6 +279,7 @@ struct AllReport {
     problems: Vec<String>,
     /// Whether every bundle was looked at.
     complete: bool,
+    evidence: Evidence,
 }
 
 #[derive(Serialize)]
@@ -336,6 +351,7 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         bundles: rows,
         problems,
         complete: unfinished.is_none(),
+        evidence: Evidence::new(job, now),
     };
     let printer = &context.printer;
     if failure.is_none() && report.complete && report.problems.is_empty() {
@@ -354,12 +370,13 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         chain.map(CliError::told),
         old.map(CliError::told),
     ];
+    gravest(failures.into_iter().flatten()).map_or(Ok(()), Err)
+}
+
+/// The gravest of several failures, the first of those that are equally grave.
+fn gravest(failures: impl Iterator<Item = CliError>) -> Option<CliError> {
     let gravity = |error: &CliError| error.kind().map_or(0, Kind::gravity);
-    let gravest = failures
-        .into_iter()
-        .flatten()
-        .reduce(|one, other| if gravity(&other) > gravity(&one) { other } else { one });
-    gravest.map_or(Ok(()), Err)
+    failures.reduce(|one, other| if gravity(&other) > gravity(&one) { other } else { one })
 }
 
 /// What is wrong with one bundle of many.

@@ -151,6 +151,12 @@ mod tests {
         crate::base::durable::write_new(&path, b"", 0o600).expect("a new file");
         assert!(find(Some(&path), &Environment::default()).is_ok());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o646)).expect("own file");
-        assert!(find(Some(&path), &Environment::default()).is_err());
+        let error = find(Some(&path), &Environment::default())
+            .map(drop)
+            .expect_err("anybody writes it");
+        assert!(
+            matches!(&error, Error::Read { source, .. } if source.to_string().contains("everybody can write it")),
+            "{error}"
+        );
     }
 }

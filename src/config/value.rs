@@ -321,9 +321,11 @@ mod tests {
         assert_eq!(level(1), Ok(1));
         assert_eq!(level(19), Ok(19));
         assert_eq!(level(0), Err(BadValue("0 is not between 1 and 19".into())));
-        assert!(level(20).is_err());
-        assert!(jobs(-1).is_err());
-        assert!(block_bytes(1 << 40).is_err());
+        assert_eq!(level(20), Err(BadValue("20 is not between 1 and 19".into())));
+        for wrong in [jobs(-1).map(drop), block_bytes(1 << 40).map(drop)] {
+            let BadValue(why) = wrong.expect_err("out of bounds");
+            assert!(why.contains(" is not between "), "{why}");
+        }
     }
 
     #[test]

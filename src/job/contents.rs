@@ -24,8 +24,8 @@ use crate::store::Store;
 
 use super::Deed;
 use super::Desk;
+use super::RECIPIENT;
 use super::error::Error;
-use super::restore::record::RECIPIENT;
 
 /// An entry or stream that is wanted.
 pub enum Wanted {

@@ -43,6 +43,9 @@ use crate::seal;
 use crate::seal::Signer;
 use crate::store::Store;
 
+/// The detail of an audit record that names whose key opened the bundle.
+const RECIPIENT: &str = "recipient";
+
 /// Who works, when, and with which right to sign the audit log.
 pub struct Desk<'a> {
     /// The time.

@@ -1,6 +1,6 @@
 //! A restore as a whole: find, verify, open, stage, check, commit, record.
 
-pub(super) mod record;
+mod record;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ use crate::store::Store;
 
 use super::Deed;
 use super::Desk;
+use super::RECIPIENT;
 use super::bundles::Found;
 use super::contents;
 use super::contents::Listing;
@@ -112,7 +113,7 @@ pub fn run(
     let mut opened_by = None;
     let result = restore(job, found, selection, desk, &mut opened_by, progress, cancel);
     // Also of a restore that failed: whoever could open the bundle could read it.
-    details.extend(opened_by.map(|key| (record::RECIPIENT.to_owned(), key)));
+    details.extend(opened_by.map(|key| (RECIPIENT.to_owned(), key)));
     if let Ok(done) = &result {
         record::add_labels(&mut details, selection, done.verified.manifest());
         details.insert("entries".to_owned(), done.restored.entries.to_string());

@@ -18,9 +18,6 @@ use crate::job::Deed;
 use crate::job::Desk;
 use crate::job::error::Error;
 
-/// The detail that names whose key opened the bundle.
-pub(in crate::job) const RECIPIENT: &str = "recipient";
-
 /// What the audit log says of a restore before it begins: where things go, and how much is wanted. Targets show no passwords. The log can
 /// be read by whoever reads the store, so it does not repeat patterns, which name what is in the bundle.
 pub(super) fn details(job: &Restore<'_>, selection: &Selection) -> BTreeMap<String, String> {
