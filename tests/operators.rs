@@ -180,9 +180,8 @@ fn what_is_not_there_has_a_next_step() {
     assert!(hint.contains("--certificate"), "{hint}");
 }
 
-#[test]
-fn keys_that_run_out_are_told_of_in_time() {
-    let world = world();
+/// Keys that expire in 30 days and in a day, and one that does not yet run out; the settings name them. Gives their ids.
+fn keys_that_run_out(world: &World) -> [Option<String>; 3] {
     let generate = |role: &str, expires: &str| {
         let arguments = [
             "keys",
@@ -210,6 +209,13 @@ fn keys_that_run_out_are_told_of_in_time() {
         )
         .replace("keys/root.asc", "soon/signer-30d.asc");
     world.write("hub-backup.toml", settings.as_bytes());
+    [signer, soon, late]
+}
+
+#[test]
+fn keys_that_run_out_are_told_of_in_time() {
+    let world = world();
+    let [signer, soon, late] = keys_that_run_out(&world);
     for arguments in [&["backup", "hub"][..], &["backup", "hub", "--dry-run"]] {
         let ran = world.good(arguments);
         for warned in ["expires in 29 days, at 20", "expires in less than a day, at 20"] {
