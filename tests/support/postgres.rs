@@ -161,7 +161,11 @@ impl Server {
     pub(crate) fn psql_command(&self, database: &str, arguments: &[&str]) -> Command {
         // Not every server comes with its clients.
         let own = self.programs.join("psql");
-        let psql = if own.exists() { own } else { Path::new(PROGRAMS).join("psql") };
+        let psql = if own.exists() {
+            own
+        } else {
+            Path::new(PROGRAMS).join("psql")
+        };
         let mut command = Command::new(psql);
         command
             .env_clear()
