@@ -115,7 +115,9 @@ fn a_server_that_is_killed_leaves_nothing_published() {
     world.write("go", b"");
     let ran = crate::cli::Ran::new(child.wait_with_output().expect("it ends")).expect_code(3, "backup");
     assert!(
-        ran.stderr.contains("the source hub") && ran.stderr.contains("caused by: ") && !ran.stderr.contains("needle"),
+        ran.stderr.contains("error: source hub: ")
+            && ran.stderr.contains("connection")
+            && !ran.stderr.contains("needle"),
         "{}",
         ran.stderr
     );
