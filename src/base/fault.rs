@@ -134,12 +134,12 @@ impl Kind {
             Self::RestoreFailed => (
                 41,
                 "restore-failed",
-                "the restore did not complete; the target is as it was",
+                "the restore did not complete; the target is as it was, but for `--in-place`",
             ),
             Self::AssertionFailed => (
                 42,
                 "assertion-failed",
-                "what was restored failed a check, and nothing of it is left at the target",
+                "what was restored failed a check, and nothing of it is left at the target, but for `--in-place`",
             ),
             Self::StoreUnavailable => (50, "store-unavailable", "the store does not answer or has no room"),
             Self::StoreDenied => (51, "store-denied", "the store refuses access"),
