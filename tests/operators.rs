@@ -194,7 +194,7 @@ fn keys_that_run_out(world: &World) -> [Option<String>; 3] {
             expires,
         ];
         let made = world.json(&[&arguments[..], &["--no-passphrase", "--out", "soon"]].concat());
-        made["fingerprint"].as_str().map(str::to_owned)
+        made["id"].as_str().map(str::to_owned)
     };
     let (signer, late) = (generate("signer", "30d"), generate("recipient", "61d"));
     let soon = generate("recipient", "1d");

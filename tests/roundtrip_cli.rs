@@ -571,6 +571,7 @@ fn a_dry_run_writes_nothing() {
 #[test]
 fn a_secret_key_that_others_can_read_is_refused() {
     let world = world();
+    world.good(&["backup", "all"]);
     for key in ["secrets/signer.key", "secrets/operations.key"] {
         let open = fs::Permissions::from_mode(0o644);
         fs::set_permissions(world.path(key), open).expect("own file");

@@ -241,6 +241,14 @@ fn what_went_to_stdout_is_on_record_as_a_restore_and_a_look_is_not() {
     let last = records(&world).pop().expect("a record");
     assert_eq!(last["outcome"]["kind"], "not-found", "an attempt is on record too");
     assert!(!last.to_string().contains("needle"), "{last}");
+    let skipping = [&["restore", "latest", "--plan", "--unsafe-skip-verification"], &KEY[..]].concat();
+    let before = records(&world).len();
+    let _planned = world.good(&skipping);
+    assert_eq!(
+        records(&world).len(),
+        before + 1,
+        "its index was decrypted without proof"
+    );
 }
 
 #[test]

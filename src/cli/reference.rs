@@ -35,8 +35,8 @@ and where it comes from.
 
 With `--json`, stdout gets one JSON object on one line. Its first field `schema` is `hub-backup/COMMAND/1`; another
 form gets another number. When a command fails, the object is
-`{\"schema\":\"hub-backup/error/1\",\"kind\":…,\"exit_code\":…,\"message\":…,\"causes\":[…],\"hint\":…}`, and people
-read the same on stderr. Where the result itself says what is wrong, as for `config check`, that object is the only one.
+`{\"schema\":\"hub-backup/error/1\",\"kind\":…,\"exit_code\":…,\"message\":…,\"causes\":[…],\"hint\":…,\"set\":…,\"bundle\":…}`,
+and people read the same on stderr. Where the result itself says what is wrong, as for `config check`, that object is the only one.
 Exit codes are in [exit-codes.md](exit-codes.md).
 
 Passphrases are never arguments. They come from a file that only its owner can read (`chmod 600`), from an environment

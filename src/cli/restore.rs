@@ -183,7 +183,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let mut selection = Selection::new(&args.only).map_err(job::error::Error::Selection)?;
     let name = found.name.clone();
     let done = if args.plan {
-        plan(&job, found, &mut selection, context)
+        plan(&job, found, &mut selection, &desk, context)
     } else {
         act(&job, found, &mut selection, &desk, context)
     };
@@ -283,8 +283,21 @@ fn act(
     context.printer.done("restore", &report, |out| report.write(out))
 }
 
-fn plan(job: &Restore<'_>, found: Found, selection: &mut Selection, context: &Context) -> Result<(), CliError> {
-    let (verified, listing) = restore::plan(job, found, selection, context.progress().as_ref(), &context.cancel()?)?;
+fn plan(
+    job: &Restore<'_>,
+    found: Found,
+    selection: &mut Selection,
+    desk: &Desk<'_>,
+    context: &Context,
+) -> Result<(), CliError> {
+    let (verified, listing) = restore::plan(
+        job,
+        found,
+        selection,
+        desk,
+        context.progress().as_ref(),
+        &context.cancel()?,
+    )?;
     let targets = job.targets.iter().map(ToString::to_string).collect();
     let report = PlanReport::new(&verified, listing, targets, context.clock.now());
     report.proof.warn(&context.printer);

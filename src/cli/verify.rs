@@ -10,6 +10,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::limits;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::cli::amount;
@@ -101,11 +102,11 @@ fn parse_age(text: &str) -> Result<i64, BadValue> {
 
 /// The newest bundle of a set is too old: no backup came for too long.
 #[derive(Debug, thiserror::Error)]
-#[error("the newest bundle of set {set} was made {} ago, and {} are allowed", amount::time(*.seconds), amount::time(*.most))]
-struct TooOld {
-    set: SetName,
-    seconds: i64,
-    most: i64,
+enum TooOld {
+    #[error("the newest bundle of set {set} was made {} ago, and {} are allowed", amount::time(*.seconds), amount::time(*.most))]
+    Old { set: SetName, seconds: i64, most: i64 },
+    #[error("the newest bundle of set {set} is dated {} in the future: how old it is cannot be told", amount::time(*.seconds))]
+    Ahead { set: SetName, seconds: i64 },
 }
 
 impl Fault for TooOld {
@@ -114,22 +115,30 @@ impl Fault for TooOld {
     }
 
     fn hint(&self) -> Option<String> {
-        let Self { set, .. } = self;
-        Some(format!(
-            "Look why no backup of set {set} was made since: its timer, and the mail or journal of its last runs."
-        ))
+        Some(match self {
+            Self::Old { set, .. } => {
+                format!(
+                    "Look why no backup of set {set} was made since: its timer, and the mail or journal of its last runs."
+                )
+            }
+            Self::Ahead { set, .. } => {
+                format!("Set the clock of this host or of the one that backs up set {set}, and make a new backup.")
+            }
+        })
     }
 }
 
 /// Refuses a newest bundle that is too old.
 fn refuse_old(args: &Args, verified: &Verified, now: Timestamp) -> Result<(), TooOld> {
+    let Some(most) = args.max_age else { return Ok(()) };
+    let set = verified.manifest().set.clone();
     let seconds = now.unix() - verified.manifest().created.unix();
-    match args.max_age {
-        Some(most) if seconds > most => Err(TooOld {
-            set: verified.manifest().set.clone(),
-            seconds,
-            most,
-        }),
+    if seconds > most {
+        return Err(TooOld::Old { set, seconds, most });
+    }
+    // One that is ahead would pass for new as long as it is ahead.
+    match u64::try_from(-seconds) {
+        Ok(ahead) if ahead > limits::CLOCK_SKEW_SECONDS_MAX => Err(TooOld::Ahead { set, seconds: -seconds }),
         _ => Ok(()),
     }
 }
@@ -332,7 +341,7 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         }
     };
     let set = args.bundle.set.as_ref();
-    let findings = verify::all(
+    let whole = verify::all(
         job,
         store,
         set,
@@ -340,17 +349,11 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         context.progress().as_ref(),
         &context.cancel()?,
         &mut each,
-    );
-    let (problems, unfinished) = match findings {
-        Ok(findings) => (findings.iter().map(ToString::to_string).collect(), None),
-        Err(error) if rows.is_empty() => return Err(error.into()),
-        // What was found so far may have taken hours.
-        Err(error) => (Vec::new(), Some(error)),
-    };
+    )?;
     let report = AllReport {
         bundles: rows,
-        problems,
-        complete: unfinished.is_none(),
+        problems: whole.findings.iter().map(ToString::to_string).collect(),
+        complete: whole.unfinished.is_none(),
         evidence: Evidence::new(job, now),
     };
     let printer = &context.printer;
@@ -365,7 +368,7 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
     });
     let old = old.into_values().flatten().next();
     let failures = [
-        unfinished.map(CliError::told),
+        whole.unfinished.map(CliError::told),
         failure.map(Failure::told),
         chain.map(CliError::told),
         old.map(CliError::told),

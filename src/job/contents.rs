@@ -1,11 +1,13 @@
 //! What is in a proven bundle: the names, and the content of one.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::io::Write;
 
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::fault::Fault;
+use crate::base::fault::Kind;
 use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
@@ -18,6 +20,7 @@ use crate::flow::restore::Restored;
 use crate::flow::verify::Verified;
 use crate::keyring::Identity;
 use crate::policy::selection::Selection;
+use crate::sink;
 use crate::sink::Sink;
 use crate::sink::pipe::Pipe;
 use crate::store::Store;
@@ -114,13 +117,27 @@ pub fn cat(
     }
     let deed = Deed {
         act: Act::Restore,
-        failure: written.as_ref().err().map(Fault::kind),
+        failure: written.as_ref().err().map(kind_at_stdout),
         set: Some(verified.manifest().set.clone()),
         bundle: Some(verified.manifest().bundle.clone()),
         details,
     };
     let _recorded = store.map(|store| desk.note(store, deed));
     written.map(drop)
+}
+
+/// How the record classes a failure: of what went to stdout a part is there, when the work was stopped or its reader has gone away.
+fn kind_at_stdout(error: &Error) -> Kind {
+    let stopped = matches!(error, Error::Restore(flow::restore::Error::Interrupted));
+    let left = matches!(
+        error,
+        Error::Restore(flow::restore::Error::Sink(sink::Error::Output(source))) if source.kind() == io::ErrorKind::BrokenPipe
+    );
+    if stopped || left {
+        Kind::Incomplete
+    } else {
+        error.kind()
+    }
 }
 
 fn write(opened: &Opened<'_>, path: &str, out: &mut (dyn Write + Send), cancel: &Cancel) -> Result<Restored, Error> {

@@ -228,10 +228,17 @@ pub fn plan(
     job: &Restore<'_>,
     found: Found,
     selection: &mut Selection,
+    desk: &Desk<'_>,
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<(Verified, Listing), Error> {
     targets::check(job.targets, job.protected)?;
+    if job.unsafe_skip_verification {
+        // Its index is decrypted.
+        let mut details = record::details(job, selection);
+        details.insert("plan".to_owned(), "true".to_owned());
+        record::announce(job, desk, found.name.clone(), details)?;
+    }
     let verified = prove(job, found, progress, cancel)?;
     let opened = Opened::open(&verified, job.identities)?;
     if !job.targets.is_empty() {

@@ -176,12 +176,20 @@ pub enum Finding {
     },
 }
 
+/// What was seen of a store as a whole.
+pub struct Whole {
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+    /// Why not all of it was looked at, if it was not.
+    pub unfinished: Option<Error>,
+}
+
 /// Verifies every bundle in the chains of a store, and the chains themselves. Goes on after a failure; `each` sees every
-/// bundle as it is done. Gives what is wrong with the store as a whole. The audit log gets one record of it all.
+/// bundle as it is done. The audit log gets one record of it all.
 ///
 /// # Errors
-/// `EmptySet`, `EmptyStore` and `NotAStore` when nothing was there to be verified; when the store cannot be listed or the work was told
-/// to stop. What is wrong with a bundle is in its [`Row`].
+/// `EmptySet`, `EmptyStore` and `NotAStore` when nothing was there to be verified; when the store could not be listed or the work was told
+/// to stop before anything was seen. What is wrong with a bundle is in its [`Row`].
 pub fn all(
     job: &Verify<'_>,
     store: &dyn Store,
@@ -190,22 +198,21 @@ pub fn all(
     progress: &dyn Progress,
     cancel: &Cancel,
     each: &mut dyn FnMut(Row),
-) -> Result<Vec<Finding>, Error> {
-    let mut tally = Tally::default();
-    let result = every(job, store, set, progress, cancel, &mut |row| {
+) -> Result<Whole, Error> {
+    let (mut tally, mut findings) = (Tally::default(), Vec::new());
+    let ended = every(job, store, set, progress, cancel, &mut findings, &mut |row| {
         tally.add(&row);
         each(row);
     });
-    // Where nothing was verified, perhaps in a folder that is no store, there is nothing to record.
-    if tally.bundles == 0 && result.is_err() {
-        return result;
-    }
-    let whole = match &result {
-        Err(error) => Some(error.kind()),
-        Ok(findings) => findings.first().map(|_| Kind::ChainBroken),
+    let unfinished = match ended {
+        // Where nothing was verified, perhaps in a folder that is no store, there is nothing to record.
+        Err(error) if tally.bundles == 0 && !findings.iter().any(is_break) => return Err(error),
+        ended => ended.err(),
     };
-    let failure = tally.failure.into_iter().chain(whole).max_by_key(|kind| kind.gravity());
-    let mut details = manner(job, failure.is_none());
+    let of_store = findings.first().map(|_| Kind::ChainBroken);
+    let failures = [tally.failure, of_store, unfinished.as_ref().map(Fault::kind)];
+    let failure = failures.into_iter().flatten().max_by_key(|kind| kind.gravity());
+    let mut details = manner(job, tally.failed == 0 && unfinished.is_none());
     details.extend([
         ("bundles".to_owned(), tally.bundles.to_string()),
         ("not_proven".to_owned(), tally.failed.to_string()),
@@ -218,7 +225,7 @@ pub fn all(
         details,
     };
     note(store, desk, deed);
-    result
+    Ok(Whole { findings, unfinished })
 }
 
 /// What a record of many bundles says.
@@ -247,9 +254,10 @@ fn every(
     set: Option<&SetName>,
     progress: &dyn Progress,
     cancel: &Cancel,
+    findings: &mut Vec<Finding>,
     each: &mut dyn FnMut(Row),
-) -> Result<Vec<Finding>, Error> {
-    let mut findings = as_a_whole(job, store)?;
+) -> Result<(), Error> {
+    as_a_whole(job, store, findings)?;
     let mut bundles_seen = 0_u64;
     for set in bundles::sets(store, set)? {
         let walked = walk(store, &set)?;
@@ -273,7 +281,7 @@ fn every(
     }
     // Nothing was wrong with nothing: a store that is not mounted must not pass for one that is whole.
     match set {
-        _ if bundles_seen > 0 || findings.iter().any(is_break) => Ok(findings),
+        _ if bundles_seen > 0 || findings.iter().any(is_break) => Ok(()),
         Some(set) => Err(Error::EmptySet { set: set.clone() }),
         None => {
             setup::check_store(store)?;
@@ -297,8 +305,7 @@ fn is_break(finding: &Finding) -> bool {
 }
 
 /// What no single bundle shows.
-fn as_a_whole(job: &Verify<'_>, store: &dyn Store) -> Result<Vec<Finding>, Error> {
-    let mut findings = Vec::new();
+fn as_a_whole(job: &Verify<'_>, store: &dyn Store, findings: &mut Vec<Finding>) -> Result<(), Error> {
     if repository::read(store)?.is_none() {
         findings.push(Finding::NoRepository);
     }
@@ -309,5 +316,5 @@ fn as_a_whole(job: &Verify<'_>, store: &dyn Store) -> Result<Vec<Finding>, Error
             deviation,
         }));
     }
-    Ok(findings)
+    Ok(())
 }

@@ -12,6 +12,7 @@ use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Role;
+use crate::cli::amount;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples;
@@ -280,11 +281,11 @@ impl Row {
             visible(id),
             visible(algorithm)
         )?;
-        if let Some(days) = self
-            .days_left
-            .filter(|days| (0..limits::KEY_DAYS_WARNED).contains(days))
-        {
-            writeln!(out, "           EXPIRES SOON: {days} days left")?;
+        let valid = self.state == Some(State::Valid.name());
+        let soon = (0..limits::KEY_DAYS_WARNED).contains(&self.days_left.unwrap_or(i64::MAX));
+        if valid && soon {
+            let days = self.days_left.unwrap_or_default().unsigned_abs();
+            writeln!(out, "           EXPIRES SOON: {} left", amount::count(days, "days"))?;
         }
         for user in &self.user_ids {
             writeln!(out, "           {}", visible(user))?;

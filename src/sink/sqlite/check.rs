@@ -14,6 +14,7 @@ use rusqlite::OpenFlags;
 use rusqlite::Params;
 use rusqlite::Statement;
 use rusqlite::config::DbConfig;
+use rusqlite::ffi;
 
 use crate::base::cancel::Cancel;
 use crate::base::limits;
@@ -73,14 +74,27 @@ pub struct Findings {
     /// Rows that refer to a row that does not exist: only [`Check::Full`] counts them. SQLite does not enforce foreign keys
     /// unless told to, so they may have been there when the backup was made, and then belong to a true restore.
     pub foreign_key_violations: u64,
+    /// Why those of some tables could not be looked at: SQLite's words, for it lets tables live whose foreign keys make no sense.
+    pub foreign_keys_unchecked: Vec<String>,
 }
 
 impl Findings {
     /// What to say about `database`, if anything was found.
     pub(in crate::sink) fn note(&self, database: &Path) -> Option<String> {
         let (database, count) = (database.display(), self.foreign_key_violations);
-        (count > 0)
-            .then(|| format!("rows of {database} that refer to a row that does not exist, as in the backup: {count}"))
+        let mut notes = Vec::new();
+        if count > 0 {
+            notes.push(format!(
+                "rows of {database} that refer to a row that does not exist, as in the backup: {count}"
+            ));
+        }
+        if let [first, ..] = self.foreign_keys_unchecked.as_slice() {
+            let tables = self.foreign_keys_unchecked.len();
+            notes.push(format!(
+                "tables of {database} whose foreign keys make no sense, as in the backup: {tables} ({first})"
+            ));
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 }
 
@@ -244,8 +258,14 @@ impl Seen {
         let mut statement = connection.prepare("SELECT * FROM pragma_integrity_check(?1)")?;
         self.read(&mut statement, [table])?;
         let sql = "SELECT count(*) FROM pragma_foreign_key_check(?1)";
-        let count: i64 = connection.query_row(sql, [table], |row| row.get(0))?;
-        self.findings.foreign_key_violations += count.unsigned_abs();
+        match connection.query_row(sql, [table], |row| row.get::<_, i64>(0)) {
+            Ok(count) => self.findings.foreign_key_violations += count.unsigned_abs(),
+            // A key that refers to columns that are not unique, say: SQLite lets such a table live as long as it enforces none.
+            Err(rusqlite::Error::SqliteFailure(error, Some(why))) if error.extended_code == ffi::SQLITE_ERROR => {
+                self.findings.foreign_keys_unchecked.push(why);
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -270,6 +290,9 @@ impl Seen {
     fn join(&mut self, other: Self) {
         other.report.into_iter().for_each(|line| self.add(line));
         self.findings.foreign_key_violations += other.findings.foreign_key_violations;
+        self.findings
+            .foreign_keys_unchecked
+            .extend(other.findings.foreign_keys_unchecked);
     }
 }
 

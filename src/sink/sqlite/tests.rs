@@ -337,6 +337,21 @@ fn as_many_threads_as_may_be_find_what_one_finds() {
 }
 
 #[test]
+fn foreign_keys_that_make_no_sense_are_told_and_no_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hub.db");
+    let sql =
+        "CREATE TABLE a (x); CREATE TABLE b (y REFERENCES a (x)); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);";
+    restore(&path, Check::Full, &database(folder.path(), sql)).expect("SQLite lets it live");
+    let findings = checker(Check::Full).check(&path).expect("sound");
+    let note = findings.note(&path).expect("told");
+    assert!(
+        note.contains("foreign keys make no sense, as in the backup: 1 (foreign key mismatch"),
+        "{note}"
+    );
+}
+
+#[test]
 fn words_for_the_levels() {
     for level in [Check::None, Check::Quick, Check::Full] {
         assert_eq!(level.to_string().parse::<Check>().expect("own word"), level);
