@@ -112,7 +112,7 @@ pub struct Checker {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Checker {
-    /// A checker that uses up to `jobs` threads, each with 32 MiB of pages, and ends early once `cancel` is set.
+    /// A checker that uses up to `jobs` threads, each with 16 MiB of pages, and ends early once `cancel` is set.
     #[must_use]
     pub fn new(check: Check, jobs: usize, cancel: Cancel) -> Self {
         Self { check, jobs, cancel }
@@ -206,7 +206,7 @@ impl Checker {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         // The check of indexes comes back to pages, in no order: what is kept here needs no call to the system.
-        connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY")?;
+        connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY")?;
         Ok(connection)
     }
 }
