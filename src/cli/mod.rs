@@ -268,6 +268,20 @@ pub fn command() -> clap::Command {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
+    #[test]
+    fn commands_without_settings_are_one_list() {
+        let read = |words: &[&str]| super::Cli::try_parse_from(words).expect("a command line").command;
+        let named = [
+            read(&["hub-backup", "init", "backup"]),
+            read(&["hub-backup", "completions", "bash"]),
+            read(&["hub-backup", "man"]),
+        ];
+        let named: Vec<&str> = named.iter().filter_map(super::without_settings).collect();
+        assert_eq!(named, super::WITHOUT_SETTINGS);
+    }
+
     #[test]
     fn passwords_in_addresses_are_seen() {
         for word in [
