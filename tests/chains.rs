@@ -3,15 +3,20 @@
 #[path = "support/run.rs"]
 mod run;
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
 use hub_backup::audit;
 use hub_backup::audit::AuditRecord;
 use hub_backup::base::clock::Timestamp;
 use hub_backup::base::digest::Digest;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
+use hub_backup::base::read_at::ReadAt;
 use hub_backup::base::record;
 use hub_backup::bundle::manifest::Manifest;
 use hub_backup::bundle::name::BundleId;
+use hub_backup::bundle::name::SetName;
 use hub_backup::catalog::Error;
 use hub_backup::catalog::chain;
 use hub_backup::catalog::checkpoint;
@@ -21,8 +26,12 @@ use hub_backup::catalog::repository;
 use hub_backup::catalog::repository::Repository;
 use hub_backup::catalog::walk;
 use hub_backup::catalog::walk::Problem;
+use hub_backup::store;
+use hub_backup::store::Lease;
+use hub_backup::store::Listed;
 use hub_backup::store::ObjectName;
-use hub_backup::store::Store as _;
+use hub_backup::store::Store;
+use hub_backup::store::Upload;
 use hub_backup::store::mem::MemStore;
 use hub_backup::store::names;
 use serde_json::Value;
@@ -490,6 +499,118 @@ fn a_hole_at_the_end_of_the_log_stays_a_hole() {
     let report = audit::check::check(&cut, None).expect("the store works");
     assert_eq!(report.problems, [missing, Problem::SignaturesAlone { sequence: 3 }]);
     assert_eq!(holes(&store(3)), []);
+}
+
+/// A store whose first listing misses one object, as that of a folder in which it was made meanwhile.
+struct Missed {
+    inner: MemStore,
+    name: ObjectName,
+    is_listed: AtomicBool,
+}
+
+impl Missed {
+    fn of(inner: &MemStore, name: ObjectName) -> Self {
+        let (inner, is_listed) = (inner.clone(), AtomicBool::new(false));
+        Self { inner, name, is_listed }
+    }
+}
+
+impl Store for Missed {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), store::Error> {
+        self.inner.put_new(name, bytes)
+    }
+
+    fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload + '_>, store::Error> {
+        self.inner.upload(name)
+    }
+
+    fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadAt>, store::Error> {
+        self.inner.open(name)
+    }
+
+    fn get(&self, name: &ObjectName, bytes_max: u64) -> Result<Vec<u8>, store::Error> {
+        self.inner.get(name, bytes_max)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, store::Error> {
+        let mut listed = self.inner.list(prefix)?;
+        if !self.is_listed.swap(true, Ordering::Relaxed) {
+            listed.retain(|listed| listed.name != self.name);
+        }
+        Ok(listed)
+    }
+
+    fn lease(&self, set: &SetName) -> Result<Box<dyn Lease>, store::Error> {
+        self.inner.lease(set)
+    }
+
+    fn sweep(&self, lease: &dyn Lease) -> Result<u64, store::Error> {
+        self.inner.sweep(lease)
+    }
+}
+
+#[test]
+fn a_record_that_a_listing_misses_is_not_taken_for_removed() {
+    for newest in [1, 3] {
+        let store = store(newest);
+        for hidden in [1, newest] {
+            let name = names::audit(hidden);
+            let holes = audit::check::holes(&Missed::of(&store, name.clone()));
+            assert_eq!(holes.expect("the store works"), []);
+            let report = audit::check::check(&Missed::of(&store, name), None).expect("the store works");
+            assert_eq!((report.records, report.problems), (newest, Vec::new()));
+        }
+        let missed = Missed::of(&store, names::audit(newest));
+        let next = audit::chain::append(&missed, &run::draft(), None).expect("written");
+        let before = Digest::of(&bytes_of(&store, &names::audit(newest)));
+        assert_eq!((next.sequence, next.previous), (newest + 1, Some(before)));
+        let report = audit::check::check(&store, None).expect("the store works");
+        assert_eq!(report.problems, []);
+    }
+}
+
+#[test]
+fn where_every_record_is_gone_the_log_goes_on_after_their_signatures() {
+    use audit::check::Problem;
+
+    let first = altered(&store(2), &names::audit(1), None);
+    let gone = altered(&first, &names::audit(2), None);
+    let alone = [1, 2].map(|sequence| Problem::SignaturesAlone { sequence });
+    assert_eq!(audit::check::holes(&gone).expect("the store works"), alone);
+    let sign = |bytes: &[u8]| Ok(run::signatures_over(bytes));
+    let next = audit::chain::append(&gone, &run::draft(), Some(&sign)).expect("written");
+    assert_eq!((next.sequence, next.previous), (3, None));
+    let after = audit::chain::append(&gone, &run::draft(), Some(&sign)).expect("written");
+    assert_eq!(
+        (after.sequence, after.previous),
+        (4, Some(Digest::of(&next.to_bytes())))
+    );
+
+    let missing = Problem::Missing { first: 1, last: 2 };
+    let holes = audit::check::holes(&gone).expect("the store works");
+    assert_eq!(holes, std::slice::from_ref(&missing));
+    let report = audit::check::check(&gone, None).expect("the store works");
+    let [first, second] = alone;
+    assert_eq!((report.records, report.problems), (2, vec![missing, first, second]));
+}
+
+#[test]
+fn a_record_without_a_previous_one_follows_none() {
+    let store = store(1);
+    let gone = altered(&store, &names::audit(1), None);
+    let next = audit::chain::append(&gone, &run::draft(), None).expect("written");
+    store.put_new(&names::audit(2), &next.to_bytes()).expect("free");
+    let report = audit::check::check(&store, None).expect("the store works");
+    let follows = audit::check::Problem::Previous {
+        sequence: 2,
+        names: None,
+        found: Digest::of(&bytes_of(&store, &names::audit(1))),
+    };
+    assert_eq!(report.problems, [follows]);
 }
 
 #[test]

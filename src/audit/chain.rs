@@ -153,15 +153,28 @@ fn newest(listed: &[Listed], parse: fn(&ObjectName) -> Option<u64>) -> Option<u6
 }
 
 /// The draft at the end of the log; none when there is no further number. A number whose signatures are there was that of a record which
-/// somebody removed: it is not given again, so that it stays a hole that shows.
+/// somebody removed: it is not given again, so that it stays a hole that shows, also where no record is left.
 fn next_record(store: &dyn Store, draft: &Draft) -> Result<Option<AuditRecord>, Error> {
     let listed = store.list(names::AUDIT)?;
-    let tail = read_tail(store, &listed)?;
-    let sequence = tail.map_or(0, |tail| {
-        let signed = newest(&listed, names::parse_audit_signatures);
-        signed.map_or(tail.sequence, |signed| signed.max(tail.sequence))
-    });
-    let sequence = sequence.checked_add(1);
+    let signed = newest(&listed, names::parse_audit_signatures);
+    let alone = signed.filter(|_| signed > newest(&listed, names::parse_audit));
+    // A listing can miss what is added meanwhile: the record that was there before these signatures is the tail.
+    let missed = alone.map(|sequence| tail_at(store, sequence)).transpose()?.flatten();
+    let tail = missed.map_or_else(|| read_tail(store, &listed), |missed| Ok(Some(missed)))?;
+    let taken = tail.map(|tail| tail.sequence).max(signed);
+    let sequence = taken.unwrap_or(0).checked_add(1);
     let previous = tail.map(|tail| tail.digest);
     Ok(sequence.map(|sequence| AuditRecord::of(draft, sequence, previous)))
+}
+
+/// The record of that number; none where there is no such record.
+fn tail_at(store: &dyn Store, sequence: u64) -> Result<Option<Tail>, store::Error> {
+    match store.get(&names::audit(sequence), limits::RECORD_BYTES_MAX) {
+        Ok(bytes) => {
+            let digest = Digest::of(&bytes);
+            Ok(Some(Tail { sequence, digest }))
+        }
+        Err(store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -117,23 +117,24 @@ impl Fault for Problem {
 /// # Errors
 /// What the store reports; what is wrong with the log is no error.
 pub fn check(store: &dyn Store, verify: Option<Verify<'_>>) -> Result<Report, store::Error> {
-    let listed = store.list(names::AUDIT)?;
-    let numbers = |parse: fn(&ObjectName) -> Option<u64>| -> BTreeSet<u64> {
-        listed.iter().filter_map(|listed| parse(&listed.name)).collect()
-    };
+    let Seen {
+        listed,
+        records,
+        signed,
+    } = see(store)?;
     let mut walk = Walk {
         store,
         verify,
-        signed: numbers(names::parse_audit_signatures),
+        signed,
         before: None,
         report: Report::default(),
     };
-    let mut next = 1;
-    let records = numbers(names::parse_audit);
+    let mut gaps = gaps(&records).into_iter().peekable();
     for sequence in records.iter().copied() {
-        walk.gap(next, sequence);
+        if let Some((first, last)) = gaps.next_if(|(_, last)| *last < sequence) {
+            walk.gap(first, last);
+        }
         walk.record(sequence)?;
-        next = sequence.saturating_add(1);
     }
     Ok(walk.finish(&records, &listed))
 }
@@ -143,24 +144,58 @@ pub fn check(store: &dyn Store, verify: Option<Verify<'_>>) -> Result<Report, st
 /// # Errors
 /// What the store reports.
 pub fn holes(store: &dyn Store) -> Result<Vec<Problem>, store::Error> {
+    let Seen { records, signed, .. } = see(store)?;
+    let gaps = gaps(&records).into_iter();
+    let mut found: Vec<Problem> = gaps.map(|(first, last)| Problem::Missing { first, last }).collect();
+    let newest = records.last().copied().unwrap_or(0);
+    // Those inside a gap say nothing new.
+    let alone = signed.into_iter().filter(|sequence| *sequence > newest);
+    found.extend(alone.map(|sequence| Problem::SignaturesAlone { sequence }));
+    Ok(found)
+}
+
+/// The log as it is listed.
+struct Seen {
+    listed: Vec<Listed>,
+    /// The numbers of records.
+    records: BTreeSet<u64>,
+    /// The numbers of signatures.
+    signed: BTreeSet<u64>,
+}
+
+/// Lists the log. Where a record seems to be gone it is listed a second time: a listing can miss what is added meanwhile, and still show
+/// what was added after that.
+fn see(store: &dyn Store) -> Result<Seen, store::Error> {
     let listed = store.list(names::AUDIT)?;
-    let numbers = |parse: fn(&ObjectName) -> Option<u64>| -> BTreeSet<u64> {
-        listed.iter().filter_map(|listed| parse(&listed.name)).collect()
-    };
-    let records = numbers(names::parse_audit);
+    let mut records = numbers(&listed, names::parse_audit);
+    let signed = numbers(&listed, names::parse_audit_signatures);
+    if !gaps(&records).is_empty() || !signed.is_subset(&records) {
+        let newest = records.last().max(signed.last()).copied();
+        let again = numbers(&store.list(names::AUDIT)?, names::parse_audit);
+        // What was added since can be missed in its turn, and is not looked for.
+        records.extend(again.into_iter().filter(|sequence| Some(*sequence) <= newest));
+    }
+    Ok(Seen {
+        listed,
+        records,
+        signed,
+    })
+}
+
+fn numbers(listed: &[Listed], parse: fn(&ObjectName) -> Option<u64>) -> BTreeSet<u64> {
+    listed.iter().filter_map(|listed| parse(&listed.name)).collect()
+}
+
+/// The numbers before the last that are missing: the first and the last of each row.
+fn gaps(records: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     let (mut found, mut next) = (Vec::new(), 1);
     for sequence in records.iter().copied() {
         if next < sequence {
-            let (first, last) = (next, sequence - 1);
-            found.push(Problem::Missing { first, last });
+            found.push((next, sequence - 1));
         }
         next = sequence.saturating_add(1);
     }
-    let alone = numbers(names::parse_audit_signatures);
-    // Those inside a hole say nothing new.
-    let alone = alone.into_iter().filter(|sequence| *sequence >= next);
-    found.extend(alone.map(|sequence| Problem::SignaturesAlone { sequence }));
-    Ok(found)
+    found
 }
 
 struct Walk<'w> {
@@ -177,12 +212,9 @@ impl Walk<'_> {
         self.report.problems.push(problem);
     }
 
-    fn gap(&mut self, first: u64, sequence: u64) {
-        if first < sequence {
-            self.before = None;
-            let last = sequence - 1;
-            self.add(Problem::Missing { first, last });
-        }
+    fn gap(&mut self, first: u64, last: u64) {
+        self.before = None;
+        self.add(Problem::Missing { first, last });
     }
 
     fn record(&mut self, sequence: u64) -> Result<(), store::Error> {

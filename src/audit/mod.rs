@@ -119,7 +119,7 @@ pub struct AuditRecord {
     pub version: u32,
     /// Its place, counted from 1.
     pub sequence: u64,
-    /// The SHA-256 of the record before it; none for the first.
+    /// The SHA-256 of the record before it; none for the first, and for one that found no record, only signatures of removed ones.
     #[serde(deserialize_with = "nullable")]
     pub previous: Option<Digest>,
     /// When it was done.
@@ -149,8 +149,9 @@ impl Record for AuditRecord {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        if self.sequence == 0 || (self.sequence == 1) != self.previous.is_none() {
-            return Err("the first record has no previous one, and every other has");
+        // Whether a later one may be without a previous one shows in the log alone: for its walk.
+        if self.sequence == 0 || (self.sequence == 1 && self.previous.is_some()) {
+            return Err("the first record is number 1, and has no previous one");
         }
         if (self.outcome.exit_code == 0) != (self.outcome.kind == "ok") {
             return Err("the exit code and the kind of the outcome differ");

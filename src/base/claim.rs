@@ -62,7 +62,9 @@ impl Claim {
                         name: name.to_owned(),
                     });
                 }
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Ok(()) => {}
+                // Whoever examines it removes it, or leaves it as it is. Nobody else ever has this name.
+                Err(TryLockError::WouldBlock) => drop(fs::remove_file(&lock_path)),
                 Err(TryLockError::Error(error)) => {
                     drop(fs::remove_file(&lock_path));
                     return Err(error);
@@ -229,6 +231,9 @@ fn parse(content: &[u8]) -> Option<(Option<u64>, Option<OsString>)> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::DirBuilderExt as _;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering;
+    use std::thread;
 
     use super::*;
 
@@ -316,6 +321,31 @@ mod tests {
         let early = kill(claimed(folder.path(), NAME));
         fs::DirBuilder::new().create(early).expect("new");
         assert_eq!(swept(folder.path()), 1);
+        assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn who_looks_around_leaves_nothing_of_those_who_begin() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ends = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for sweeps in [false, true] {
+                let (folder, ends) = (folder.path(), &ends);
+                scope.spawn(move || {
+                    while !ends.load(Ordering::Relaxed) {
+                        if sweeps {
+                            let _count = swept(folder);
+                        } else {
+                            assert_eq!(left_for_others(folder, OsStr::new(NAME)), []);
+                        }
+                    }
+                });
+            }
+            for _ in 0..3000 {
+                drop(claimed(folder.path(), NAME));
+            }
+            ends.store(true, Ordering::Relaxed);
+        });
         assert_eq!(count(folder.path()), 0);
     }
 

@@ -1,7 +1,7 @@
 //! Small files that people name: keys, settings, passphrases, checkpoints. They are opened without waiting for somebody who may never come.
 //!
 //! A FIFO has to be one that somebody writes to: what a shell makes for `<(command)`, a pipe at `/dev/stdin`, or a named one whose
-//! writer begins soon. Devices and folders are refused, for what they give is no file: `/dev/zero` never ends.
+//! writer opens it soon, and may take its time to write. Devices and folders are refused, for what they give is no file: `/dev/zero` never ends.
 
 use std::fs::File;
 use std::io;
@@ -20,8 +20,10 @@ use rustix::event::poll;
 use rustix::fs::FsWord;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use rustix::pipe::SpliceFlags;
+use rustix::pipe::tee;
 
-/// How long a named FIFO may be without a writer: one that was started beside us comes at once.
+/// How long a named FIFO may be without a writer: one that was started beside us opens it at once.
 const WRITER_WAIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// What opening a socket gives (`ENXIO`). One is at `/dev/stdin` where `ssh` started the program.
@@ -65,8 +67,13 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// As [`open`], and `FileTooLarge`.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
-    // Room for all of it at once: growing leaves copies behind, and it may be a secret.
-    let length = file.metadata()?.len().min(bytes_max);
+    // Room for all of it at once: growing leaves copies behind, and it may be a secret. Only a regular file says how much it holds.
+    let metadata = file.metadata()?;
+    let length = if metadata.is_file() {
+        metadata.len().min(bytes_max)
+    } else {
+        bytes_max
+    };
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     let count = file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if count as u64 > bytes_max {
@@ -82,7 +89,16 @@ fn has_writer(fifo: &File) -> io::Result<bool> {
     }
     // The end of what a writer wrote counts; that nobody ever came does not.
     let mut ready = [PollFd::new(fifo, PollFlags::IN)];
-    Ok(poll(&mut ready, Some(&WRITER_WAIT))? > 0)
+    Ok(poll(&mut ready, Some(&WRITER_WAIT))? > 0 || is_open_for_writing(fifo)?)
+}
+
+/// Whether somebody has a FIFO open for writing, or has left something in it. Takes nothing out of it.
+fn is_open_for_writing(fifo: &File) -> io::Result<bool> {
+    let (_reader, copy) = io::pipe()?;
+    match tee(fifo, &copy, 1, SpliceFlags::NONBLOCK) {
+        Err(Errno::AGAIN) => Ok(true),
+        copied => Ok(copied? > 0),
+    }
 }
 
 /// What to do about an error of [`open`], or of reading more than a file of this kind holds.
@@ -167,6 +183,23 @@ mod tests {
         let mut text = String::new();
         let read = open(&path).expect("somebody writes").read_to_string(&mut text);
         assert_eq!((read.expect("text"), text.as_str()), (8, "one two "));
+        writer.join().expect("no panic");
+    }
+
+    #[test]
+    fn a_writer_may_take_its_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("new");
+        let to = path.clone();
+        let writer = thread::spawn(move || {
+            let mut end = File::options().write(true).open(to).expect("a reader comes");
+            thread::sleep(Duration::from_secs(3));
+            end.write_all(b"late").expect("somebody reads");
+        });
+        let bytes = read(&path, 1000).expect("somebody has it open");
+        assert_eq!(bytes, b"late");
+        assert_eq!(bytes.capacity(), 1001, "nothing was copied");
         writer.join().expect("no panic");
     }
 }

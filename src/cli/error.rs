@@ -34,6 +34,15 @@ impl CliError {
         }
     }
 
+    /// The failure below, for those who pass on a [`Fault`].
+    #[must_use]
+    pub fn into_fault(self) -> Box<dyn Fault + Send + Sync> {
+        match self {
+            Self::Fault(fault) | Self::Told(fault) => fault,
+            Self::StdoutClosed => Box::new(Error::Stdout(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
     /// The same failure, said of one bundle.
     #[must_use]
     pub fn about(self, name: Option<(SetName, BundleId)>) -> Self {

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -135,10 +134,7 @@ fn ask(
             options,
         },
     )
-    .map_err(|error| match error {
-        CliError::Fault(fault) | CliError::Told(fault) => fault,
-        CliError::StdoutClosed => Box::new(Error::Stdout(io::ErrorKind::BrokenPipe.into())),
-    })
+    .map_err(CliError::into_fault)
 }
 
 /// Signing keys for the audit log alone: whoever verifies or restores need not have one, and is not asked for a passphrase.

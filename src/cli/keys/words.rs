@@ -84,10 +84,7 @@ fn secret_key(
             source: None,
             options: flag,
         };
-        prompt::passphrase(context, &wanted).map_err(|error| match error {
-            CliError::Fault(fault) | CliError::Told(fault) => fault,
-            CliError::StdoutClosed => Box::new(Error::Stdout(std::io::ErrorKind::BrokenPipe.into())),
-        })
+        prompt::passphrase(context, &wanted).map_err(CliError::into_fault)
     };
     Ok(SecretKey::read(path, given, &ask)?)
 }
