@@ -11,6 +11,7 @@ mod full;
 #[path = "support/mysql.rs"]
 mod mysql;
 #[path = "support/trigger.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -613,32 +614,32 @@ fn a_dump_under_way_ends_when_its_connection_the_server_or_the_user_says_so() {
     assert_eq!(error.kind(), Kind::SourceUnreachable, "{error}");
 }
 
-/// Backups by the program: the password comes from an option file, and shows nowhere.
+/// A world whose option file says how the program gets at the server.
+fn with_option_file(server: &Server) -> cli::World {
+    let world = cli::World::new();
+    let place = format!(
+        "[client]\nhost=127.0.0.1\nport={}\nssl-ca={}\nssl-verify-server-cert\n[hub-backup]\nuser=admin\npassword='{PASSWORD}'\n",
+        server.port,
+        server.path().join("ca.pem").display()
+    );
+    world.write(".my.cnf", place.as_bytes());
+    world
+}
+
 #[test]
 fn a_full_disk_under_the_store() {
     let server = Server::shared();
     server.script("CREATE DATABASE full; USE full; CREATE TABLE t(a int PRIMARY KEY, b blob); INSERT INTO t SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_8000;");
-    let world = cli::World::new();
-    let place = format!(
-        "[client]\nhost=127.0.0.1\nport={}\nssl-ca={}\nssl-verify-server-cert\n[hub-backup]\nuser=admin\npassword='{PASSWORD}'\n",
-        server.port,
-        server.path().join("ca.pem").display()
-    );
-    world.write(".my.cnf", place.as_bytes());
+    let world = with_option_file(&server);
     full::fill_the_store(&world, "db=mysql:///full", "");
 }
 
+/// Backups by the program: the password comes from an option file, and shows nowhere.
 #[test]
 fn the_program_backs_up_by_an_option_file_and_shows_no_password() {
     let server = Server::shared();
     server.script("CREATE DATABASE cli; CREATE TABLE cli.t(a int PRIMARY KEY, b text); INSERT INTO cli.t VALUES (1, 'one'), (2, 'two');");
-    let world = cli::World::new();
-    let place = format!(
-        "[client]\nhost=127.0.0.1\nport={}\nssl-ca={}\nssl-verify-server-cert\n[hub-backup]\nuser=admin\npassword='{PASSWORD}'\n",
-        server.port,
-        server.path().join("ca.pem").display()
-    );
-    world.write(".my.cnf", place.as_bytes());
+    let world = with_option_file(&server);
     let written = format!(
         "mysql://admin:{PASSWORD}@127.0.0.1:{}/cli?ssl-mode=REQUIRED",
         server.port

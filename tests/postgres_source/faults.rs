@@ -1,5 +1,6 @@
 //! What happens to a server or its tables while they are read: the dump is whole, or an error says why not.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -30,8 +31,11 @@ fn server() -> Server {
 
 /// The error of a backup during which something is done to the server.
 fn failed(server: &Server, action: impl FnOnce()) -> String {
+    failed_at(server, Trigger::new(action))
+}
+
+fn failed_at(server: &Server, mut collector: Trigger<'_>) -> String {
     let mut source = known(&server.uri("postgres", "hub"));
-    let mut collector = Trigger::new(action);
     let begun = Instant::now();
     let error = source.collect(&mut collector, &Cancel::new()).expect_err("not whole");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
@@ -74,6 +78,23 @@ fn a_server_that_goes_down() {
     let server = server();
     let why = failed(&server, || server.signal("QUIT"));
     assert!(why.contains("lost"), "{why}");
+}
+
+/// It answered once, so that this is no wrong address: the dump was under way.
+#[test]
+fn a_server_that_goes_down_before_the_further_connections() {
+    let server = server();
+    let down = || {
+        let pid = server.pid().expect("it runs");
+        server.signal("QUIT");
+        let begun = Instant::now();
+        while Path::new(&format!("/proc/{pid}/fd/0")).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let why = failed_at(&server, Trigger::after("pre-data.sql", down));
+    assert!(why.contains("lost while opening a further connection"), "{why}");
 }
 
 #[test]

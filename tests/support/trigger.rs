@@ -14,17 +14,33 @@ use hub_backup::bundle::path::EntryPath;
 
 use crate::collected::Collected;
 
-/// Does something once, when the first rows come.
+/// Does something once: when the first rows come, or after a certain file.
 pub(crate) struct Trigger<'a> {
     pub(crate) inner: Collected,
-    pub(crate) action: Option<Box<dyn FnOnce() + 'a>>,
+    after: Option<&'static str>,
+    action: Option<Box<dyn FnOnce() + 'a>>,
 }
 
 impl<'a> Trigger<'a> {
     pub(crate) fn new(action: impl FnOnce() + 'a) -> Self {
         Self {
             inner: Collected::default(),
+            after: None,
             action: Some(Box::new(action)),
+        }
+    }
+
+    /// When the file is whole whose path ends with `name`.
+    pub(crate) fn after(name: &'static str, action: impl FnOnce() + 'a) -> Self {
+        Self {
+            after: Some(name),
+            ..Self::new(action)
+        }
+    }
+
+    fn act(&mut self) {
+        if let Some(action) = self.action.take() {
+            action();
         }
     }
 }
@@ -46,12 +62,17 @@ impl Collector for Trigger<'_> {
     }
 
     fn stream(&mut self, path: EntryPath, mode: u32, content: &mut dyn Read) -> Result<(u64, Digest), CollectError> {
-        self.inner.stream(path, mode, content)
+        let is_awaited = self.after.is_some_and(|name| path.to_string().ends_with(name));
+        let stored = self.inner.stream(path, mode, content)?;
+        if is_awaited {
+            self.act();
+        }
+        Ok(stored)
     }
 
     fn part(&mut self, stream: &mut OpenStream, bytes: &[u8]) -> Result<(), CollectError> {
-        if let Some(action) = self.action.take() {
-            action();
+        if self.after.is_none() {
+            self.act();
         }
         self.inner.part(stream, bytes)
     }

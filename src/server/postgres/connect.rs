@@ -129,7 +129,8 @@ pub async fn connect(conninfo: &Conninfo) -> Result<Session, Error> {
 /// # Errors
 /// Why it was not opened.
 pub async fn connect_again(conninfo: &Conninfo, first: &Session) -> Result<Session, Error> {
-    open(conninfo, &first.endpoint, Attributes::Any).await
+    let opened = open(conninfo, &first.endpoint, Attributes::Any).await;
+    opened.map_err(Error::after_it_answered)
 }
 
 async fn open(conninfo: &Conninfo, endpoint: &Endpoint, wanted: Attributes) -> Result<Session, Error> {

@@ -149,6 +149,15 @@ fn statement_hint(code: &str) -> Option<String> {
 }
 
 impl Error {
+    /// Why a server lets nobody in any more that it let in before: its address and its TLS were right, it went away.
+    pub(super) fn after_it_answered(self) -> Self {
+        if let Self::Unreachable { place, reason } | Self::Tls { place, reason, .. } = self {
+            let doing = format!("opening a further connection to {place}");
+            return Self::Lost { doing, reason };
+        }
+        self
+    }
+
     /// What a failing request means. `end` says why the connection ended, if it did.
     pub(super) fn of_request(doing: &str, error: &tokio_postgres::Error, end: Option<String>) -> Self {
         let doing = doing.to_owned();
