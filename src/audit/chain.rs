@@ -112,12 +112,16 @@ pub fn tail(store: &dyn Store) -> Result<Option<Tail>, store::Error> {
 }
 
 fn read_tail(store: &dyn Store, listed: &[Listed]) -> Result<Option<Tail>, store::Error> {
-    let Some(sequence) = newest(listed, names::parse_audit) else {
-        return Ok(None);
-    };
+    newest(listed, names::parse_audit)
+        .map(|sequence| tail_at(store, sequence))
+        .transpose()
+}
+
+/// The record of that number, as the one that the next one follows.
+fn tail_at(store: &dyn Store, sequence: u64) -> Result<Tail, store::Error> {
     let bytes = store.get(&names::audit(sequence), limits::RECORD_BYTES_MAX)?;
     let digest = Digest::of(&bytes);
-    Ok(Some(Tail { sequence, digest }))
+    Ok(Tail { sequence, digest })
 }
 
 /// Adds a record at the end of the log and gives it back with its place.
@@ -159,22 +163,12 @@ fn next_record(store: &dyn Store, draft: &Draft) -> Result<Option<AuditRecord>, 
     let signed = newest(&listed, names::parse_audit_signatures);
     let alone = signed.filter(|_| signed > newest(&listed, names::parse_audit));
     // A listing can miss what is added meanwhile: the record that was there before these signatures is the tail.
-    let missed = alone.map(|sequence| tail_at(store, sequence)).transpose()?.flatten();
-    let tail = missed.map_or_else(|| read_tail(store, &listed), |missed| Ok(Some(missed)))?;
+    let tail = match alone.map(|sequence| tail_at(store, sequence)) {
+        None | Some(Err(store::Error::NotFound { .. })) => read_tail(store, &listed)?,
+        Some(missed) => Some(missed?),
+    };
     let taken = tail.map(|tail| tail.sequence).max(signed);
     let sequence = taken.unwrap_or(0).checked_add(1);
     let previous = tail.map(|tail| tail.digest);
     Ok(sequence.map(|sequence| AuditRecord::of(draft, sequence, previous)))
-}
-
-/// The record of that number; none where there is no such record.
-fn tail_at(store: &dyn Store, sequence: u64) -> Result<Option<Tail>, store::Error> {
-    match store.get(&names::audit(sequence), limits::RECORD_BYTES_MAX) {
-        Ok(bytes) => {
-            let digest = Digest::of(&bytes);
-            Ok(Some(Tail { sequence, digest }))
-        }
-        Err(store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -210,6 +210,13 @@ pub trait Fault: Error {
     }
 }
 
+/// The gravest of several failures, and the first of those that are equally grave; without a kind one counts least.
+pub fn gravest<T>(failures: impl IntoIterator<Item = T>, kind: impl Fn(&T) -> Option<Kind>) -> Option<T> {
+    let gravity = |failure: &T| kind(failure).map_or(0, Kind::gravity);
+    let graver = |one: T, other: T| if gravity(&other) > gravity(&one) { other } else { one };
+    failures.into_iter().reduce(graver)
+}
+
 /// What an error came from, what that came from, and so on to the first cause.
 pub fn causes<'e>(error: &'e (dyn Error + 'e)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     iter::successors(error.source(), |&cause| cause.source())

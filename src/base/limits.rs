@@ -58,7 +58,7 @@ pub const XATTR_BYTES_MAX: usize = 256 << 10;
 
 /// How far a bundle may be dated in the future without a word: clocks that follow a time server are less than a second apart, those of
 /// virtual machines that woke up some minutes.
-pub const CLOCK_SKEW_SECONDS_MAX: u64 = 5 * 60;
+pub const CLOCK_SKEW_SECONDS_MAX: i64 = 5 * 60;
 
 /// Fewest characters of a passphrase for something new: what NIST SP 800-63B demands of every password.
 pub const PASSPHRASE_CHARS_MIN: usize = 8;

@@ -62,9 +62,8 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(layer)?;
     let opened = Proven::find(&args.bundle, args.set.as_ref(), &settings, context)?;
     let audit = AuditSigners::read(&settings, context);
-    if opened.store().is_some() {
-        audit.warn_unsigned("the record of this in the audit log is not signed", context.printer);
-    }
+    let so = "the record of this in the audit log is not signed";
+    audit.warn_unsigned(opened.store(), so, context.printer);
     let signers = audit.as_signers();
     let mut out = std::io::stdout();
     let written = contents::cat(

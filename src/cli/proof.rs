@@ -26,7 +26,7 @@ pub struct ProofReport {
     /// When it was begun.
     pub created: Timestamp,
     /// By how many seconds that is later than it is here, when clocks that are a little apart do not explain it.
-    pub ahead_seconds: Option<u64>,
+    pub ahead_seconds: Option<i64>,
     /// Its suite.
     pub suite: String,
     /// The digest of its manifest.
@@ -62,6 +62,13 @@ pub struct SignatureReport {
     pub trusted_by: String,
 }
 
+/// By how many seconds `created` is later than `now`, when clocks that are a little apart do not explain it.
+#[must_use]
+pub fn seconds_ahead(created: Timestamp, now: Timestamp) -> Option<i64> {
+    let seconds = created.unix() - now.unix();
+    (seconds > limits::CLOCK_SKEW_SECONDS_MAX).then_some(seconds)
+}
+
 impl ProofReport {
     /// What is known about a bundle, at a time.
     #[must_use]
@@ -79,9 +86,7 @@ impl ProofReport {
             set: manifest.set.to_string(),
             sequence: manifest.sequence,
             created: manifest.created,
-            ahead_seconds: u64::try_from(manifest.created.unix() - now.unix())
-                .ok()
-                .filter(|ahead| *ahead > limits::CLOCK_SKEW_SECONDS_MAX),
+            ahead_seconds: seconds_ahead(manifest.created, now),
             suite: manifest.suite.to_string(),
             manifest_sha256: verified.manifest_digest().to_string(),
             proven: proof.is_some(),
@@ -110,7 +115,7 @@ impl ProofReport {
                 "bundle {} is dated {} in the future: the clock of this host or that of its signer is wrong, and what expires or is too old \
                  cannot be told by it",
                 self.bundle,
-                amount::time(i64::try_from(ahead).unwrap_or(i64::MAX))
+                amount::time(ahead)
             ));
         }
     }

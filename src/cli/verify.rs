@@ -10,7 +10,6 @@ use crate::base::clock::Timestamp;
 use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
-use crate::base::limits;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::cli::amount;
@@ -24,6 +23,7 @@ use crate::cli::evidence::Evidence;
 use crate::cli::examples;
 use crate::cli::examples::Example;
 use crate::cli::output::visible;
+use crate::cli::proof;
 use crate::cli::proof::ProofReport;
 use crate::cli::remarks::RemarksReport;
 use crate::cli::report;
@@ -131,15 +131,15 @@ impl Fault for TooOld {
 /// Refuses a newest bundle that is too old.
 fn refuse_old(args: &Args, verified: &Verified, now: Timestamp) -> Result<(), TooOld> {
     let Some(most) = args.max_age else { return Ok(()) };
-    let set = verified.manifest().set.clone();
-    let seconds = now.unix() - verified.manifest().created.unix();
+    let (set, created) = (verified.manifest().set.clone(), verified.manifest().created);
+    let seconds = now.unix() - created.unix();
     if seconds > most {
         return Err(TooOld::Old { set, seconds, most });
     }
     // One that is ahead would pass for new as long as it is ahead.
-    match u64::try_from(-seconds) {
-        Ok(ahead) if ahead > limits::CLOCK_SKEW_SECONDS_MAX => Err(TooOld::Ahead { set, seconds: -seconds }),
-        _ => Ok(()),
+    match proof::seconds_ahead(created, now) {
+        Some(seconds) => Err(TooOld::Ahead { set, seconds }),
+        None => Ok(()),
     }
 }
 
@@ -216,12 +216,11 @@ fn one(job: &Verify<'_>, found: Found, args: &Args, desk: &Desk<'_>, context: &C
         .map_err(|error| CliError::from(error).about(name))?;
     let now = context.clock.now();
     let report = OneReport {
-        report: Report::new(&outcome, now),
+        told: Report::new(&outcome, now),
         evidence: Evidence::new(job, now),
     };
-    let OneReport { report: told, .. } = &report;
-    told.proof.warn(&context.printer);
-    context.printer.done("verify", &report, |out| told.write(out))?;
+    report.told.proof.warn(&context.printer);
+    context.printer.done("verify", &report, |out| report.told.write(out))?;
     refuse_old(args, &outcome.verified, context.clock.now()).map_err(CliError::told)
 }
 
@@ -229,7 +228,7 @@ fn one(job: &Verify<'_>, found: Found, args: &Args, desk: &Desk<'_>, context: &C
 #[derive(Serialize)]
 struct OneReport {
     #[serde(flatten)]
-    report: Report,
+    told: Report,
     evidence: Evidence,
 }
 
@@ -373,13 +372,7 @@ fn all(job: &Verify<'_>, store: &dyn Store, args: &Args, desk: &Desk<'_>, contex
         chain.map(CliError::told),
         old.map(CliError::told),
     ];
-    gravest(failures.into_iter().flatten()).map_or(Ok(()), Err)
-}
-
-/// The gravest of several failures, the first of those that are equally grave.
-fn gravest(failures: impl Iterator<Item = CliError>) -> Option<CliError> {
-    let gravity = |error: &CliError| error.kind().map_or(0, Kind::gravity);
-    failures.reduce(|one, other| if gravity(&other) > gravity(&one) { other } else { one })
+    fault::gravest(failures.into_iter().flatten(), CliError::kind).map_or(Ok(()), Err)
 }
 
 /// What is wrong with one bundle of many.
@@ -395,11 +388,9 @@ struct Failure {
 
 impl Failure {
     fn keep_graver(known: &mut Option<Self>, set: SetName, bundle: BundleId, error: job::error::Error) {
-        let graver = |known: &Self| error.kind().gravity() > known.error.kind().gravity();
-        if known.as_ref().is_none_or(graver) {
-            let (name, error) = ((set, bundle), OneOfMany(error));
-            *known = Some(Self { name, error });
-        }
+        let (name, error) = ((set, bundle), OneOfMany(error));
+        let failures = known.take().into_iter().chain([Self { name, error }]);
+        *known = fault::gravest(failures, |failure| Some(failure.error.kind()));
     }
 
     fn told(self) -> CliError {

@@ -166,10 +166,10 @@ impl AuditSigners {
         }
     }
 
-    /// Warns when a signing key is named that cannot be used: `so` is what becomes of the record in the audit log. Whoever names none
-    /// writes no signed record on purpose.
-    pub fn warn_unsigned(&self, so: &str, printer: Printer) {
-        if let Some(error) = &self.unusable {
+    /// Warns when a signing key is named that cannot be used and there is a store with an audit log: `so` is what becomes of the record.
+    /// Whoever names none writes no signed record on purpose.
+    pub fn warn_unsigned(&self, store: Option<&dyn Store>, so: &str, printer: Printer) {
+        if let (Some(error), Some(_)) = (&self.unusable, store) {
             let why = report::chain(error);
             printer.warn(&format!("the signing key cannot be used, so {so}: {why}"));
         }
@@ -257,11 +257,9 @@ impl Proving {
         })
     }
 
-    /// Warns when a signing key is named that cannot be used and there is a store with an audit log: `so` is what becomes of the record.
+    /// As [`AuditSigners::warn_unsigned`].
     pub fn warn_unsigned(&self, so: &str, printer: Printer) {
-        if self.store.is_some() {
-            self.audit.warn_unsigned(so, printer);
-        }
+        self.audit.warn_unsigned(self.store(), so, printer);
     }
 
     /// The store whose chains count, if there is one.

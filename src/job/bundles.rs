@@ -95,12 +95,14 @@ const PREFIX_CHARS_MIN: usize = 8;
 /// # Errors
 /// `NotABundle` when there is none, `AmbiguousId` when there are several, or what the store reports.
 pub fn by_prefix(text: &str, store: Option<&dyn Store>, set: Option<&SetName>) -> Result<BundleId, Error> {
-    let mut found = BTreeSet::new();
-    let known = store.map_or_else(|| Ok(Vec::new()), |store| sets(store, set))?;
-    for set in known.iter().filter(|_| text.len() >= PREFIX_CHARS_MIN) {
-        let listed = store.map_or_else(|| Ok(Vec::new()), |store| store.list(&names::bundles(set)))?;
-        let ids = listed.iter().filter_map(|listed| names::parse_bundle(&listed.name));
-        found.extend(ids.map(|(_, id)| id).filter(|id| id.as_str().starts_with(text)));
+    let (mut known, mut found) = (Vec::new(), BTreeSet::new());
+    if let Some(store) = store {
+        known = sets(store, set)?;
+        for set in known.iter().filter(|_| text.len() >= PREFIX_CHARS_MIN) {
+            let listed = store.list(&names::bundles(set))?;
+            let ids = listed.iter().filter_map(|listed| names::parse_bundle(&listed.name));
+            found.extend(ids.map(|(_, id)| id).filter(|id| id.as_str().starts_with(text)));
+        }
     }
     match (found.pop_first(), found.is_empty()) {
         (Some(only), true) => Ok(only),

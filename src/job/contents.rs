@@ -28,6 +28,7 @@ use crate::store::Store;
 use super::Deed;
 use super::Desk;
 use super::RECIPIENT;
+use super::add_amounts;
 use super::error::Error;
 
 /// An entry or stream that is wanted.
@@ -112,8 +113,7 @@ pub fn cat(
             write(&opened, path, out, cancel)
         });
     if let Ok(restored) = &written {
-        details.insert("entries".to_owned(), restored.entries.to_string());
-        details.insert("bytes".to_owned(), restored.bytes.to_string());
+        add_amounts(&mut details, restored);
     }
     let deed = Deed {
         act: Act::Restore,

@@ -39,12 +39,19 @@ use crate::base::clock::Clock;
 use crate::base::fault::Kind;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
+use crate::flow::restore::Restored;
 use crate::seal;
 use crate::seal::Signer;
 use crate::store::Store;
 
 /// The detail of an audit record that names whose key opened the bundle.
 const RECIPIENT: &str = "recipient";
+
+/// Adds what was taken out of a bundle to the details of an audit record.
+fn add_amounts(details: &mut BTreeMap<String, String>, restored: &Restored) {
+    details.insert("entries".to_owned(), restored.entries.to_string());
+    details.insert("bytes".to_owned(), restored.bytes.to_string());
+}
 
 /// Who works, when, and with which right to sign the audit log.
 pub struct Desk<'a> {

@@ -29,6 +29,7 @@ use crate::store::Store;
 use super::Deed;
 use super::Desk;
 use super::RECIPIENT;
+use super::add_amounts;
 use super::bundles::Found;
 use super::contents;
 use super::contents::Listing;
@@ -116,8 +117,7 @@ pub fn run(
     details.extend(opened_by.map(|key| (RECIPIENT.to_owned(), key)));
     if let Ok(done) = &result {
         record::add_labels(&mut details, selection, done.verified.manifest());
-        details.insert("entries".to_owned(), done.restored.entries.to_string());
-        details.insert("bytes".to_owned(), done.restored.bytes.to_string());
+        add_amounts(&mut details, &done.restored);
     }
     let (set, bundle) = match (&result, name) {
         (Ok(done), _) => (

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::audit::Act;
 use crate::base::cancel::Cancel;
 use crate::base::clock::Timestamp;
+use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::progress::Progress;
@@ -210,8 +211,8 @@ pub fn all(
         ended => ended.err(),
     };
     let of_store = findings.first().map(|_| Kind::ChainBroken);
-    let failures = [tally.failure, of_store, unfinished.as_ref().map(Fault::kind)];
-    let failure = failures.into_iter().flatten().max_by_key(|kind| kind.gravity());
+    let failures = [unfinished.as_ref().map(Fault::kind), tally.failure, of_store];
+    let failure = fault::gravest(failures.into_iter().flatten(), |kind| Some(*kind));
     let mut details = manner(job, tally.failed == 0 && unfinished.is_none());
     details.extend([
         ("bundles".to_owned(), tally.bundles.to_string()),
@@ -242,8 +243,8 @@ impl Tally {
         self.bundles += 1;
         if let Err(error) = &row.result {
             self.failed += 1;
-            let known = self.failure.filter(|known| known.gravity() >= error.kind().gravity());
-            self.failure = known.or(Some(error.kind()));
+            let failures = self.failure.into_iter().chain([error.kind()]);
+            self.failure = fault::gravest(failures, |kind| Some(*kind));
         }
     }
 }

@@ -281,11 +281,11 @@ impl Row {
             visible(id),
             visible(algorithm)
         )?;
-        let valid = self.state == Some(State::Valid.name());
-        let soon = (0..limits::KEY_DAYS_WARNED).contains(&self.days_left.unwrap_or(i64::MAX));
-        if valid && soon {
-            let days = self.days_left.unwrap_or_default().unsigned_abs();
-            writeln!(out, "           EXPIRES SOON: {} left", amount::count(days, "days"))?;
+        if let (Some(days @ 0..limits::KEY_DAYS_WARNED), true) =
+            (self.days_left, self.state == Some(State::Valid.name()))
+        {
+            let days = amount::count(days.unsigned_abs(), "days");
+            writeln!(out, "           EXPIRES SOON: {days} left")?;
         }
         for user in &self.user_ids {
             writeln!(out, "           {}", visible(user))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::error::DbError;
 
+use crate::base::fault;
 use crate::sink;
 use crate::sink::row_check;
 
@@ -60,7 +61,7 @@ pub(super) enum Error {
 /// The words of a server, with where in the statement it stopped.
 pub(super) fn words(error: &tokio_postgres::Error) -> String {
     let Some(server) = error.as_db_error() else {
-        return chain(error);
+        return fault::chain(error);
     };
     let mut text = format!("{}: {}", server.severity(), server.message());
     if let Some(detail) = server.detail() {
@@ -71,16 +72,6 @@ pub(super) fn words(error: &tokio_postgres::Error) -> String {
     }
     if let Some(hint) = server.hint() {
         write!(text, "; {hint}").expect("a String takes every text");
-    }
-    text
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        write!(text, ": {cause}").expect("a String takes every text");
-        next = cause.source();
     }
     text
 }
