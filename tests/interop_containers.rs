@@ -17,7 +17,6 @@ use std::io::Read as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -27,10 +26,7 @@ use hub_backup::base::clock::Timestamp;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::base::secret::SecretText;
-use hub_backup::bundle::header;
-use hub_backup::bundle::header::Header;
 use hub_backup::bundle::outer::Container;
-use hub_backup::bundle::recover;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::encrypt::ContentKey;
 use hub_backup::encrypt::Error;
@@ -48,10 +44,8 @@ use hub_backup::keyring::identities::make_age_identity;
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::parse::Parse as _;
 
-const PASSPHRASE: &str = "correct horse battery staple";
 const PIECE: usize = 1 << 16;
 const CHUNK: usize = 1 << 18;
-const SEGMENT: usize = 100_000;
 
 /// Certificates are made at the time of the system, so they are used then.
 fn now() -> Timestamp {
@@ -568,174 +562,4 @@ fn age_plugins_ask_a_person() {
         let slots = write_slots(&key, &both, now(), &dialog).expect("somebody agrees");
         assert!(open_slots(suite, &slots, &[identity(&nobody), Identity::age(age)]).is_ok());
     }
-}
-
-/// A bundle of this suite, unpacked, with its payload, as a person finds it who wants to recover it.
-fn lay_out(room: &Room, suite: Suite, recipients: &[Recipient]) {
-    let key = key(suite);
-    let slots = write_slots(&key, recipients, now(), &Dialog::default()).expect("valid recipients");
-    room.write_slots(&slots);
-    room.write("source/files/one.txt", b"one\n");
-    room.write("source/files/two words", &text(3 * CHUNK));
-    room.write("source/dump.sql.part-00000000", b"first ");
-    room.write("source/dump.sql.part-00000001", b"second ");
-    room.write("source/dump.sql.part-00000010", b"last\n");
-    let tar = room.run("tar -c -C source .");
-    for (folder, container, plain) in [
-        ("data", Container::Payload, &tar[..]),
-        ("index", Container::Index, b"{\"sha256\"}\n"),
-    ] {
-        let cipher = encrypt(&key, container, &blocks(plain));
-        for (number, segment) in cipher.chunks(SEGMENT).enumerate() {
-            assert!(container.segment_name(0).starts_with(folder));
-            room.write(&container.segment_name(number as u64), segment);
-        }
-    }
-    let header = Header {
-        format: header::MAGIC.to_owned(),
-        version: header::FORMAT_VERSION,
-        bundle: "20260131T235959Z-0123456789abcdef".parse().expect("an id"),
-        set: "accounts".parse().expect("a name"),
-        created: "2026-01-31T23:59:59Z".parse().expect("a time"),
-        suite,
-        segment_bytes: 4 << 20,
-        block_bytes: 1 << 20,
-        tool: "test".to_owned(),
-    };
-    let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
-    room.write("header.json", &header.to_bytes());
-    room.write("RECOVER.txt", recover::text(&header, &names).as_bytes());
-    let (_, _) = room.gpg_key("signer", ["ed25519", "cv25519"], "");
-    room.run(
-        "find RECOVER.txt header.json keyslots data index -type f | xargs sha256sum > SHA256SUMS
-        printf '{\"sha256\": \"%s\"}\\n' $(sha256sum < SHA256SUMS | cut -c1-64) > manifest.json
-        gpg --quiet --batch --pinentry-mode loopback --passphrase '' -u signer --armor -o manifest.json.asc --detach-sign manifest.json",
-    );
-}
-
-/// Frames of zstd with skippable frames between them, as the payload has.
-fn blocks(plain: &[u8]) -> Vec<u8> {
-    let mut blocks = Vec::new();
-    for block in plain.chunks(200_000) {
-        blocks.extend([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
-        blocks.extend(zstd::bulk::compress(block, 1).expect("memory"));
-    }
-    blocks
-}
-
-/// The commands of the text, by their sections.
-fn commands(text: &str) -> Vec<(String, Vec<String>)> {
-    let mut sections = vec![("0".to_owned(), Vec::new())];
-    for line in text.lines() {
-        if let Some(command) = line.strip_prefix("    ") {
-            sections.last_mut().expect("the first").1.push(command.to_owned());
-        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
-            let number = line.split('.').next().expect("a number");
-            sections.push((number.to_owned(), Vec::new()));
-        }
-    }
-    sections
-}
-
-/// Follows the text by each of its roads, with these values for the variable KEY.
-fn follow(room: &Room, roads: &[(&str, &str)]) {
-    let sq = rfc9580::sq();
-    let text = String::from_utf8(room.read("RECOVER.txt")).expect("text");
-    let sections = commands(&text);
-    let titles: Vec<&str> = sections.iter().map(|(number, _)| number.as_str()).collect();
-    let expected = ["0", "1", "2"]
-        .into_iter()
-        .chain(roads.iter().map(|road| road.0))
-        .chain(["3", "4"]);
-    assert_eq!(titles, expected.collect::<Vec<_>>());
-    let section = |number: &str| {
-        let found = sections.iter().find(|section| section.0 == number);
-        found.expect("listed").1.join("\n") + "\n"
-    };
-    for (road, key) in roads {
-        let script = ["0", "1", "2", road, "3", "4"].map(section).concat();
-        let mut lines: Vec<&str> = script
-            .lines()
-            .map(|line| if line.starts_with("KEY=") { key } else { line })
-            .collect();
-        // A person reads the prompt; here the passphrase comes through a terminal of its own. Nobody's keyring is at hand.
-        let prelude = "set -eu; trap 'echo failed: $BASH_COMMAND' ERR
-            trap 'gpgconf --kill all; rm -rf fresh' EXIT
-            mkdir -m 700 fresh; export GNUPGHOME=$PWD/fresh";
-        lines.insert(0, prelude);
-        room.write("recover.sh", lines.join("\n").as_bytes());
-        let output = in_a_terminal(room, "bash recover.sh", &sq);
-        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{road}: {shown}");
-        assert!(shown.contains("Good signature"), "{shown}");
-        room.run("rm restored/dump.sql.part-*; mv source/dump.sql.part-* .");
-        assert_eq!(room.read("restored/dump.sql"), b"first second last\n");
-        room.run("rm restored/dump.sql; diff -r source restored; rm -r restored");
-        room.run("mv dump.sql.part-* source; test \"$(cat index.jsonl)\" = '{\"sha256\"}'; rm index.jsonl");
-        room.run("test ! -e session-key.txt; test ! -e bundle-identity.txt");
-    }
-}
-
-fn in_a_terminal(room: &Room, command: &str, programs: &Path) -> std::process::Output {
-    let mut script = room.command("script");
-    let rest = std::env::var("PATH").expect("a PATH");
-    let script = script
-        .env("PATH", format!("{}:{rest}", programs.display()))
-        .args(["--quiet", "--return", "--flush", "--command", command, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = script.spawn().expect("script is installed");
-    let mut input = child.stdin.take().expect("a pipe");
-    input
-        .write_all(format!("{PASSPHRASE}\n").as_bytes())
-        .expect("it listens");
-    // Kept open: its end would close the terminal.
-    let output = child.wait_with_output().expect("it ends");
-    drop(input);
-    output
-}
-
-fn passphrase() -> Recipient {
-    Recipient::Passphrase(secret(PASSPHRASE))
-}
-
-#[test]
-fn recover_txt_opens_a_bundle_of_gnupg() {
-    let room = Room::new();
-    let (cert, _) = room.gpg_key("alice", ["ed25519", "cv25519"], "");
-    let age = room.age_key("identity.txt");
-    lay_out(&room, Suite::Gnupg, &[to(&cert), age, passphrase()]);
-    follow(
-        &room,
-        &[("2a", "KEY=alice-secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
-    );
-}
-
-#[test]
-fn recover_txt_opens_a_bundle_of_gnupg_without_certificates() {
-    let room = Room::new();
-    let age = room.age_key("identity.txt");
-    lay_out(&room, Suite::Gnupg, &[age]);
-    follow(&room, &[("2a", "KEY=identity.txt")]);
-}
-
-#[test]
-fn recover_txt_opens_a_bundle_of_rfc9580() {
-    let room = Room::new();
-    let cert = room.sq_key();
-    let age = room.age_key("identity.txt");
-    lay_out(&room, Suite::Rfc9580, &[to(&cert), age, passphrase()]);
-    follow(
-        &room,
-        &[("2a", "KEY=alice-secret.asc"), ("2b", "KEY=identity.txt"), ("2c", "")],
-    );
-}
-
-#[test]
-fn recover_txt_opens_a_bundle_of_age() {
-    let room = Room::new();
-    let age = room.age_key("identity.txt");
-    lay_out(&room, Suite::Age, &[age, passphrase()]);
-    follow(&room, &[("2a", "KEY=identity.txt"), ("2b", "")]);
 }

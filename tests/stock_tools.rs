@@ -13,9 +13,13 @@ mod rfc9580;
 
 use std::path::PathBuf;
 
+use hub_backup::bundle::manifest::Role;
+use hub_backup::keyring::make::SuiteFeatures;
+
 use crate::cli::Ran;
 use crate::cli::SEARCH_PATH;
 use crate::cli::World;
+use crate::cli::make_key;
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -78,6 +82,11 @@ fn world() -> World {
         seq 1 700000 > numbers",
     );
     world.write("secrets/passphrase", PASSPHRASE.as_bytes());
+    for (name, features) in [("gnupg", SuiteFeatures::Gnupg), ("rfc9580", SuiteFeatures::Rfc9580)] {
+        let key = make_key(Role::Recipient, features, Some(PASSPHRASE));
+        world.write(&format!("keys/locked-{name}.asc"), key.public.as_bytes());
+        world.write(&format!("secrets/locked-{name}.key"), key.secret.expose().as_bytes());
+    }
     world.settings(
         "[sets.all]\nsources = [\"sqlite:hub.db\", \"files:data\", \"command:numbers=sh -c 'seq 1 700000'\"]",
     );
@@ -128,6 +137,12 @@ fn follow(world: &World, road: &str, key: &str, reader: &Reader) {
     assert_eq!(ran.code, Some(0), "{road}: {shown}");
     assert!(shown.contains("Good signature"), "{shown}");
     assert!(!shown.contains("FAILED"), "{shown}");
+    for name in ["data/folder/two words", "data/hard", "hub.db/hub.db", "numbers/output"] {
+        assert!(
+            shown.contains(&format!("{name}: OK")),
+            "{name} was not compared: {shown}"
+        );
+    }
     assert!(
         !shown.to_lowercase().contains("session key"),
         "a secret is shown: {shown}"
@@ -191,30 +206,49 @@ fn check_without_secrets(world: &World) {
 fn gnupg_opens_a_bundle_of_its_suite() {
     let world = world();
     let sq = Reader::sq();
-    back_up(&world, "gnupg", &["keys/gnupg.asc", &age_recipient(&world)]);
+    back_up(
+        &world,
+        "gnupg",
+        &["keys/gnupg.asc", "keys/locked-gnupg.asc", &age_recipient(&world)],
+    );
     check_without_secrets(&world);
     follow(&world, WITH_OPENPGP, "../secrets/gnupg.key", &sq);
+    follow(&world, WITH_OPENPGP, "../secrets/locked-gnupg.key", &sq);
     follow(&world, WITH_AGE, "../secrets/age.key", &sq);
     follow(&world, WITH_PASSPHRASE, "", &sq);
 }
 
-fn opens_a_bundle_of_rfc9580(reader: &Reader) {
+#[test]
+fn gnupg_opens_a_bundle_without_a_certificate() {
     let world = world();
-    back_up(&world, "rfc9580", &["keys/operations.asc", &age_recipient(&world)]);
+    back_up(&world, "gnupg", &[&age_recipient(&world)]);
+    follow(&world, WITH_AGE, "../secrets/age.key", &Reader::sq());
+}
+
+fn opens_a_bundle_of_rfc9580(reader: &Reader) -> World {
+    let world = world();
+    back_up(
+        &world,
+        "rfc9580",
+        &["keys/operations.asc", "keys/locked-rfc9580.asc", &age_recipient(&world)],
+    );
     check_without_secrets(&world);
     follow(&world, WITH_OPENPGP, "../secrets/operations.key", reader);
     follow(&world, WITH_AGE, "../secrets/age.key", reader);
     follow(&world, WITH_PASSPHRASE, "", reader);
+    world
 }
 
 #[test]
 fn sq_opens_a_bundle_of_rfc9580() {
-    opens_a_bundle_of_rfc9580(&Reader::sq());
+    let sq = Reader::sq();
+    let world = opens_a_bundle_of_rfc9580(&sq);
+    follow(&world, WITH_OPENPGP, "../secrets/locked-rfc9580.key", &sq);
 }
 
 #[test]
 fn openpgp_js_opens_a_bundle_of_rfc9580() {
-    opens_a_bundle_of_rfc9580(&Reader::openpgp_js());
+    let _world = opens_a_bundle_of_rfc9580(&Reader::openpgp_js());
 }
 
 #[test]

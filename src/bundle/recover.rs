@@ -170,10 +170,10 @@ fn openpgp_road(suite: Suite, name: &str) -> Option<Road> {
     Some(match name {
         slot::OPENPGP if is_gnupg => Road {
             title: "With an OpenPGP secret key",
-            words: "With GnuPG 2.2 or later:",
-            before: vec![OPENPGP_KEY, "gpg --import \"$KEY\""],
+            words: GNUPG,
+            before: vec![OPENPGP_KEY, "gpg --pinentry-mode loopback --import \"$KEY\""],
             heads: OPENPGP_HEADS,
-            decrypt: "gpg --decrypt",
+            decrypt: "gpg --pinentry-mode loopback --decrypt",
             after: vec![],
         },
         slot::OPENPGP => Road {
@@ -221,6 +221,10 @@ fn age_road(name: &str) -> Option<Road> {
         _ => return None,
     })
 }
+
+const GNUPG: &str = "\
+With GnuPG 2.2 or later. It asks for the passphrase of a locked key here in the terminal;
+without --pinentry-mode loopback it would ask in a dialog, which servers do not have:";
 
 const RFC9580: &str = "\
 With sq 1.3 or later (sequoia-pgp.org). It asks for the passphrase of a locked key each time,
@@ -280,10 +284,10 @@ The parts stay until you remove them.
 
 index.jsonl has one record on each line. Records of the kind \"entry\" describe files, folders
 and links with their size and SHA-256, \"stream\" what section 3 has joined, \"exception\" what
-could not be backed up. This shows the digests of the files, to be compared with
-\"sha256sum FILE\" in the folder of the data:
+could not be backed up. This takes the digests out of it and compares every file. Each line
+must end with OK; names with quotes, backslashes or bytes that are no UTF-8 are left out:
 
-    grep '\"sha256\"' index.jsonl
+    sed -n -e 's/^{\"entry\":{\"path\":\"\\([^\"\\]*\\)\",\"node\":{\"file\":{.*\"sha256\":\"\\([0-9a-f]*\\)\".*/\\2  \\1/p' -e 's/^{\"stream\":{\"path\":\"\\([^\"\\]*\\)\",.*\"sha256\":\"\\([0-9a-f]*\\)\".*/\\2  \\1/p' index.jsonl | (cd \"$OUT\" && sha256sum -c)
 
 Data of a folder was unpacked with its permissions; as root, add --xattrs --numeric-owner to tar
 for owners and extended attributes. Where the data has a restore.sql or a database file, it

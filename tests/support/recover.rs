@@ -1,9 +1,12 @@
 //! RECOVER.txt as a person follows it: its commands, taken out of the text and run in a terminal.
 
+use std::io::Read as _;
 use std::io::Write as _;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 /// The commands of the text by the titles of their sections; what comes before the first title has none.
 pub(crate) fn sections(text: &str) -> Vec<(String, Vec<String>)> {
@@ -39,7 +42,7 @@ pub(crate) fn commands(text: &str, road: &str, variables: &[(&str, &str)]) -> St
     lines.join("\n") + "\n"
 }
 
-/// Runs a command in a terminal of its own, in which `typed` is typed.
+/// Runs a command in a terminal of its own, in which `typed` is typed whenever a passphrase is asked for.
 pub(crate) fn in_a_terminal(mut script: Command, command: &str, typed: &str) -> Output {
     let script = script
         .args(["--quiet", "--return", "--flush", "--command", command, "/dev/null"])
@@ -47,10 +50,31 @@ pub(crate) fn in_a_terminal(mut script: Command, command: &str, typed: &str) -> 
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = script.spawn().expect("script is installed");
+    // Kept open until the end: its end would close the terminal.
     let mut input = child.stdin.take().expect("a pipe");
-    input.write_all(format!("{typed}\n").as_bytes()).expect("it listens");
-    // Kept open: its end would close the terminal.
+    let mut shown = child.stdout.take().expect("a pipe");
+    let (mut stdout, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = shown.read(&mut part).expect("a pipe");
+        if count == 0 {
+            break;
+        }
+        stdout.extend_from_slice(&part[..count]);
+        if asks(&stdout) {
+            // The terminal becomes silent just after the prompt, and forgets what was typed before.
+            thread::sleep(Duration::from_millis(200));
+            input.write_all(format!("{typed}\n").as_bytes()).expect("it listens");
+        }
+    }
     let output = child.wait_with_output().expect("it ends");
     drop(input);
-    output
+    Output { stdout, ..output }
+}
+
+/// Whether the last thing that is shown is the prompt of a program that waits for a passphrase.
+fn asks(shown: &[u8]) -> bool {
+    let last = shown.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let last = String::from_utf8_lossy(last).to_lowercase();
+    let last = last.trim_end();
+    last.ends_with(':') && ["passphrase", "password"].iter().any(|word| last.contains(word))
 }
