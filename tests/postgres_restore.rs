@@ -372,7 +372,7 @@ fn chosen_tables_alone() {
         "--into-schema",
         "rescued",
         "--only",
-        "db/s.My t",
+        "My t",
         "--only",
         "db/data/public.big",
     ];
@@ -387,7 +387,12 @@ fn chosen_tables_alone() {
     server.sql("large", "DROP SCHEMA rescued CASCADE");
     same(&before, &dump(&server, PROGRAMS, "large"));
 
+    let _ran = restore(&world, &server, "all", &["--only", "db"]).expect_code(0, "the source as a whole");
+    assert_eq!(server.sql("all", counts), "400000 10");
     let _ran = restore(&world, &server, "x", &["--only", "public.nowhere"]).expect_code(10, "no such table");
+    let nowhere =
+        restore(&world, &server, "x", &["--into-schema", "r", "--only", "nowhere"]).expect_code(10, "nor here");
+    assert!(nowhere.stderr.contains("SCHEMA.TABLE"), "{}", nowhere.stderr);
     nothing_left(&server, "x");
 }
 

@@ -129,7 +129,7 @@ impl Kind {
             Self::TargetRefused => (
                 40,
                 "target-refused",
-                "the restore target is not empty, is the source, or is protected",
+                "the restore target is not empty, its folder is missing, a right is missing there, it is the source, or it is protected",
             ),
             Self::RestoreFailed => (
                 41,

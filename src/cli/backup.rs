@@ -28,6 +28,7 @@ use crate::job::backup::Backup;
 use crate::job::backup::Done;
 use crate::job::backup::Stray;
 use crate::job::named_keys;
+use crate::job::settings;
 use crate::job::setup;
 use crate::job::sources;
 use crate::keyring::Recipient;
@@ -75,8 +76,9 @@ pub struct Args {
     /// The set, as a flag
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,
-    /// Back up this, and not what the settings name: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or command:NAME=COMMAND
-    #[arg(long, value_name = "URI")]
+    /// Back up this, and not what the settings name: postgres:ADDRESS, mysql:ADDRESS, sqlite:PATH, files:PATH, config:PATH or
+    /// command:NAME=COMMAND; LABEL= in front gives its content a name of its own in the bundle, which everybody can read
+    #[arg(long, value_name = "SOURCE")]
     pub source: Vec<String>,
     /// Who opens the bundle.
     #[command(flatten)]
@@ -206,8 +208,14 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     };
     backup::check_keys(&job, now)?;
     warn_of_new_set(&job, &settings.set_names(), context)?;
-    let left_out = left_out(&set, context);
-    let expiring = expiring(&job, now, context);
+    if let Some(folder) = settings::keys_to_move(&settings) {
+        let (still_here, hint) = (settings::STILL_HERE, settings::MOVE);
+        context
+            .printer
+            .warn(&format!("{} {still_here}. {hint}", folder.display()));
+    }
+    let left_out = warn_of_left_out(&set, context);
+    let expiring = warn_of_expiring(&job, now, context);
     if args.dry_run {
         return dry_run(&job, &mut sources, left_out, expiring, context);
     }
@@ -262,8 +270,8 @@ fn warn(done: &Done, context: &Context) {
     }
 }
 
-/// The keys that run out soon. Warns of them.
-fn expiring(job: &Backup<'_>, now: Timestamp, context: &Context) -> Vec<ExpiringReport> {
+/// Warns of keys that run out soon, and gives them.
+fn warn_of_expiring(job: &Backup<'_>, now: Timestamp, context: &Context) -> Vec<ExpiringReport> {
     let expiring = backup::expiring(job, now);
     for key in &expiring {
         let (role, words, hint) = (facts::role_name(key.role), key.words(), key.hint());
@@ -282,8 +290,8 @@ fn recipients(set: &SetSettings, context: &Context) -> Result<Vec<Recipient>, Cl
     Ok(recipients)
 }
 
-/// The sources of the settings that flags or the environment replace, without their passwords. Warns of them.
-fn left_out(set: &SetSettings, context: &Context) -> Vec<String> {
+/// Warns of the sources of the settings that flags or the environment replace, and gives them without their passwords.
+fn warn_of_left_out(set: &SetSettings, context: &Context) -> Vec<String> {
     let shown = |text: &String| match text.parse::<SourceUri>() {
         Ok(uri) => uri.without_arguments(),
         Err(_) => "a source that cannot be read".to_owned(),

@@ -74,7 +74,7 @@ const EXAMPLES: [Example; 4] = [
     },
     Example {
         says: "Restore it into a new folder",
-        line: "hub-backup restore latest --set hub --verify-sig --to /restore/hub",
+        line: "hub-backup restore latest --set hub --identity operations.key --verify-sig --to /restore/hub",
     },
 ];
 

@@ -31,6 +31,7 @@ use crate::sink::sqlite::check::Check;
 use crate::sink::uri::Place;
 use crate::sink::uri::TargetUri;
 
+use report::NextSteps;
 use report::PlanReport;
 use report::Report;
 use servers::MysqlArgs;
@@ -40,11 +41,11 @@ use servers::ServerArgs;
 const EXAMPLES: [Example; 4] = [
     Example {
         says: "Restore the newest bundle of the set `hub` into a new folder",
-        line: "hub-backup restore latest --set hub --verify-sig --to /restore/hub",
+        line: "hub-backup restore latest --set hub --identity operations.key --verify-sig --to /restore/hub",
     },
     Example {
         says: "See what would be restored, and where, and write nothing",
-        line: "hub-backup restore latest --set hub --to /restore/hub --plan",
+        line: "hub-backup restore latest --set hub --identity operations.key --to /restore/hub --plan",
     },
     Example {
         says: "Restore a bundle that was carried here, with nothing but its file and two keys",
@@ -53,7 +54,7 @@ const EXAMPLES: [Example; 4] = [
     },
     Example {
         says: "Restore one database and one folder of it, each to its own place",
-        line: "hub-backup restore latest --only 'hub.db' --only 'uploads/2026/**' \\\n  \
+        line: "hub-backup restore latest --identity operations.key --only 'hub.db' --only 'uploads/2026/**' \\\n  \
                --to hub.db=sqlite:/restore/hub.db --to uploads=files:/restore/uploads",
     },
 ];
@@ -278,7 +279,11 @@ fn act(
     for note in &done.notes {
         context.printer.warn(note);
     }
-    let report = Report::new(&done, job.postgres.options.analyze, context.clock.now());
+    let steps = NextSteps {
+        analyzed: job.postgres.options.analyze,
+        whole: selection.is_all(),
+    };
+    let report = Report::new(&done, steps, context.clock.now());
     report.proof.warn(&context.printer);
     context.printer.done("restore", &report, |out| report.write(out))
 }
@@ -290,7 +295,7 @@ fn plan(
     desk: &Desk<'_>,
     context: &Context,
 ) -> Result<(), CliError> {
-    let (verified, listing) = restore::plan(
+    let planned = restore::plan(
         job,
         found,
         selection,
@@ -298,8 +303,7 @@ fn plan(
         context.progress().as_ref(),
         &context.cancel()?,
     )?;
-    let targets = job.targets.iter().map(ToString::to_string).collect();
-    let report = PlanReport::new(&verified, listing, targets, context.clock.now());
+    let report = PlanReport::new(planned, context.clock.now());
     report.proof.warn(&context.printer);
     context.printer.show("restore-plan", &report, |out| report.write(out))
 }

@@ -1,5 +1,8 @@
-//! What a dump of a database server says about itself, read out of a bundle before anything of it is restored.
+//! What a dump of a database server says about itself, read out of a bundle before anything of it is restored, and which of its tables
+//! a pattern names.
 
+use globset::Glob;
+use globset::GlobMatcher;
 use serde::de::DeserializeOwned;
 
 use crate::base::cancel::Cancel;
@@ -39,4 +42,95 @@ pub(super) fn read_plan<Plan: DeserializeOwned>(
         what: format!("{name} of source {label} cannot be read: {error}"),
         hint: "Use the version of hub-backup that made the bundle.".to_owned(),
     })
+}
+
+/// What a pattern of `--only` names in a dump: `SCHEMA.TABLE`, or `TABLE` in every schema, where no source is called so; with the label in front or
+/// without; a name may hold `*`. The label alone names every table.
+pub(super) struct TablePattern {
+    name: String,
+    glob: Option<GlobMatcher>,
+    is_label: bool,
+    is_bare: bool,
+}
+
+impl TablePattern {
+    pub(super) fn new(pattern: &str, label: &Label, labels: &[Label]) -> Self {
+        let pattern = pattern.trim_end_matches('/');
+        let own = pattern
+            .strip_prefix(label.as_str())
+            .and_then(|rest| rest.strip_prefix('/'));
+        let name = own.unwrap_or(pattern);
+        let name = name.strip_prefix("data/").unwrap_or(name);
+        let glob = Glob::new(name).ok().map(|glob| glob.compile_matcher());
+        let means = |label: &Label| {
+            own.is_none() && (label.as_str() == name || glob.as_ref().is_some_and(|glob| glob.is_match(label.as_str())))
+        };
+        Self {
+            is_label: means(label),
+            is_bare: !labels.iter().any(means) && !name.contains(['.', '/']),
+            name: name.to_owned(),
+            glob,
+        }
+    }
+
+    /// Whether the pattern stands for the source as a whole, and so for what is no table too.
+    pub(super) fn is_label(&self) -> bool {
+        self.is_label
+    }
+
+    /// Whether it names this table.
+    pub(super) fn fits(&self, schema: &str, table: &str) -> bool {
+        let full = format!("{schema}.{table}");
+        let named = if self.is_bare { table } else { full.as_str() };
+        let by_glob = || self.glob.as_ref().is_some_and(|glob| glob.is_match(named));
+        self.is_label
+            || full == self.name
+            || named == self.name
+            || ((self.is_bare || self.name.contains('.')) && by_glob())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_name_tables() {
+        let labels: Vec<Label> = ["db", "uploads"].map(|label| label.parse().expect("a label")).to_vec();
+        let fits = |pattern: &str, schema: &str, table: &str| {
+            TablePattern::new(pattern, &labels[0], &labels).fits(schema, table)
+        };
+        for pattern in [
+            "s.My t",
+            "db/s.My t",
+            "db/data/s.My t",
+            "My t",
+            "db/My t",
+            "s.*",
+            "My*",
+            "db",
+            "db/",
+            "*",
+        ] {
+            assert!(fits(pattern, "s", "My t"), "{pattern}");
+        }
+        for pattern in [
+            "t",
+            "s",
+            "s.My",
+            "other.My t",
+            "db/other",
+            "other/s.My t",
+            "My",
+            "data/My",
+        ] {
+            assert!(!fits(pattern, "s", "My t"), "{pattern}");
+        }
+        assert!(!fits("uploads", "s", "uploads"), "another source is meant");
+        assert!(fits("db/uploads", "s", "uploads") && fits("s.uploads", "s", "uploads"));
+        assert!(
+            fits("a.b", "s", "a.b") || fits("s.a.b", "s", "a.b"),
+            "names with a full stop"
+        );
+    }
 }

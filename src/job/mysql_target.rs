@@ -16,6 +16,7 @@ use crate::server::mysql::parameters::Parameters;
 use crate::sink::mysql::MysqlSink;
 use crate::sink::mysql::options::MysqlSinkOptions;
 
+use super::dump_plan::TablePattern;
 use super::dump_plan::below;
 use super::dump_plan::read_plan;
 use super::error::Error;
@@ -71,7 +72,7 @@ fn unfit(error: &ServerError) -> Error {
     }
 }
 
-/// Lets patterns of `selection` name tables of a dump, `DATABASE.TABLE`, and adds the members that they need. Gives the tables.
+/// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables.
 ///
 /// # Errors
 /// When the plan of the dump cannot be read.
@@ -83,15 +84,23 @@ pub fn choose_tables(
 ) -> Result<Vec<String>, Error> {
     let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
     let mut tables = Vec::new();
-    selection.resolve(|pattern| {
+    let labels = selection.labels().to_vec();
+    selection.resolve(|text| {
+        let pattern = TablePattern::new(text, label, &labels);
         let mut paths = Vec::new();
-        for (full, table) in tables_of(&plan, label, pattern) {
-            paths.extend(table.streams.iter().map(|stream| below(label, stream)));
-            // A table without rows has no streams, and is wanted by its plan.
-            paths.push(below(label, layout::PLAN));
-            tables.push(full);
+        for database in &plan.databases {
+            for table in database
+                .tables
+                .iter()
+                .filter(|table| pattern.fits(&database.name, &table.name))
+            {
+                paths.extend(table.streams.iter().map(|stream| below(label, stream)));
+                // A table without rows has no streams, and is wanted by its plan.
+                paths.push(below(label, layout::PLAN));
+                tables.push(format!("{}.{}", database.name, table.name));
+            }
         }
-        paths
+        if pattern.is_label() { Vec::new() } else { paths }
     });
     selection.also(scripts(opened, label)?);
     Ok(tables)
@@ -111,24 +120,4 @@ fn scripts(opened: &Opened<'_>, label: &Label) -> Result<Vec<RawBytes>, Error> {
         }
     }
     Ok(found)
-}
-
-/// The tables that `database.table` or `LABEL/database.table` names; a name may hold `*`.
-fn tables_of<'p>(plan: &'p Plan, label: &Label, pattern: &str) -> Vec<(String, &'p layout::Table)> {
-    let own = pattern
-        .strip_prefix(label.as_str())
-        .and_then(|rest| rest.strip_prefix('/'));
-    let name = own.unwrap_or(pattern);
-    let glob = globset::Glob::new(name).map(|glob| glob.compile_matcher());
-    let of_database = |database: &'p layout::Database| {
-        let full = move |table: &'p layout::Table| (format!("{}.{}", database.name, table.name), table);
-        database.tables.iter().map(full)
-    };
-    let fits =
-        |full: &String| *full == name || (name.contains('.') && glob.as_ref().is_ok_and(|glob| glob.is_match(full)));
-    plan.databases
-        .iter()
-        .flat_map(of_database)
-        .filter(|(full, _)| fits(full))
-        .collect()
 }

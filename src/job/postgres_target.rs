@@ -1,9 +1,10 @@
 //! Restores to PostgreSQL: what the target and the flags say, and which members chosen tables need.
 
 use crate::base::cancel::Cancel;
+use crate::base::limits;
 use crate::bundle::name::Label;
-use crate::bundle::path::RawBytes;
 use crate::flow::contents::Opened;
+use crate::policy::selection;
 use crate::policy::selection::Selection;
 use crate::server::postgres::Conninfo;
 use crate::server::postgres::Parameters;
@@ -11,8 +12,10 @@ use crate::server::postgres::Surroundings;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Plan;
 use crate::sink::postgres::PostgresSink;
+use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
 
+use super::dump_plan::TablePattern;
 use super::dump_plan::below;
 use super::dump_plan::read_plan;
 use super::error::Error;
@@ -49,45 +52,49 @@ impl PostgresRestore {
         let conninfo = Conninfo::new(written, &self.surroundings)?;
         Ok(PostgresSink::new(shown, conninfo, options, cancel.clone())?)
     }
+
+    /// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables.
+    ///
+    /// # Errors
+    /// When the plan of the dump cannot be read; `NoTable` when tables shall go to a schema and none is named.
+    pub(super) fn choose_tables(
+        &self,
+        opened: &Opened<'_>,
+        label: &Label,
+        selection: &mut Selection,
+        cancel: &Cancel,
+    ) -> Result<Tables, Error> {
+        let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
+        let mut tables = Tables::new();
+        let labels = selection.labels().to_vec();
+        selection.resolve(|text| {
+            let pattern = TablePattern::new(text, label, &labels);
+            let found = plan
+                .tables
+                .iter()
+                .filter(|table| pattern.fits(&table.schema, &table.name));
+            let mut paths = Vec::new();
+            for table in found {
+                tables.push((table.schema.clone(), table.name.clone()));
+                paths.extend(table.streams.iter().map(|stream| below(label, stream)));
+            }
+            if pattern.is_label() { Vec::new() } else { paths }
+        });
+        if tables.is_empty() && matches!(self.options.landing, Landing::Schema(_)) {
+            let (label, known) = (label.clone(), some_tables(&plan));
+            return Err(selection::Error::NoTable { label, known }.into());
+        }
+        let needed = [layout::PLAN, layout::PRE_DATA, layout::SEQUENCES, layout::POST_DATA];
+        selection.also(needed.map(|name| below(label, name)).to_vec());
+        Ok(tables)
+    }
 }
 
-/// Lets patterns of `selection` name tables of a dump, `SCHEMA.TABLE`, and adds the members that they need. Gives the tables.
-///
-/// # Errors
-/// When the plan of the dump cannot be read.
-pub(super) fn choose_tables(
-    opened: &Opened<'_>,
-    label: &Label,
-    selection: &mut Selection,
-    cancel: &Cancel,
-) -> Result<Tables, Error> {
-    let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
-    let mut tables = Tables::new();
-    selection.resolve(|pattern| {
-        let found = tables_of(&plan, label, pattern);
-        tables.extend(found.iter().map(|table| (table.schema.clone(), table.name.clone())));
-        let streams = found.iter().flat_map(|table| &table.streams);
-        streams.map(|stream| below(label, stream)).collect::<Vec<RawBytes>>()
-    });
-    let needed = [layout::PLAN, layout::PRE_DATA, layout::SEQUENCES, layout::POST_DATA];
-    selection.also(needed.map(|name| below(label, name)).to_vec());
-    Ok(tables)
-}
-
-/// The tables that `schema.table`, `LABEL/schema.table` or `LABEL/data/schema.table` names; a name may hold `*`.
-fn tables_of<'p>(plan: &'p Plan, label: &Label, pattern: &str) -> Vec<&'p layout::Table> {
-    let own = pattern
-        .strip_prefix(label.as_str())
-        .and_then(|rest| rest.strip_prefix('/'));
-    let name = own.unwrap_or(pattern);
-    let name = name.strip_prefix("data/").unwrap_or(name);
-    let glob = globset::Glob::new(name).map(|glob| glob.compile_matcher());
-    let fits = |table: &&layout::Table| {
-        let full = format!("{}.{}", table.schema, table.name);
-        full == name
-            || glob
-                .as_ref()
-                .is_ok_and(|glob| name.contains('.') && glob.is_match(&full))
-    };
-    plan.tables.iter().filter(fits).collect()
+/// The first tables of a dump, for who mistyped one.
+fn some_tables(plan: &Plan) -> String {
+    let most = limits::DATABASE_PROBLEMS_SHOWN;
+    let tables = plan.tables.iter().take(most);
+    let names: Vec<String> = tables.map(|table| format!("{}.{}", table.schema, table.name)).collect();
+    let more = if plan.tables.len() > most { ", …" } else { "" };
+    format!("{}{more}", names.join(", "))
 }

@@ -37,6 +37,7 @@ use super::error::Error;
 use super::mysql_target::MysqlRestore;
 use super::postgres_target::PostgresRestore;
 use super::targets;
+use super::targets::Destination;
 use super::targets::Landing;
 use super::targets::Routes;
 
@@ -79,7 +80,7 @@ pub struct Done {
     /// What was restored.
     pub restored: Restored,
     /// Where everything is now.
-    pub targets: Vec<PathBuf>,
+    pub destinations: Vec<Destination>,
     /// Databases that were checked after they were restored.
     pub databases_checked: u64,
     /// Rows of database servers that were compared with those of the dump, for each source.
@@ -160,7 +161,7 @@ fn restore(
     *opened_by = Some(opened.opener().to_owned());
     selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
     plan.cover(&opened, selection)?;
-    let chosen = plan.choose_tables(&opened, selection, cancel)?;
+    let chosen = plan.choose_tables(&opened, selection, &job.postgres, cancel)?;
     let landing = Landing {
         sqlite_check: job.sqlite_check,
         postgres: &job.postgres,
@@ -190,7 +191,7 @@ fn restore(
     notes.retain(|note| told.insert(note.clone()));
     Ok(Done {
         restored,
-        targets: plan.targets,
+        destinations: plan.destinations,
         databases_checked,
         compared,
         dangers,
@@ -220,7 +221,17 @@ fn prove(job: &Restore<'_>, found: Found, progress: &dyn Progress, cancel: &Canc
     Ok(flow::verify::verify(found.object, &measure, progress, cancel)?)
 }
 
-/// What a restore would do: the bundle, proven, and the entries that are wanted. Targets that are named are checked as for a restore.
+/// What a restore would do.
+pub struct Planned {
+    /// The bundle, with what was proven about it.
+    pub verified: Verified,
+    /// The entries that are wanted.
+    pub listing: Listing,
+    /// Where they would go, if targets were named.
+    pub destinations: Vec<Destination>,
+}
+
+/// What a restore would do. Targets that are named are checked as for a restore.
 ///
 /// # Errors
 /// See [`Error`].
@@ -231,7 +242,7 @@ pub fn plan(
     desk: &Desk<'_>,
     progress: &dyn Progress,
     cancel: &Cancel,
-) -> Result<(Verified, Listing), Error> {
+) -> Result<Planned, Error> {
     targets::check(job.targets, job.protected)?;
     if job.unsafe_skip_verification {
         // Its index is decrypted.
@@ -241,12 +252,18 @@ pub fn plan(
     }
     let verified = prove(job, found, progress, cancel)?;
     let opened = Opened::open(&verified, job.identities)?;
+    let mut destinations = Vec::new();
     if !job.targets.is_empty() {
         selection.among(verified.manifest().sources.iter().map(|source| source.label.clone()));
         let routes = Routes::plan(job.targets, verified.manifest())?;
         routes.cover(&opened, selection)?;
-        let _tables = routes.choose_tables(&opened, selection, cancel)?;
+        let _tables = routes.choose_tables(&opened, selection, &job.postgres, cancel)?;
+        destinations = routes.destinations;
     }
     let listing = contents::list(&opened, selection)?;
-    Ok((verified, listing))
+    Ok(Planned {
+        verified,
+        listing,
+        destinations,
+    })
 }

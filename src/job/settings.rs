@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sequoia_openpgp::Cert;
@@ -35,6 +36,7 @@ use crate::source::uri::SourceUri;
 use crate::source::uri::What;
 
 use super::expiring;
+use super::init::MOVE_OFFLINE;
 use super::named_keys;
 use super::reading;
 use super::setup;
@@ -43,11 +45,18 @@ use super::sources;
 const NEW_SIGNER: &str = "Make a signing key with `hub-backup keys generate --role signer`, let the root certify it with `hub-backup \
                           keys certify`, put the certificate among keys.certificates and name the key here.";
 
+/// Why keys have to leave, behind their folder.
+pub const STILL_HERE: &str =
+    "still holds secret keys: whoever takes over this host opens its bundles and makes new signers with them";
+
+/// What to do about that.
+pub const MOVE: &str = "Move them to where its README.txt says, check the copies, then remove them here.";
+
 /// What a check of settings found.
 pub struct Findings {
     /// What is wrong.
     pub problems: Vec<Problem>,
-    /// What will be wrong soon: keys that run out.
+    /// What should not stay so: keys that run out, and keys that have not left this host.
     pub warnings: Vec<Problem>,
 }
 
@@ -62,6 +71,7 @@ pub fn check(settings: &Settings, environment: &Environment, clock: &Arc<dyn Clo
         soon: Problems::default(),
     };
     check.store();
+    check.keys_to_move();
     check.certificates();
     check.signers();
     check.recipients();
@@ -72,6 +82,16 @@ pub fn check(settings: &Settings, environment: &Environment, clock: &Arc<dyn Clo
         problems: check.found.into_vec(),
         warnings: check.soon.into_vec(),
     }
+}
+
+/// The folder beside the settings file in which `init` left the secret keys of recipients and root, while it still holds some: until they
+/// have left, who takes over this host opens every bundle of it and makes new signers.
+#[must_use]
+pub fn keys_to_move(settings: &Settings) -> Option<PathBuf> {
+    let folder = settings.file.as_ref()?.parent()?.join(MOVE_OFFLINE);
+    let mut entries = fs::read_dir(&folder).ok()?.flatten();
+    let is_key = |path: PathBuf| path.extension().is_some_and(|extension| extension == "key");
+    entries.any(|entry| is_key(entry.path())).then_some(folder)
 }
 
 struct Check<'c> {
@@ -104,6 +124,14 @@ impl Check<'_> {
         if let Err(error) = setup::whole_store(self.settings) {
             self.found
                 .add(&path.origin, "store.path", error.to_string(), error.hint());
+        }
+    }
+
+    fn keys_to_move(&mut self) {
+        if let Some(folder) = keys_to_move(self.settings) {
+            let message = format!("{} {STILL_HERE}", folder.display());
+            let origin = &self.settings.keys.roots.origin;
+            self.soon.add(origin, "keys", message, Some(MOVE.to_owned()));
         }
     }
 

@@ -132,8 +132,39 @@ pub struct Routes {
     databases: Vec<Label>,
     /// Sources without a target.
     left: Vec<Label>,
-    /// Every target, as it was named.
-    pub targets: Vec<PathBuf>,
+    /// Every target with its sources, in the order in which they were named.
+    pub destinations: Vec<Destination>,
+}
+
+/// Where sources of a bundle go.
+#[derive(Debug)]
+pub struct Destination {
+    /// The target.
+    pub place: Place,
+    /// What goes there.
+    pub sources: Vec<(Label, SourceKind)>,
+}
+
+impl Destination {
+    /// The target without passwords; a path as it is.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        path_of(&self.place).map_or_else(|| self.place.to_string(), |path| path.display().to_string())
+    }
+
+    /// The sources that come as files of a dump here, which are no database until somebody loads them: label, kind, folder.
+    pub fn dumps(&self) -> impl Iterator<Item = (&Label, &SourceKind, PathBuf)> {
+        let folder = |label: &Label| match &self.place {
+            Place::Folder(folder) => Some(folder.join(label.as_str())),
+            Place::Files(folder) => Some(folder.clone()),
+            Place::Sqlite(_) | Place::Postgres(_) | Place::Mysql(_) => None,
+        };
+        let dumps = self
+            .sources
+            .iter()
+            .filter(|(_, kind)| [SourceKind::Postgres, SourceKind::Mysql].contains(kind));
+        dumps.filter_map(move |(label, kind)| Some((label, kind, folder(label)?)))
+    }
 }
 
 impl Routes {
@@ -153,34 +184,44 @@ impl Routes {
             own: Vec::new(),
             databases,
             left: Vec::new(),
-            targets: Vec::new(),
+            destinations: Vec::new(),
         };
         for uri in targets {
-            routes.targets.push(shown(&uri.place));
-            match (&uri.label, &uri.place) {
-                (None, Place::Folder(folder)) if routes.folder.is_none() => routes.folder = Some(folder.clone()),
+            let sources = match (&uri.label, &uri.place) {
+                (None, Place::Folder(folder)) if routes.folder.is_none() => {
+                    routes.folder = Some(folder.clone());
+                    // Told below, when it is known what has a target of its own.
+                    Vec::new()
+                }
                 (label, place) => {
-                    let label = source_for(label.as_ref(), place, manifest)?;
+                    let (label, kind) = source_for(label.as_ref(), place, manifest)?;
                     if routes.own.iter().any(|(other, _)| *other == label) {
                         return Err(unfit(
                             format!("source {label} has two targets"),
                             "Give each source one --to.",
                         ));
                     }
-                    routes.own.push((label, place.clone()));
+                    routes.own.push((label.clone(), place.clone()));
+                    vec![(label, kind)]
                 }
-            }
+            };
+            let place = uri.place.clone();
+            routes.destinations.push(Destination { place, sources });
         }
-        if routes.targets.is_empty() {
+        if routes.destinations.is_empty() {
             return Err(Error::Missing {
                 what: "no target was given".into(),
                 hint: "Give --to DIR, a folder that does not exist yet.".into(),
             });
         }
-        let labels = manifest.sources.iter().map(|source| &source.label);
-        let has_own = |label: &&Label| routes.own.iter().any(|(own, _)| own == *label);
-        if routes.folder.is_none() {
-            routes.left = labels.filter(|label| !has_own(label)).cloned().collect();
+        let sources = manifest.sources.iter();
+        let without = sources.filter(|source| !routes.own.iter().any(|(own, _)| *own == source.label));
+        match routes.destinations.iter_mut().find(|to| to.sources.is_empty()) {
+            Some(folder) => {
+                let rest = without.map(|source| (source.label.clone(), source.kind.clone()));
+                folder.sources = rest.collect();
+            }
+            None => routes.left = without.map(|source| source.label.clone()).collect(),
         }
         Ok(routes)
     }
@@ -235,11 +276,12 @@ impl Routes {
     /// wanted.
     ///
     /// # Errors
-    /// When the plan of a dump cannot be read.
+    /// When the plan of a dump cannot be read, or a schema shall get tables and none is named.
     pub fn choose_tables(
         &self,
         opened: &Opened<'_>,
         selection: &mut Selection,
+        postgres: &PostgresRestore,
         cancel: &Cancel,
     ) -> Result<Option<Chosen>, Error> {
         if selection.is_all() {
@@ -249,7 +291,7 @@ impl Routes {
         for (label, place) in &self.own {
             match place {
                 Place::Postgres(_) => {
-                    let tables = postgres_target::choose_tables(opened, label, selection, cancel)?;
+                    let tables = postgres.choose_tables(opened, label, selection, cancel)?;
                     let _new = chosen.postgres.insert(label.clone(), tables);
                 }
                 Place::Mysql(_) => {
@@ -336,7 +378,7 @@ pub struct Chosen {
 }
 
 /// The source that a target of its own is for: the one that is named, or the only one that fits.
-fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<Label, Error> {
+fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Result<(Label, SourceKind), Error> {
     let only = only_kind(place);
     let fits = |kind: &SourceKind| only.as_ref().is_none_or(|only| only == kind);
     let known = || {
@@ -353,7 +395,7 @@ fn source_for(label: Option<&Label>, place: &Place, manifest: &Manifest) -> Resu
         None => source.kind == SourceKind::Files || manifest.sources.len() == 1,
     });
     match (candidates.next(), candidates.next()) {
-        (Some(source), None) if fits(&source.kind) => Ok(source.label.clone()),
+        (Some(source), None) if fits(&source.kind) => Ok((source.label.clone(), source.kind.clone())),
         (Some(source), None) => Err(unfit(
             format!(
                 "source {} is {}, and cannot be restored there",
@@ -388,11 +430,6 @@ fn path_of(place: &Place) -> Option<&Path> {
         Place::Folder(path) | Place::Files(path) | Place::Sqlite(path) => Some(path),
         Place::Postgres(_) | Place::Mysql(_) => None,
     }
-}
-
-/// A target as it is shown, without passwords.
-fn shown(place: &Place) -> PathBuf {
-    path_of(place).map_or_else(|| PathBuf::from(place.to_string()), Path::to_owned)
 }
 
 fn unfit(what: String, hint: &str) -> Error {

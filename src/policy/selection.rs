@@ -59,13 +59,21 @@ pub enum Error {
         /// What the sources in the bundle are called, where it is known.
         labels: Vec<Label>,
     },
+    /// Tables are wanted, and no pattern names one.
+    #[error("no pattern names a table of source {label}; it has {known}")]
+    NoTable {
+        /// The source.
+        label: Label,
+        /// Some of its tables.
+        known: String,
+    },
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Pattern { .. } | Self::Empty => Kind::Usage,
-            Self::Nothing { .. } => Kind::NotFound,
+            Self::Nothing { .. } | Self::NoTable { .. } => Kind::NotFound,
         }
     }
 
@@ -74,6 +82,7 @@ impl Fault for Error {
             Self::Pattern { .. } | Self::Empty => {
                 Some("Write a path as `hub-backup ls` prints it, or a glob such as 'hub/**/*.json'.".into())
             }
+            Self::NoTable { .. } => Some("Write SCHEMA.TABLE or TABLE; `*` in a name stands for anything.".into()),
             Self::Nothing { labels, .. } if labels.is_empty() => {
                 Some("`hub-backup ls` prints the paths in a bundle.".into())
             }
@@ -134,6 +143,12 @@ impl Selection {
     /// Remembers what the sources of the bundle are called, so that whoever asks for what is not there is told.
     pub fn among(&mut self, labels: impl Iterator<Item = Label>) {
         self.labels = labels.collect();
+    }
+
+    /// What the sources are called, as far as it was told.
+    #[must_use]
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
     }
 
     /// Gives patterns a meaning of their own: those for which `resolve` names paths stand for these paths alone.

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// What to do where the rows in the target are not those of the source.
 pub(super) const DIFFERENT: &str = "Nothing was left at the target, but with --in-place what was loaded. Restore to another server, to see whether it differs there \
                                     too. `--row-check rows` compares counts alone, and `--row-check none` nothing.";
 
 /// What is compared with the source once the rows are in the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RowCheck {
     /// Nothing.
     None,

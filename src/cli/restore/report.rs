@@ -12,14 +12,81 @@ use crate::cli::ls::Row;
 use crate::cli::output::visible;
 use crate::cli::proof::ProofReport;
 use crate::cli::remarks::RemarksReport;
-use crate::flow::verify::Verified;
-use crate::job::contents::Listing;
 use crate::job::restore::Done;
+use crate::job::restore::Planned;
+use crate::job::targets::Destination;
 use crate::sink::row_check::Compared;
+use crate::sink::row_check::RowCheck;
+use crate::sink::uri::Place;
 
 /// What is still to do for a PostgreSQL database, behind its name.
 const NO_STATISTICS: &str =
     "has no statistics for the planner yet: vacuumdb --analyze-in-stages gathers them while it is in use";
+
+/// What decides about the next steps, beside where things went.
+#[derive(Clone, Copy)]
+pub(super) struct NextSteps {
+    /// Whether statistics were gathered.
+    pub(super) analyzed: bool,
+    /// Whether everything was restored.
+    pub(super) whole: bool,
+}
+
+impl NextSteps {
+    fn of(self, destinations: &[Destination]) -> Vec<String> {
+        let unplanned = |to: &&Destination| !self.analyzed && matches!(to.place, Place::Postgres(_));
+        let unplanned = destinations.iter().filter(unplanned);
+        let statistics = unplanned.map(|to| format!("{} {NO_STATISTICS}", to.shown()));
+        let loads = destinations.iter().flat_map(|to| load(to, self.whole));
+        statistics.chain(loads).collect()
+    }
+}
+
+/// How what came as files of a dump becomes a database.
+fn load(to: &Destination, whole: bool) -> impl Iterator<Item = String> {
+    to.dumps().map(move |(label, kind, folder)| {
+        let script = folder.join("restore.sql");
+        let by_hand = if whole {
+            format!(
+                "load {} with the stock client, as its first lines say, or ",
+                script.display()
+            )
+        } else {
+            String::new()
+        };
+        format!("{label} is a dump here, no database yet: {by_hand}restore it with --to {label}={kind}:ADDRESS")
+    })
+}
+
+/// Where things go.
+#[derive(Serialize)]
+struct Target {
+    to: String,
+    /// Labels.
+    sources: Vec<String>,
+}
+
+impl Target {
+    fn new(destination: &Destination) -> Self {
+        let labels = destination.sources.iter().map(|(label, _)| label.to_string());
+        Self {
+            to: destination.shown(),
+            sources: labels.collect(),
+        }
+    }
+
+    /// One line for each target; with the sources, where there are several to tell apart.
+    fn write_all(targets: &[Self], head: &str, out: &mut dyn Write) -> io::Result<()> {
+        for target in targets {
+            let to = visible(&target.to);
+            match targets.len() {
+                1 => writeln!(out, "{head} {to}")?,
+                _ => writeln!(out, "{head} {to} ({})", target.sources.join(", "))?,
+            }
+        }
+        Ok(())
+    }
+}
 
 /// What was restored.
 #[derive(Serialize)]
@@ -32,7 +99,7 @@ pub(super) struct Report {
     compared: Vec<ComparedReport>,
     remarks: RemarksReport,
     notes: Vec<String>,
-    targets: Vec<String>,
+    targets: Vec<Target>,
     next: Vec<String>,
     recorded: bool,
 }
@@ -43,8 +110,7 @@ struct ComparedReport {
     label: String,
     tables: u64,
     rows: u64,
-    /// `rows` or `fingerprint`.
-    how: String,
+    how: RowCheck,
 }
 
 impl ComparedReport {
@@ -53,7 +119,7 @@ impl ComparedReport {
             label: label.to_string(),
             tables: compared.tables,
             rows: compared.rows,
-            how: compared.how.to_string(),
+            how: compared.how,
         }
     }
 
@@ -61,22 +127,18 @@ impl ComparedReport {
         let Self {
             label, tables, rows, ..
         } = self;
-        let how = match self.how.as_str() {
-            "fingerprint" => "read back: their number and fingerprint are those of the source",
-            _ => "counted: as many as in the source; their content was not compared",
+        let how = match self.how {
+            RowCheck::Fingerprint => "read back: their number and fingerprint are those of the source",
+            RowCheck::Rows => "counted: as many as in the source; their content was not compared",
+            RowCheck::None => "not compared",
         };
         writeln!(out, "compared   {label}: tables: {tables}, rows: {rows}, {how}")
     }
 }
 
 impl Report {
-    pub(super) fn new(done: &Done, analyzed: bool, now: Timestamp) -> Self {
-        let targets: Vec<String> = done.targets.iter().map(|target| target.display().to_string()).collect();
-        let unplanned = targets
-            .iter()
-            .filter(|target| !analyzed && target.starts_with("postgres:"));
+    pub(super) fn new(done: &Done, steps: NextSteps, now: Timestamp) -> Self {
         Self {
-            next: unplanned.map(|target| format!("{target} {NO_STATISTICS}")).collect(),
             proof: ProofReport::new(&done.verified, now),
             entries: done.restored.entries,
             bytes: done.restored.bytes,
@@ -84,7 +146,8 @@ impl Report {
             compared: done.compared.iter().map(ComparedReport::new).collect(),
             remarks: RemarksReport::new(&done.restored.remarks),
             notes: [&done.dangers[..], &done.notes[..]].concat(),
-            targets,
+            targets: done.destinations.iter().map(Target::new).collect(),
+            next: steps.of(&done.destinations),
             recorded: done.recorded,
         }
     }
@@ -104,9 +167,7 @@ impl Report {
             compared.write(out)?;
         }
         self.remarks.write(out)?;
-        for target in &self.targets {
-            writeln!(out, "restored   {}", visible(target))?;
-        }
+        Target::write_all(&self.targets, "restored  ", out)?;
         for next in &self.next {
             writeln!(out, "next       {}", visible(next))?;
         }
@@ -121,16 +182,23 @@ pub(super) struct PlanReport {
     pub(super) proof: ProofReport,
     entries: Vec<Row>,
     remarks: RemarksReport,
-    targets: Vec<String>,
+    targets: Vec<Target>,
+    next: Vec<String>,
 }
 
 impl PlanReport {
-    pub(super) fn new(verified: &Verified, listing: Listing, targets: Vec<String>, now: Timestamp) -> Self {
+    pub(super) fn new(planned: Planned, now: Timestamp) -> Self {
+        let Planned {
+            verified,
+            listing,
+            destinations,
+        } = planned;
         Self {
-            proof: ProofReport::new(verified, now),
+            proof: ProofReport::new(&verified, now),
             entries: listing.wanted.into_iter().map(Row::new).collect(),
             remarks: RemarksReport::new(&listing.remarks),
-            targets,
+            next: destinations.iter().flat_map(|to| load(to, false)).collect(),
+            targets: destinations.iter().map(Target::new).collect(),
         }
     }
 
@@ -138,8 +206,9 @@ impl PlanReport {
         self.proof.write(out)?;
         self.entries.iter().try_for_each(|row| row.write(out))?;
         self.remarks.write(out)?;
-        for target in &self.targets {
-            writeln!(out, "would go to {}", visible(target))?;
+        Target::write_all(&self.targets, "would go to", out)?;
+        for next in &self.next {
+            writeln!(out, "next        {}", visible(next))?;
         }
         let entries = amount::count(self.entries.len() as u64, "entries");
         writeln!(out, "nothing was written; {entries} would be")

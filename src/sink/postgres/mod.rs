@@ -52,7 +52,6 @@ use super::Error;
 use super::Sink;
 use super::danger;
 use crate::base::cancel::Cancel;
-use crate::base::limits;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::entry::Part;
@@ -333,22 +332,10 @@ impl PostgresSink {
             return Ok(());
         };
         let chosen = self.options.selected.clone().unwrap_or_default();
-        let all: Vec<String> = plan
-            .tables
-            .iter()
-            .map(|table| format!("{}.{}", table.schema, table.name))
-            .collect();
         plan.tables
             .retain(|table| chosen.contains(&(table.schema.clone(), table.name.clone())));
         let mut names: Vec<&String> = plan.tables.iter().map(|table| &table.name).collect();
         names.sort();
-        if plan.tables.is_empty() {
-            let most = limits::DATABASE_PROBLEMS_SHOWN;
-            let more = if all.len() > most { ", …" } else { "" };
-            let all = all.get(..most).unwrap_or(&all).join(", ");
-            let reason = format!("no table that --only names is in the dump; it has {all}{more}");
-            return Err(Inner::Dump(reason));
-        }
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             let reason = "choose tables with --only SCHEMA.TABLE, no two of one name";
             return Err(Inner::Dump(reason.to_owned()));
