@@ -42,6 +42,7 @@ use crate::postgres::Server;
 use crate::postgres_cli::PROGRAMS_17;
 use crate::postgres_cli::backup;
 use crate::postgres_cli::dump;
+use crate::postgres_cli::dump_with;
 use crate::postgres_cli::program;
 use crate::postgres_cli::run;
 use crate::postgres_cli::same;
@@ -177,6 +178,98 @@ fn to_a_newer_server(world: &World, server: &Server) {
         &dump(&newer, PROGRAMS_17, "reference"),
         &dump(&newer, PROGRAMS_17, "again"),
     );
+}
+
+/// The statements of `pg_dump` that concern a database itself, whatever its name is.
+fn itself(server: &Server, database: &str) -> String {
+    let text = dump_with(server, PROGRAMS, database, &["--create", "--schema-only"]);
+    let text = text.replace(&format!("DATABASE {database}"), "DATABASE this");
+    let lines = text
+        .lines()
+        .filter(|line| line.contains("DATABASE this") && !line.starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_a_database_has_of_its_own_comes_back() {
+    let server = Server::start();
+    let password = NEEDLE.replace('\'', "''");
+    server.sql(
+        "postgres",
+        &format!(
+            "CREATE ROLE app; CREATE ROLE reader; CREATE ROLE restorer LOGIN CREATEDB PASSWORD '{password}'; GRANT app TO restorer"
+        ),
+    );
+    server.sql("postgres", "CREATE DATABASE owned OWNER app");
+    for statement in [
+        "SET ROLE app; CREATE TABLE public.t (a int); INSERT INTO public.t VALUES (1)",
+        "COMMENT ON DATABASE owned IS 'the shop''s'",
+        "ALTER DATABASE owned CONNECTION LIMIT 7",
+        "ALTER DATABASE owned SET search_path = \"$user\", \"My s\", public",
+        "ALTER DATABASE owned SET app.tenant = 'it''s \\ one'",
+        "ALTER ROLE reader IN DATABASE owned SET work_mem = '7MB'",
+        "REVOKE CONNECT, TEMPORARY ON DATABASE owned FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE owned TO reader WITH GRANT OPTION",
+        // It must not hold for the sessions of the restore.
+        "ALTER DATABASE owned SET default_transaction_read_only = on",
+    ] {
+        server.sql("owned", statement);
+    }
+    let world = backed_up(&server, "owned");
+    let original = itself(&server, "owned");
+    for word in [
+        "OWNER TO app",
+        "read_only",
+        "it''s",
+        "My s",
+        "7MB",
+        "LIMIT = 7",
+        "REVOKE",
+        "GRANT CONNECT",
+    ] {
+        assert!(original.contains(word), "{word}: {original}");
+    }
+
+    let _ran = restore(&world, &server, "again", &[]).expect_code(0, "as a superuser");
+    same(&original, &itself(&server, "again"));
+    assert_eq!(server.sql("again", "SELECT count(*) FROM t"), "1");
+
+    let _ran = run(&world, &["restore", "latest", "--set", "pg", "--to", "out"]).expect_code(0, "restore to files");
+    server.sql("postgres", "CREATE DATABASE stock TEMPLATE template0 OWNER app");
+    let output = server.follow_restore_sql("stock", &world.path("out/db"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    same(&original, &itself(&server, "stock"));
+
+    // Whoever may make databases and is a member of the owner needs nothing else, also in an empty database of the owner.
+    server.sql("postgres", "CREATE DATABASE waiting TEMPLATE template0 OWNER app");
+    for name in ["lent", "waiting"] {
+        let target = server.uri("restorer", name);
+        let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]).expect_code(0, name);
+        assert!(
+            ran.stderr
+                .contains("did not get the setting work_mem of the role reader"),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr.contains("did not get the setting app.tenant"),
+            "{}",
+            ran.stderr
+        );
+        let values = ["7MB", "it's"];
+        assert!(!values.iter().any(|value| ran.stderr.contains(value)), "{}", ran.stderr);
+        let without: Vec<&str> = original
+            .lines()
+            .filter(|line| !line.contains("7MB") && !line.contains("tenant"))
+            .collect();
+        let without = without.join("\n");
+        same(&without, &itself(&server, name));
+    }
+
+    let _ran = restore(&world, &server, "bare", &["--no-owner", "--no-privileges"]).expect_code(0, "bare");
+    let bare = itself(&server, "bare");
+    assert!(bare.contains("OWNER TO postgres") && bare.contains("My s"), "{bare}");
+    assert!(!bare.contains("GRANT") && !bare.contains("REVOKE"), "{bare}");
 }
 
 #[test]

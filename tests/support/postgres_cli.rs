@@ -69,11 +69,17 @@ pub(crate) fn torture_as(server: &Server, database: &str, change: impl FnOnce(&s
 
 /// All of a database as stock `pg_dump` of `programs` writes it, without what differs from run to run.
 pub(crate) fn dump(server: &Server, programs: &str, database: &str) -> String {
+    dump_with(server, programs, database, &[])
+}
+
+/// As [`dump`], with more options.
+pub(crate) fn dump_with(server: &Server, programs: &str, database: &str, options: &[&str]) -> String {
     let output = Command::new(Path::new(programs).join("pg_dump"))
         .env("PGPASSWORD", NEEDLE)
         .args(["--username=postgres", "--host"])
         .arg(server.socket())
         .arg(format!("--port={}", server.port))
+        .args(options)
         .arg(database)
         .output()
         .expect("pg_dump is installed");

@@ -14,6 +14,8 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::properties::Properties;
+
 /// The version of the plan that this program writes and reads.
 pub const VERSION: u32 = 1;
 
@@ -49,6 +51,9 @@ pub struct Plan {
     pub origin: Option<Origin>,
     /// How the database was made, for making it again.
     pub creation: Creation,
+    /// What it had of its own.
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
     /// Most streams that are open at once: as many connections does a restore need that loads as it reads.
     pub connections: u32,
     /// Tables with rows, in the order in which their first stream begins.
@@ -81,6 +86,9 @@ pub struct Creation {
     pub locale: Option<String>,
     /// Rules added to an ICU collation.
     pub rules: Option<String>,
+    /// Whose it is; `None` in dumps of before that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// A table whose rows are in the dump.

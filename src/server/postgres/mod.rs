@@ -13,6 +13,7 @@ pub mod error;
 mod files;
 pub mod layout;
 pub mod parameters;
+pub mod properties;
 pub mod quote;
 pub mod rows;
 pub mod session;

@@ -12,7 +12,6 @@ use crate::server::postgres::session;
 #[derive(Clone, Debug)]
 pub(super) struct Existing {
     pub(super) oid: String,
-    pub(super) owner: String,
     pub(super) creation: Creation,
     /// Whether it has privileges or settings of its own.
     pub(super) special: bool,
@@ -49,7 +48,6 @@ impl Existing {
         };
         Ok(Some(Self {
             oid: plain(0),
-            owner: plain(1),
             creation: Creation {
                 encoding: plain(2),
                 provider: provider.to_owned(),
@@ -57,6 +55,7 @@ impl Existing {
                 ctype: plain(5),
                 locale: text(6),
                 rules: text(7),
+                owner: text(1),
             },
             special: plain(8) == "t",
         }))
@@ -116,6 +115,7 @@ mod tests {
             ctype: "C".into(),
             locale: Some("C.UTF-8".into()),
             rules: None,
+            owner: None,
         };
         assert!(locale(&creation, 150_004).is_err());
         let sql = locale(&creation, 170_002).expect("known");

@@ -60,6 +60,7 @@ use crate::bundle::path::EntryPath;
 use crate::server::postgres::Conninfo;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Plan;
+use crate::server::postgres::properties::Properties;
 use crate::sink::row_check::Compared;
 
 /// The longest plan that is read.
@@ -103,6 +104,7 @@ struct Filling {
     objects: Option<Objects>,
     post_data: Kept,
     structured: bool,
+    properties: Properties,
 }
 
 impl PostgresSink {
@@ -312,6 +314,7 @@ impl PostgresSink {
             objects: None,
             post_data: Kept::new(layout::POST_DATA),
             structured: false,
+            properties: plan.properties,
         });
         Ok(())
     }
@@ -412,15 +415,21 @@ impl PostgresSink {
     }
 
     fn publish(&mut self) -> Result<(), Inner> {
-        // The database can only be named when nobody is in it.
-        if let Some(filling) = self.filling.take() {
-            filling.links.close();
-        }
-        let Some(staged) = &self.staged else {
+        let (Some(mut filling), Some(staged)) = (self.filling.take(), &self.staged) else {
             return Err(no_plan());
         };
+        let properties = std::mem::take(&mut filling.properties);
+        // The database can only be named when nobody is in it.
+        filling.links.close();
+        drop(filling);
         let (target, door, staged) = (Arc::clone(&self.target), self.door.clone(), staged.clone());
-        self.engine.run(async move { target.publish(&door, &staged).await })?;
+        let privileges = self.options.privileges;
+        let refused = self.engine.run(async move {
+            let refused = target.endow(&staged, &properties, privileges).await;
+            target.publish(&door, &staged, properties.comment.as_deref()).await?;
+            Ok(refused)
+        })?;
+        self.notes.extend(refused);
         self.staged = None;
         Ok(())
     }

@@ -17,6 +17,7 @@ use super::options::Landing;
 use super::options::PostgresSinkOptions;
 use crate::base::random;
 use crate::server::postgres::layout::Creation;
+use crate::server::postgres::properties::Properties;
 use crate::server::postgres::quote::identifier;
 use crate::server::postgres::quote::literal;
 
@@ -244,7 +245,8 @@ impl Target {
         let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(name)));
         self.maintenance.run("taking the lock of the restore", &lock).await?;
         let creation = self.existing.as_ref().map_or(creation, |existing| &existing.creation);
-        let owner = options.role.as_ref().map(|role| format!(" OWNER {}", identifier(role)));
+        let owner = self.owner(creation, options).await?;
+        let owner = owner.map(|role| format!(" OWNER {}", identifier(&role)));
         let database = identifier(name);
         let create = format!(
             "CREATE DATABASE {database} ALLOW_CONNECTIONS false TEMPLATE template0{}{}",
@@ -256,6 +258,24 @@ impl Target {
         let mark =
             format!("COMMENT ON DATABASE {database} IS {comment}; ALTER DATABASE {database} ALLOW_CONNECTIONS true");
         self.maintenance.run("marking the database", &mark).await
+    }
+
+    /// Whose the database is from the start: from PostgreSQL 15 on nobody else may make anything in its schema `public`. Without the owner
+    /// that it should have, it is of the role that connects.
+    async fn owner(&self, creation: &Creation, options: &PostgresSinkOptions) -> Result<Option<String>, Error> {
+        if options.role.is_some() {
+            return Ok(options.role.clone());
+        }
+        let Some(owner) = creation.owner.as_ref().filter(|_| options.owners) else {
+            return Ok(None);
+        };
+        let right = if self.version >= 160_000 { "SET" } else { "MEMBER" };
+        let sql = format!(
+            "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {} AND pg_catalog.pg_has_role(oid, '{right}')",
+            literal(owner)
+        );
+        let may = self.maintenance.value("looking for the owner", &sql).await?;
+        Ok(may.map(|_| owner.clone()))
     }
 
     async fn create_schema(&self, staged: &str, schema: &str) -> Result<(), Error> {
@@ -275,8 +295,33 @@ impl Target {
         link.run("making the schema", &sql).await
     }
 
-    /// Gives the staged database its name, in one transaction; an empty database of that name goes away.
-    pub(super) async fn publish(&self, door: &Door, staged: &Staged) -> Result<(), Error> {
+    /// Gives the staged database what the source's had of its own. It comes last: settings would hold for the sessions of the restore too.
+    /// Says what the server refused.
+    pub(super) async fn endow(&self, staged: &Staged, properties: &Properties, with_privileges: bool) -> Vec<String> {
+        let mut refused = Vec::new();
+        if staged.kind != Kind::Database {
+            return refused;
+        }
+        for gift in properties.gifts(&identifier(&staged.name), with_privileges) {
+            let doing = format!("giving the database {}", gift.what);
+            // There is no other error; where the server is gone, the name will not be given either.
+            let Err(Error::Server { reason, code, .. }) = self.maintenance.run(&doing, &gift.sql).await else {
+                continue;
+            };
+            // Words of this class repeat the value.
+            let is_of_value = code.is_some_and(|code| code.starts_with("22"));
+            let why = if is_of_value {
+                "the server refuses the value"
+            } else {
+                &reason
+            };
+            refused.push(format!("the database did not get {}: {why}", gift.what));
+        }
+        refused
+    }
+
+    /// Gives the staged database its name and comment, in one transaction; an empty database of that name goes away.
+    pub(super) async fn publish(&self, door: &Door, staged: &Staged, comment: Option<&str>) -> Result<(), Error> {
         match &staged.kind {
             Kind::Database => {}
             Kind::InPlace => {
@@ -302,18 +347,17 @@ impl Target {
         let mut sql = "SET synchronous_commit = on; BEGIN;".to_owned();
         if let Some(existing) = &self.existing {
             let old = marked(&self.name, "_hub_old_")?;
-            write!(
-                sql,
-                "ALTER DATABASE {name} RENAME TO {old}; ALTER DATABASE {temporary} OWNER TO {};",
-                identifier(&existing.owner),
-                old = identifier(&old)
-            )
-            .expect("a String takes every text");
+            write!(sql, "ALTER DATABASE {name} RENAME TO {};", identifier(&old)).expect("a String takes every text");
+            if let Some(owner) = &existing.creation.owner {
+                write!(sql, "ALTER DATABASE {temporary} OWNER TO {};", identifier(owner))
+                    .expect("a String takes every text");
+            }
             aside = Some(old);
         }
+        let comment = comment.map_or_else(|| "NULL".to_owned(), literal);
         write!(
             sql,
-            "COMMENT ON DATABASE {temporary} IS NULL; ALTER DATABASE {temporary} RENAME TO {name}; COMMIT;"
+            "COMMENT ON DATABASE {temporary} IS {comment}; ALTER DATABASE {temporary} RENAME TO {name}; COMMIT;"
         )
         .expect("a String takes every text");
         self.await_emptiness(&staged.name).await?;
@@ -372,7 +416,7 @@ impl Target {
     pub(super) fn loss(&self) -> Option<String> {
         let special = self.existing.as_ref().is_some_and(|existing| existing.special);
         special.then(|| {
-            format!("the database {} was empty and had privileges or settings of its own; the restored one has its owner alone", self.name)
+            format!("the database {} was empty and had privileges or settings of its own; the restored one has its owner, and what the source had", self.name)
         })
     }
 }

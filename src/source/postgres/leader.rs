@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::catalog;
 use super::catalog::Survey;
+use super::properties;
 use super::ranges::Job;
 use super::sequences;
 use crate::base::cancel::Cancel;
@@ -190,6 +191,10 @@ impl<'a> Leader<'a> {
     /// What the dump holds.
     pub(super) fn plan(&self, survey: &Survey, jobs: &[Job], connections: usize) -> Result<Plan, Error> {
         let (database, creation) = self.creation()?;
+        let properties = self.wait(
+            "reading what the database has of its own",
+            properties::read(&self.session),
+        )?;
         let mut tables: Vec<layout::Table> = Vec::new();
         let mut last = None;
         for job in jobs {
@@ -214,6 +219,7 @@ impl<'a> Leader<'a> {
             database,
             origin: self.origin(),
             creation,
+            properties,
             connections: u32::try_from(connections.min(jobs.len().max(1))).unwrap_or(u32::MAX),
             tables,
         })
@@ -260,7 +266,7 @@ impl<'a> Leader<'a> {
         };
         let question = format!(
             "SELECT datname::text, pg_catalog.pg_encoding_to_char(encoding)::text, {provider}, datcollate::text, datctype::text, \
-             {locale}::text, {rules}::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
+             {locale}::text, {rules}::text, pg_catalog.pg_get_userbyid(datdba)::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
         );
         let row = self.wait(doing, async {
             let row = self.session.query_one(&question, &[]).await;
@@ -278,6 +284,7 @@ impl<'a> Leader<'a> {
             ctype: row.get(4),
             locale: row.get(5),
             rules: row.get(6),
+            owner: row.get(7),
         };
         Ok((row.get(0), creation))
     }

@@ -12,6 +12,7 @@ mod large_objects;
 mod leader;
 mod problem;
 mod program;
+mod properties;
 mod ranges;
 mod relation;
 mod script;

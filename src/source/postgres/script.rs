@@ -3,6 +3,7 @@
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::layout::Plan;
+use crate::server::postgres::properties::Properties;
 use crate::server::postgres::quote::identifier;
 use crate::server::postgres::quote::identifiers;
 use crate::server::postgres::quote::literal;
@@ -12,6 +13,9 @@ use crate::server::postgres::session::version_text;
 
 /// The pipe through which psql reads a table whose name it cannot take in `\copy`, which ends with its line.
 const PIPE: &str = "hub-backup-rows";
+
+/// The database that psql is connected to, as psql writes it.
+const NEW: &str = ":\"DBNAME\"";
 
 /// Rows that no table takes, in either format: they stand for those that could not be read.
 const SPOILT: &str = "\\n\\\\.rows are missing\\n";
@@ -44,7 +48,22 @@ pub(super) fn restore(plan: &Plan) -> String {
         sql.extend([format!("\n\\i {name}")]);
     }
     sql.push_str("\nANALYZE;\n");
+    sql.push_str(&own(&plan.properties));
     sql
+}
+
+/// What the database has of its own, given to the one that psql is in.
+fn own(properties: &Properties) -> String {
+    let comment = properties.comment.as_ref();
+    let comment = comment.map(|text| format!("COMMENT ON DATABASE {NEW} IS {};\n", literal(text)));
+    let gifts = properties.gifts(NEW, true).into_iter().map(|gift| gift.sql + ";\n");
+    let sql: String = comment.into_iter().chain(gifts).collect();
+    if sql.is_empty() {
+        return sql;
+    }
+    format!(
+        "\n-- What the database had of its own. Where a role is missing the server says so, and the rest is done.\n\\unset ON_ERROR_STOP\n{sql}"
+    )
 }
 
 /// Statements that fill materialized views, each after those that it reads.
@@ -129,6 +148,9 @@ fn create(made: &Creation) -> String {
     }
     if let Some(rules) = &made.rules {
         sql.extend([format!(" ICU_RULES {}", literal(rules))]);
+    }
+    if let Some(owner) = &made.owner {
+        sql.extend([format!(" OWNER {}", identifier(owner))]);
     }
     (sql + ";").replace('\n', " ")
 }
