@@ -6,6 +6,9 @@ use std::io::Write;
 
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::base::limits;
 use crate::base::spool::Spool;
 use crate::bundle::header::FORMAT_VERSION;
 use crate::bundle::header::Header;
@@ -16,6 +19,24 @@ use crate::bundle::manifest::SegmentChain;
 use crate::bundle::outer;
 use crate::bundle::outer::Container;
 use crate::bundle::trailer::Trailer;
+
+/// A container would have more segments than a reader takes. The error of a [`SegmentWriter`] holds it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the bundle would be larger than a reader takes: more than {} segments",
+    limits::SEGMENTS_MAX
+)]
+pub struct TooManySegments;
+
+impl Fault for TooManySegments {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Spread the sources over several sets; nothing was published.".into())
+    }
+}
 
 /// Lines of `SHA256SUMS` that are kept in memory before they move to a temporary file: those of 3 GiB.
 const IN_MEMORY_BYTES: usize = 64 << 10;
@@ -185,6 +206,13 @@ pub struct SegmentWriter<'a, W> {
 }
 
 impl<W: Write> SegmentWriter<'_, W> {
+    /// As if so many segments had been written.
+    #[cfg(test)]
+    pub(super) fn after(mut self, segments: u64) -> Self {
+        self.segments = segments;
+        self
+    }
+
     /// Writes the last segment; gives the facts of the container.
     ///
     /// # Errors
@@ -201,6 +229,9 @@ impl<W: Write> SegmentWriter<'_, W> {
     }
 
     fn cut(&mut self) -> io::Result<()> {
+        if self.segments == limits::SEGMENTS_MAX {
+            return Err(io::Error::other(TooManySegments));
+        }
         let name = self.container.segment_name(self.segments);
         let member = self.writer.summed(name, &self.segment)?;
         self.chain.add(&member.sha256);

@@ -163,9 +163,9 @@ impl Place {
 }
 
 /// Whether the header at the beginning of the file says so.
-fn is_wal_mode(real: &Path) -> bool {
+fn is_wal_mode(database: &Path) -> bool {
     let mut header = [0; 20];
-    let read = File::open(real).and_then(|mut file| file.read_exact(&mut header));
+    let read = File::open(database).and_then(|mut file| file.read_exact(&mut header));
     read.is_ok() && header[19] == 2
 }
 
