@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::limits;
+use crate::base::tar;
 use crate::bundle::kind::KeyKind;
 use crate::bundle::suite::Suite;
 
@@ -106,10 +107,10 @@ pub fn timeout(number: i64) -> Result<u32, BadValue> {
 /// Outside what a reader accepts.
 pub fn block_bytes(number: i64) -> Result<u32, BadValue> {
     let bytes = between(number, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)?;
-    if bytes.is_multiple_of(512) {
+    if u64::from(bytes).is_multiple_of(tar::BLOCK_BYTES) {
         Ok(bytes)
     } else {
-        Err(BadValue(format!("{bytes} is not a multiple of 512")))
+        Err(BadValue(format!("{bytes} is not a multiple of {}", tar::BLOCK_BYTES)))
     }
 }
 

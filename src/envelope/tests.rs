@@ -144,7 +144,7 @@ fn a_segment_and_its_line_that_change_together_after_the_check_are_refused() {
     let checked = checked(&object, &manifest);
     let number = 1500;
     let (segment, length) = checked.layout.segment(Container::Payload, number);
-    let [begin, end] = [0, length].map(|at| usize::try_from(segment + outer::TAR_BLOCK + at).expect("small"));
+    let [begin, end] = [0, length].map(|at| usize::try_from(segment + tar::BLOCK_BYTES + at).expect("small"));
     let line = {
         let mut bytes = object.0.lock().expect("own");
         let old = outer::sums_line("data/00001500", &Digest::of(&bytes[begin..end]));

@@ -10,6 +10,7 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::base::spool::Spool;
+use crate::base::tar;
 use crate::bundle::header::FORMAT_VERSION;
 use crate::bundle::header::Header;
 use crate::bundle::manifest::ContainerFacts;
@@ -108,7 +109,7 @@ impl<W: Write> Writer<W> {
     /// What the writer reports.
     pub fn end(mut self, data: ContainerFacts, index: ContainerFacts) -> io::Result<Unsealed<W>> {
         let sums = self.sums.write(&mut self.out)?;
-        let offset = self.offset + outer::member_bytes(sums.bytes);
+        let offset = self.offset + tar::member_bytes(sums.bytes);
         let (recover, header, keyslots) = (self.recover, self.header, self.keyslots);
         let members = Members {
             recover,
@@ -148,13 +149,12 @@ fn put(out: &mut impl Write, offset: u64, name: &str, content: &[u8]) -> io::Res
     out.write_all(&outer::tar_header(name, size))?;
     out.write_all(content)?;
     pad(out, size)?;
-    Ok((offset + outer::TAR_BLOCK, offset + outer::member_bytes(size)))
+    Ok((offset + tar::BLOCK_BYTES, offset + tar::member_bytes(size)))
 }
 
 /// Writes the zeros after a content.
 fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
-    let padding = usize::try_from(outer::padding(size)).expect("below 512");
-    out.write_all(&[0; 512][..padding])
+    out.write_all(tar::fill(size))
 }
 
 /// The lines of `SHA256SUMS` until all are known; past some KiB they wait in an unlinked temporary file. There is nothing secret in them.
@@ -275,7 +275,7 @@ impl<W: Write> Unsealed<W> {
             signatures_sha256: Digest::of(signatures),
         };
         let _end = put(&mut self.out, next, outer::TRAILER, &trailer.to_bytes())?;
-        self.out.write_all(&[0; 1024])?;
+        self.out.write_all(&tar::END)?;
         self.out.flush()?;
         Ok(self.out)
     }

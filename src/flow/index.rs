@@ -243,7 +243,7 @@ impl<R: Read> IndexReader<R> {
     pub fn next_record(&mut self) -> Result<Option<Record>, Error> {
         let mut searched = self.used;
         loop {
-            if let Some(at) = self.lines[searched..].iter().position(|byte| *byte == b'\n') {
+            if let Some(at) = memchr::memchr(b'\n', &self.lines[searched..]) {
                 let end = searched + at;
                 let record = Record::parse(&self.lines[self.used..end])?;
                 self.used = end + 1;
