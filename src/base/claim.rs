@@ -300,7 +300,7 @@ mod tests {
         let other = kill(with_folder(folder.path(), "other"));
         let replaced = kill(with_folder(folder.path(), NAME));
         // Kept, for the inode that is noted must not be given to the next one.
-        fs::rename(&replaced, folder.path().join("kept")).expect("own");
+        crate::base::durable::rename_new(&replaced, &folder.path().join("kept")).expect("own");
         make_folder(&replaced);
         let not_noted = kill(claimed(folder.path(), NAME));
         make_folder(&not_noted);
