@@ -22,9 +22,6 @@ pub const PREFIX_BYTES: usize = 12;
 /// The first skippable magic number of RFC 8878, section 3.1.2.
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 
-/// The levels that may be chosen.
-pub const LEVELS: std::ops::RangeInclusive<i32> = 1..=19;
-
 /// A block could not be compressed or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -73,7 +70,7 @@ impl Error {
 pub struct Compressor(bulk::Compressor<'static>);
 
 impl Compressor {
-    /// A compressor of one of [`LEVELS`].
+    /// A compressor of a level from [`limits::LEVEL_MIN`] to [`limits::LEVEL_MAX`].
     ///
     /// # Errors
     /// When libzstd refuses its parameters.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use hub_backup::audit;
+use hub_backup::audit::AuditRecord;
 use hub_backup::base::cancel::Cancel;
 use hub_backup::base::durable;
 use hub_backup::base::progress::Silent;
@@ -184,7 +185,8 @@ impl Case<'_> {
             "{context}"
         );
         let check = |bytes: &[u8], signatures: &[u8]| {
-            let opened = seal::open(bytes, signatures, &self.room.trust, None);
+            let record = AuditRecord::parse(bytes).map_err(|error| error.to_string())?;
+            let opened = seal::open(bytes, signatures, &self.room.trust, record.at);
             opened.map(drop).map_err(|error| error.to_string())
         };
         let report = audit::check::check(&store, Some(&check)).expect(context);

@@ -56,6 +56,7 @@ fn child_asks() {
         source: None,
         options: prompt::SIGNER,
     };
+    say(&format!("PID {}", std::process::id()));
     match prompt::new_passphrase(&context(), &wanted) {
         Ok(secret) => say(&format!("GOT {} bytes", secret.expose().len())),
         Err(error) => say(&format!("CODE {}", report::report(&error, Printer::default()))),
@@ -202,6 +203,24 @@ fn an_interrupt_at_the_prompt_gives_the_terminal_back() {
     type_line(&mut child, "ses\x03");
     let shown = read_until(&mut child, "CODE 3");
     assert!(shown.contains("cannot ask for the passphrase of the key"), "{shown}");
+    drop(output(child));
+}
+
+#[test]
+fn a_signal_at_the_prompt_is_an_interruption() {
+    let mut child = on_terminal("child_asks");
+    let shown = read_until(&mut child, "The passphrase of the key: ");
+    let pid = shown
+        .split("PID ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let pid = pid.expect("it says so").to_owned();
+    let status = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(status.expect("kill is there").success());
+    type_line(&mut child, "\n");
+    let shown = read_until(&mut child, "CODE");
+    let shown = shown + &read_until(&mut child, "\n");
+    assert!(shown.contains("CODE 3"), "{shown}");
     drop(output(child));
 }
 

@@ -299,9 +299,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let other = kill(with_folder(folder.path(), "other"));
         let replaced = kill(with_folder(folder.path(), NAME));
-        fs::remove_dir_all(&replaced).expect("own");
-        // The inode that is noted must not be given to the next one.
-        make_folder(&folder.path().join("in between"));
+        // Kept, for the inode that is noted must not be given to the next one.
+        crate::base::durable::rename_new(&replaced, &folder.path().join("kept")).expect("own");
         make_folder(&replaced);
         let not_noted = kill(claimed(folder.path(), NAME));
         make_folder(&not_noted);

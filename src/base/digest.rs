@@ -1,8 +1,6 @@
-//! SHA-256 (FIPS 180-4) as a value, and hashing while bytes pass by.
+//! SHA-256 (FIPS 180-4) as a value, and what makes it of bytes as they come.
 
 use std::fmt;
-use std::io;
-use std::io::Read;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -113,7 +111,7 @@ impl Hasher {
     ///
     /// # Errors
     /// What `stopped` gives; not all zeros were added then.
-    pub fn update_zeros_until<E>(&mut self, mut count: u64, stopped: impl Fn() -> Result<(), E>) -> Result<(), E> {
+    pub fn update_zeros_unless<E>(&mut self, mut count: u64, stopped: impl Fn() -> Result<(), E>) -> Result<(), E> {
         const BETWEEN_QUESTIONS: u64 = 64 << 20;
         while count > 0 {
             stopped()?;
@@ -128,38 +126,6 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
-    }
-}
-
-/// Hashes and counts what is read through it.
-pub struct HashingReader<R> {
-    inner: R,
-    hasher: Hasher,
-    count: u64,
-}
-
-impl<R: Read> HashingReader<R> {
-    /// Wraps `inner`.
-    pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::new(),
-            count: 0,
-        }
-    }
-
-    /// The digest and the number of bytes read so far.
-    pub fn finish(self) -> (Digest, u64) {
-        (self.hasher.finish(), self.count)
-    }
-}
-
-impl<R: Read> Read for HashingReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        self.count += count as u64;
-        Ok(count)
     }
 }
 
@@ -185,10 +151,10 @@ mod tests {
         hasher.update_zeros(10_000);
         assert_eq!(hasher.finish(), Digest::of(&[0; 10_000]));
         let mut hasher = Hasher::new();
-        assert_eq!(hasher.update_zeros_until(10_000, || Ok::<(), ()>(())), Ok(()));
+        assert_eq!(hasher.update_zeros_unless(10_000, || Ok::<(), ()>(())), Ok(()));
         assert_eq!(hasher.finish(), Digest::of(&[0; 10_000]));
         assert_eq!(
-            Hasher::new().update_zeros_until(u64::MAX, || Err("stopped")),
+            Hasher::new().update_zeros_unless(u64::MAX, || Err("stopped")),
             Err("stopped")
         );
     }

@@ -18,3 +18,4 @@ pub mod secret;
 pub mod shared;
 pub mod spool;
 pub mod sqlite_uri;
+pub mod tar;

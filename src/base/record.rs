@@ -32,9 +32,42 @@ pub trait Record: Serialize + DeserializeOwned {
 /// The bytes of the record: what is stored and signed.
 #[must_use]
 pub fn to_bytes<R: Record>(record: &R) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(record).expect("records have only string keys");
+    pretty(record)
+}
+
+/// JSON for people and programs, with a line feed at its end.
+///
+/// # Panics
+/// When a key is no string.
+#[must_use]
+pub fn pretty(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("keys are strings");
     bytes.push(b'\n');
     bytes
+}
+
+/// Why JSON with a version could not be read.
+#[derive(Debug)]
+pub enum Unread {
+    /// It is not of the form of `version`, or no JSON at all.
+    Form(serde_json::Error),
+    /// It says that it is of this version.
+    Version(u64),
+}
+
+/// Reads JSON that has its version in a field `version`, strictly: a second value for a field is refused, and what follows. For types with
+/// `deny_unknown_fields`.
+///
+/// # Errors
+/// See [`Unread`].
+pub fn versioned<T: DeserializeOwned>(bytes: &[u8], version: u32) -> Result<T, Unread> {
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(Unread::Form)?;
+    // The version first, so that a later version is named and not called damaged.
+    match value.get("version").and_then(serde_json::Value::as_u64) {
+        Some(found) if found != u64::from(version) => Err(Unread::Version(found)),
+        // From the bytes again, for the value has lost what came twice.
+        _ => serde_json::from_slice(bytes).map_err(Unread::Form),
+    }
 }
 
 /// What to do about stored bytes of a version that this program does not read. Not damage: other bytes could be read by another program.
@@ -53,17 +86,11 @@ pub fn version_hint(found: u64, known: u32) -> String {
 /// See [`BadRecord`].
 pub fn parse<R: Record>(bytes: &[u8]) -> Result<R, BadRecord> {
     let what = R::FORMAT;
-    let not_one = |source| BadRecord::NotOne { what, source };
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(not_one)?;
-    // The version first, so that a later version is named and not called damaged.
-    match value.get("version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found != u64::from(R::VERSION) => {
-            let known = R::VERSION;
-            return Err(BadRecord::Version { what, found, known });
-        }
-        _ => {}
-    }
-    let record: R = serde_json::from_slice(bytes).map_err(not_one)?;
+    let known = R::VERSION;
+    let record: R = versioned(bytes, known).map_err(|unread| match unread {
+        Unread::Form(source) => BadRecord::NotOne { what, source },
+        Unread::Version(found) => BadRecord::Version { what, found, known },
+    })?;
     let contradiction = |reason| BadRecord::Contradiction { what, reason };
     if record.format() != R::FORMAT {
         return Err(contradiction("the field 'format' names something else"));

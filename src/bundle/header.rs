@@ -10,7 +10,10 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
+use crate::base::record;
+use crate::base::record::Unread;
 use crate::base::record::version_hint;
+use crate::base::tar;
 
 /// The format version that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -81,9 +84,7 @@ impl Header {
     /// The bytes of `header.json`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("a header has only string keys");
-        bytes.push(b'\n');
-        bytes
+        record::pretty(self)
     }
 
     /// Reads `header.json`, strictly: unknown fields and versions are refused.
@@ -91,13 +92,10 @@ impl Header {
     /// # Errors
     /// See [`BadHeader`].
     pub fn parse(bytes: &[u8]) -> Result<Self, BadHeader> {
-        // The version first, so that a later version is named and not called damaged.
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(BadHeader::NotAHeader)?;
-        match value.get("version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version != u64::from(FORMAT_VERSION) => return Err(BadHeader::Version(version)),
-            _ => {}
-        }
-        let header: Self = serde_json::from_slice(bytes).map_err(BadHeader::NotAHeader)?;
+        let header: Self = record::versioned(bytes, FORMAT_VERSION).map_err(|unread| match unread {
+            Unread::Form(source) => BadHeader::NotAHeader(source),
+            Unread::Version(found) => BadHeader::Version(found),
+        })?;
         if header.format != MAGIC {
             return Err(BadHeader::NotAHeader(serde::de::Error::custom(
                 "the field 'format' names something else",
@@ -110,7 +108,7 @@ impl Header {
 }
 
 fn check_size(what: &'static str, value: u32, most: u32) -> Result<(), BadHeader> {
-    let fits = (limits::BLOCK_BYTES_MIN..=most).contains(&value) && value.is_multiple_of(512);
+    let fits = (limits::BLOCK_BYTES_MIN..=most).contains(&value) && u64::from(value).is_multiple_of(tar::BLOCK_BYTES);
     if fits {
         Ok(())
     } else {

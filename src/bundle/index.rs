@@ -16,6 +16,7 @@ use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
 use crate::base::record::version_hint;
+use crate::base::tar;
 
 /// The version of the index that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -219,10 +220,10 @@ fn check_extents(size: u64, extents: &[super::entry::Extent]) -> Result<(), BadR
     Ok(())
 }
 
-/// Stock tar pads the data of each extent to whole blocks of 512, so only the end of the file may lie within one.
+/// Stock tar pads the data of each extent to whole blocks, so only the end of the file may lie within one.
 fn is_aligned(extent: &super::entry::Extent, size: u64) -> bool {
     let end = extent.offset + extent.length;
-    extent.offset.is_multiple_of(512) && (end.is_multiple_of(512) || end == size)
+    extent.offset.is_multiple_of(tar::BLOCK_BYTES) && (end.is_multiple_of(tar::BLOCK_BYTES) || end == size)
 }
 
 #[cfg(test)]

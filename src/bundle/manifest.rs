@@ -20,6 +20,8 @@ use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::record;
+use crate::base::record::Unread;
 use crate::base::record::nullable;
 use crate::base::record::version_hint;
 
@@ -225,9 +227,7 @@ impl Manifest {
     /// The bytes of `manifest.json`: what is signed, and whose digest links the chain.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("a manifest has only string keys");
-        bytes.push(b'\n');
-        bytes
+        record::pretty(self)
     }
 
     /// Reads `manifest.json`, strictly: unknown fields and versions are refused.
@@ -235,12 +235,10 @@ impl Manifest {
     /// # Errors
     /// See [`BadManifest`].
     pub fn parse(bytes: &[u8]) -> Result<Self, BadManifest> {
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(BadManifest::NotAManifest)?;
-        match value.get("version").and_then(serde_json::Value::as_u64) {
-            Some(version) if version != u64::from(FORMAT_VERSION) => return Err(BadManifest::Version(version)),
-            _ => {}
-        }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(BadManifest::NotAManifest)?;
+        let manifest: Self = record::versioned(bytes, FORMAT_VERSION).map_err(|unread| match unread {
+            Unread::Form(source) => BadManifest::NotAManifest(source),
+            Unread::Version(found) => BadManifest::Version(found),
+        })?;
         manifest.check()?;
         Ok(manifest)
     }

@@ -6,12 +6,8 @@ use tar::EntryType;
 use tar::Header;
 
 use super::name::BundleId;
-
-/// Bytes of a tar header, and the unit that contents are filled up to.
-pub const TAR_BLOCK: u64 = 512;
-
-/// Bytes of zeros at the end of the file.
-pub const END_BYTES: u64 = 2 * TAR_BLOCK;
+use crate::base::digest::Digest;
+use crate::base::tar::BLOCK;
 
 /// How to open the bundle with stock tools.
 pub const RECOVER: &str = "RECOVER.txt";
@@ -62,7 +58,7 @@ impl Container {
 
 /// The tar header of the member `name` of `size` bytes: regular file, mode 0444, owner 0, time 0.
 #[must_use]
-pub fn tar_header(name: &str, size: u64) -> [u8; 512] {
+pub fn tar_header(name: &str, size: u64) -> [u8; BLOCK] {
     let mut header = Header::new_ustar();
     header.set_path(name).expect("member names are short and relative");
     header.set_size(size);
@@ -75,18 +71,6 @@ pub fn tar_header(name: &str, size: u64) -> [u8; 512] {
     *header.as_bytes()
 }
 
-/// Bytes of zeros after a content of `size` bytes.
-#[must_use]
-pub fn padding(size: u64) -> u64 {
-    (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK
-}
-
-/// Bytes that a member takes in the file, with its header and padding.
-#[must_use]
-pub fn member_bytes(size: u64) -> u64 {
-    TAR_BLOCK + size + padding(size)
-}
-
 /// The file name of a bundle.
 #[must_use]
 pub fn file_name(bundle: &BundleId) -> String {
@@ -95,6 +79,6 @@ pub fn file_name(bundle: &BundleId) -> String {
 
 /// One line of `SHA256SUMS`, as `sha256sum` writes it.
 #[must_use]
-pub fn sums_line(name: &str, digest: &crate::base::digest::Digest) -> String {
+pub fn sums_line(name: &str, digest: &Digest) -> String {
     format!("{digest}  {name}\n")
 }

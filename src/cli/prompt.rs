@@ -107,13 +107,20 @@ pub(crate) fn terminal() -> Option<File> {
 /// What is typed unseen at the terminal, after `prompt`.
 ///
 /// # Errors
-/// `UnexpectedEof` when nothing is typed or a signal came meanwhile; otherwise what the terminal reports.
+/// `Interrupted` when a signal came meanwhile, `UnexpectedEof` when nothing is typed; otherwise what the terminal reports.
 pub(crate) fn hidden(prompt: &str, cancel: &Cancel) -> io::Result<SecretText> {
-    let typed = SecretText::new(rpassword::prompt_password(format!("{prompt}: "))?);
-    if typed.expose().is_empty() || cancel.is_set() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+    let typed = rpassword::prompt_password(format!("{prompt}: ")).map(SecretText::new);
+    // What a signal cut short counts as nothing typed: the signal is the reason.
+    if cancel.is_set() {
+        return Err(io::ErrorKind::Interrupted.into());
     }
-    Ok(typed)
+    typed.and_then(|typed| {
+        if typed.expose().is_empty() {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(typed)
+        }
+    })
 }
 
 fn capitalized(text: &str) -> String {

@@ -13,6 +13,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
@@ -23,6 +24,9 @@ use crate::base::limits;
 use crate::base::secret::SecretBytes;
 use crate::base::secret::SecretText;
 use crate::config::environment::Environment;
+
+/// How often the end of a command that has closed its output is looked for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// Where a passphrase comes from.
 #[derive(Clone, Debug)]
@@ -131,7 +135,10 @@ impl SecretSource {
                 let bytes = read_private(path, limits::PASSPHRASE_BYTES_MAX)?;
                 passphrase(bytes.expose(), || path.display().to_string())
             }
-            Self::Command(words) => run(words, environment),
+            Self::Command(words) => {
+                let limit = Duration::from_secs(limits::PASSPHRASE_COMMAND_SECONDS_MAX);
+                run(words, environment, limit)
+            }
         }
     }
 }
@@ -222,8 +229,9 @@ fn passphrase(bytes: &[u8], from: impl Fn() -> String) -> Result<SecretText, Err
     Ok(SecretText::new(text.to_owned()))
 }
 
-/// Runs a command directly, without a shell and without our own variables, and takes what it prints.
-fn run(words: &[String], environment: &Environment) -> Result<SecretText, Error> {
+/// Runs a command directly, without a shell and without our own variables, and takes what it prints. After `limit` it is killed.
+fn run(words: &[String], environment: &Environment, limit: Duration) -> Result<SecretText, Error> {
+    let until = Instant::now() + limit;
     let program = words.first().cloned().unwrap_or_default();
     let failed = |source| Error::Run {
         program: program.clone(),
@@ -234,41 +242,56 @@ fn run(words: &[String], environment: &Environment) -> Result<SecretText, Error>
     for name in environment.own_names() {
         let _ = command.env_remove(name);
     }
-    let mut child = command.spawn().map_err(failed)?;
-    let output = read_in_time(&mut child, &program)?.map_err(failed)?;
+    let too_slow = || Error::TooSlow {
+        program: program.clone(),
+        seconds: limit.as_secs(),
+    };
+    let mut running = Running(command.spawn().map_err(failed)?);
+    let output = running.output(until).ok_or_else(too_slow)?.map_err(failed)?;
     let output = output.ok_or_else(|| Error::Unfit {
         from: program.clone(),
         what: "prints more than a passphrase",
-    });
-    if output.is_err() {
-        // It may be blocked on a pipe that nobody reads any more; what matters is that it does not stay.
-        drop(child.kill());
-    }
-    let status = child.wait().map_err(failed)?;
-    let output = output?;
+    })?;
+    let status = running.status(until).map_err(failed)?.ok_or_else(too_slow)?;
     if !status.success() {
         return Err(Error::Failed { program, status });
     }
     passphrase(output.expose(), || format!("the output of {program}"))
 }
 
-/// What the child prints, unless it takes too long, and then it is killed.
-fn read_in_time(child: &mut Child, program: &str) -> Result<io::Result<Option<SecretBytes>>, Error> {
-    let output = child.stdout.take().expect("it was made with a pipe");
-    let (give, take) = mpsc::sync_channel(1);
-    let _reader = thread::spawn(move || {
-        // Nobody waits any more when the time is up.
-        drop(give.send(bounded(output, limits::PASSPHRASE_BYTES_MAX)));
-    });
-    let seconds = limits::PASSPHRASE_COMMAND_SECONDS_MAX;
-    take.recv_timeout(Duration::from_secs(seconds)).map_err(|_| {
-        drop(child.kill());
-        drop(child.wait());
-        Error::TooSlow {
-            program: program.to_owned(),
-            seconds,
+/// A command that is killed, if it still runs, when nobody waits for it any more.
+struct Running(Child);
+
+impl Running {
+    /// All that it prints; none when that takes too long.
+    fn output(&mut self, until: Instant) -> Option<io::Result<Option<SecretBytes>>> {
+        let output = self.0.stdout.take().expect("it was made with a pipe");
+        let (give, take) = mpsc::sync_channel(1);
+        let _reader = thread::spawn(move || {
+            // Nobody waits any more when the time is up.
+            drop(give.send(bounded(output, limits::PASSPHRASE_BYTES_MAX)));
+        });
+        take.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+    }
+
+    /// How it ends; none when that takes too long. It may have closed its output long before.
+    fn status(&mut self, until: Instant) -> io::Result<Option<ExitStatus>> {
+        loop {
+            let status = self.0.try_wait()?;
+            if status.is_some() || Instant::now() >= until {
+                return Ok(status);
+            }
+            thread::sleep(BETWEEN_LOOKS);
         }
-    })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended and was waited for is not signalled.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 #[cfg(test)]
@@ -331,6 +354,17 @@ mod tests {
         let environment = Environment::from([("HUB_BACKUP_PASSPHRASE", "needle")]);
         let printed = command(&["sh", "-c", "echo ${HUB_BACKUP_PASSPHRASE-none}"]).read(&environment);
         assert_eq!(printed.expect("sh is there").expose(), "none");
+    }
+
+    #[test]
+    fn commands_that_do_not_end_are_killed() {
+        for script in ["exec sleep 60", "echo needle; exec >&-; exec sleep 60"] {
+            let words = ["sh", "-c", script].map(str::to_owned);
+            let begun = Instant::now();
+            let error = run(&words, &Environment::default(), Duration::from_secs(1)).expect_err(script);
+            assert!(matches!(error, Error::TooSlow { seconds: 1, .. }), "{script}: {error}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{script}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::limits;
+use crate::base::tar;
 use crate::bundle::kind::KeyKind;
 use crate::bundle::suite::Suite;
 
@@ -105,7 +106,12 @@ pub fn timeout(number: i64) -> Result<u32, BadValue> {
 /// # Errors
 /// Outside what a reader accepts.
 pub fn block_bytes(number: i64) -> Result<u32, BadValue> {
-    between(number, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)
+    let bytes = between(number, limits::BLOCK_BYTES_MIN, limits::BLOCK_BYTES_MAX)?;
+    if u64::from(bytes).is_multiple_of(tar::BLOCK_BYTES) {
+        Ok(bytes)
+    } else {
+        Err(BadValue(format!("{bytes} is not a multiple of {}", tar::BLOCK_BYTES)))
+    }
 }
 
 fn between<T>(number: i64, least: T, most: T) -> Result<T, BadValue>
@@ -326,6 +332,11 @@ mod tests {
             let BadValue(why) = wrong.expect_err("out of bounds");
             assert!(why.contains(" is not between "), "{why}");
         }
+        assert_eq!(block_bytes(100_352), Ok(100_352));
+        assert_eq!(
+            block_bytes(100_001),
+            Err(BadValue("100001 is not a multiple of 512".into()))
+        );
     }
 
     #[test]

@@ -170,10 +170,10 @@ pub(crate) fn open_session_key(
     let Some(file_key) = unwrap(name, &file.header, identities)? else {
         return Ok(None);
     };
-    let content = file.open(&file_key).map_err(|reason| bad(name, reason))?;
+    let content = file.open(&file_key).map_err(|reason| Error::slot(name, reason))?;
     parse_session_key(suite, content.expose())
         .map(Some)
-        .ok_or_else(|| bad(name, "it does not hold an AES-256 session key"))
+        .ok_or_else(|| Error::slot(name, "it does not hold an AES-256 session key"))
 }
 
 fn parse_session_key(suite: Suite, content: &[u8]) -> Option<ContentKey> {
@@ -194,11 +194,14 @@ pub(crate) fn open_headers(
         return Ok(None);
     };
     if !payload.fits(&file_key) {
-        return Err(bad(slot::AGE, "its age header was altered"));
+        return Err(Error::slot(slot::AGE, "its age header was altered"));
     }
     let key = ContentKey::file(&file_key);
     if !index.fits(&key.file_key(Container::Index)) {
-        return Err(bad(slot::AGE_INDEX, "it does not belong to the key of the payload"));
+        return Err(Error::slot(
+            slot::AGE_INDEX,
+            "it does not belong to the key of the payload",
+        ));
     }
     Ok(Some(key))
 }
@@ -206,15 +209,17 @@ pub(crate) fn open_headers(
 /// The identity that a passphrase slot of the suite `age` holds.
 pub(crate) fn open_identity(file: &AgeFile, passphrase: &SecretText) -> Result<Vec<Box<dyn age::Identity>>, Error> {
     let Some(file_key) = unwrap(slot::PASSPHRASE, &file.header, &passphrase_identity(passphrase))? else {
-        return Err(bad(slot::PASSPHRASE, "it is not locked by a passphrase"));
+        return Err(Error::slot(slot::PASSPHRASE, "it is not locked by a passphrase"));
     };
-    let content = file.open(&file_key).map_err(|reason| bad(slot::PASSPHRASE, reason))?;
+    let content = file
+        .open(&file_key)
+        .map_err(|reason| Error::slot(slot::PASSPHRASE, reason))?;
     std::str::from_utf8(content.expose())
         .ok()
         .and_then(|text| text.strip_suffix('\n'))
         .and_then(|text| text.parse::<x25519::Identity>().ok())
         .map(|identity| vec![Box::new(identity) as Box<dyn age::Identity>])
-        .ok_or_else(|| bad(slot::PASSPHRASE, "it does not hold an age identity"))
+        .ok_or_else(|| Error::slot(slot::PASSPHRASE, "it does not hold an age identity"))
 }
 
 /// The identities in the text of an identity file.
@@ -275,17 +280,10 @@ fn unwrap_failed(name: &str, header: &Header, error: DecryptError) -> Error {
     } else if let DecryptError::Io(source) = error {
         talk_failed(source)
     } else if matches!(error, DecryptError::ExcessiveWork { .. }) {
-        bad(name, "its work factor is above 2^20")
+        Error::slot(name, "its work factor is above 2^20")
     } else if is_passphrase && matches!(error, DecryptError::DecryptionFailed) {
         Error::WrongPassphrase
     } else {
-        bad(name, "a recipient stanza of its age header is damaged")
-    }
-}
-
-fn bad(name: &str, reason: &str) -> Error {
-    Error::Slot {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
+        Error::slot(name, "a recipient stanza of its age header is damaged")
     }
 }

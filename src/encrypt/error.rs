@@ -85,6 +85,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A key slot that was made would be refused by every reader.
+    #[error("the key slot {name} would be one that no reader takes: {reason}")]
+    SlotMade {
+        /// Its name within `keyslots/`.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// None of the keys fits a slot.
     #[error("none of the given keys opens the bundle, which wants {}", list(.wanted))]
     NoUsableKey {
@@ -130,6 +138,25 @@ impl From<io::Error> for Error {
     }
 }
 
+impl Error {
+    /// That a key slot is damaged, or not what the suite asks for.
+    pub(super) fn slot(name: &str, reason: &str) -> Self {
+        Self::Slot {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// The same for who makes a slot: what he finds wrong with it is no damage.
+    pub(super) fn of_maker(self) -> Self {
+        if let Self::Slot { name, reason } = self {
+            Self::SlotMade { name, reason }
+        } else {
+            self
+        }
+    }
+}
+
 fn list(wanted: &[String]) -> String {
     if wanted.is_empty() {
         "nothing: it has no key slot".to_owned()
@@ -156,6 +183,7 @@ impl Fault for Error {
             | Self::AgeRecipientsDiffer
             | Self::OpenPgpInAge { .. }
             | Self::SeveralPassphrases
+            | Self::SlotMade { .. }
             | Self::PluginAsksNobody { .. }
             | Self::PluginUnanswered { .. }
             | Self::AgeIdentity { .. } => Kind::Usage,
@@ -190,6 +218,9 @@ impl Fault for Error {
                 "Run this at a terminal, or give another key that opens the bundle without a question."
             }
             Self::PluginUnanswered { .. } => "Run it again, and answer.",
+            Self::SlotMade { .. } => {
+                "Name fewer recipients: 1 MiB of keys is the most. If there are few, leave out one after the other to find the one that does not fit."
+            }
             Self::Slot { .. } | Self::Damaged(_) => "Fetch the bundle again, and verify it before it is opened.",
             Self::NoUsableKey { .. } => "Give the secret key, the age identity or the passphrase of one of these.",
             Self::KeyLocked { .. } => "Give the passphrase of this secret key as well.",

@@ -107,7 +107,10 @@ pub fn write_slots(
     });
     let slots: Vec<Slot> = slots.collect();
     // What the reader would refuse, as too many recipients, must not become a bundle.
-    Parsed::new(key.suite(), &slots).map(|_| slots)
+    match Parsed::new(key.suite(), &slots) {
+        Ok(_) => Ok(slots),
+        Err(error) => Err(error.of_maker()),
+    }
 }
 
 type Named = (&'static str, Vec<u8>);
@@ -196,16 +199,19 @@ impl Parsed {
         let mut parsed = Self::default();
         for (number, slot) in slots.iter().enumerate() {
             let again = slots[..number].iter().any(|other| other.name == slot.name);
-            let read = match () {
-                () if again => Err("it comes twice"),
-                () if number >= limits::SLOTS_MAX => Err("it is one slot too many"),
-                () if slot.bytes.len() as u64 > limits::SLOT_BYTES_MAX => Err("it is too long"),
-                () => parsed.add(suite, slot),
+            let read = if again {
+                Err("it comes twice")
+            } else if number >= limits::SLOTS_MAX {
+                Err("it is one slot too many")
+            } else if slot.bytes.len() as u64 > limits::SLOT_BYTES_MAX {
+                Err("it is too long")
+            } else {
+                parsed.add(suite, slot)
             };
-            read.map_err(|reason| bad(&slot.name, reason))?;
+            read.map_err(|reason| Error::slot(&slot.name, reason))?;
         }
         if suite == Suite::Age && (parsed.payload.is_none() || parsed.index.is_none()) {
-            return Err(bad(slot::AGE, "it or the header of the index is missing"));
+            return Err(Error::slot(slot::AGE, "it or the header of the index is missing"));
         }
         Ok(parsed)
     }
@@ -286,13 +292,6 @@ fn whole_header(bytes: &[u8]) -> Result<Header, &'static str> {
     match Header::parse(bytes)? {
         (header, []) => Ok(header),
         _ => Err("something follows its age header"),
-    }
-}
-
-fn bad(name: &str, reason: &str) -> Error {
-    Error::Slot {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::base::digest::Digest;
 use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::tar;
 use crate::bundle::header::BadHeader;
 use crate::bundle::header::Header;
 use crate::bundle::manifest::ContainerFacts;
@@ -134,7 +135,7 @@ impl Layout {
         let members = &manifest.members;
         let mut at: u64 = 0;
         for member in [&members.recover, &members.header].into_iter().chain(&members.keyslots) {
-            at += outer::member_bytes(member.bytes);
+            at += tar::member_bytes(member.bytes);
         }
         let data = Span::new(&members.data, segment_bytes, at)?;
         let index = Span::new(&members.index, segment_bytes, data.end())?;
@@ -144,17 +145,17 @@ impl Layout {
             data,
             index,
             sums,
-            manifest: sums + outer::member_bytes(members.sums.bytes),
+            manifest: sums + tar::member_bytes(members.sums.bytes),
         })
     }
 
     /// The length of the whole file, with signatures of `signatures_bytes`.
     fn total_bytes(&self, manifest_bytes: u64, signatures_bytes: u64) -> u64 {
         self.manifest
-            + outer::member_bytes(manifest_bytes)
-            + outer::member_bytes(signatures_bytes)
-            + outer::member_bytes(TRAILER_BYTES as u64)
-            + outer::END_BYTES
+            + tar::member_bytes(manifest_bytes)
+            + tar::member_bytes(signatures_bytes)
+            + tar::member_bytes(TRAILER_BYTES as u64)
+            + tar::END_BYTES
     }
 
     fn span(&self, container: Container) -> Span {
@@ -179,7 +180,7 @@ impl Layout {
     /// Offset of the tar header of a segment, and the length of its content.
     fn segment(&self, container: Container, number: u64) -> (u64, u64) {
         let span = self.span(container);
-        let begin = span.begin + number * (outer::TAR_BLOCK + self.segment_bytes);
+        let begin = span.begin + number * (tar::BLOCK_BYTES + self.segment_bytes);
         let length = if number + 1 == span.segments {
             span.bytes - number * self.segment_bytes
         } else {
@@ -209,12 +210,12 @@ impl Span {
     }
 
     fn end(&self) -> u64 {
-        self.begin + self.segments * outer::TAR_BLOCK + self.bytes + outer::padding(self.bytes)
+        self.begin + self.segments * tar::BLOCK_BYTES + self.bytes + tar::padding(self.bytes)
     }
 }
 
-/// The members before the containers, with the names that they must have, and the bounds of their lengths.
-fn small_members(manifest: &Manifest) -> Result<Vec<&Member>, Damage> {
+/// Refuses names that the members before the containers do not have, and lengths above their bounds.
+fn check_names(manifest: &Manifest) -> Result<(), Damage> {
     use crate::base::limits;
     let members = &manifest.members;
     let fits = |member: &Member, name: &str, most: u64| member.name == name && member.bytes <= most;
@@ -236,10 +237,7 @@ fn small_members(manifest: &Manifest) -> Result<Vec<&Member>, Damage> {
             ));
         }
     }
-    Ok([&members.recover, &members.header]
-        .into_iter()
-        .chain(&members.keyslots)
-        .collect())
+    Ok(())
 }
 
 #[cfg(test)]

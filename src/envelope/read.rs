@@ -6,6 +6,7 @@ use crate::base::limits;
 use crate::base::parallel;
 use crate::base::progress::Progress;
 use crate::base::read_at::ReadAt;
+use crate::base::tar;
 use crate::bundle::header::BadHeader;
 use crate::bundle::header::FORMAT_VERSION;
 use crate::bundle::header::Header;
@@ -19,13 +20,13 @@ use crate::bundle::trailer::Trailer;
 
 use super::Damage;
 use super::Layout;
+use super::check_names;
 use super::pages::Pages;
 use super::pages::PagesCheck;
-use super::small_members;
 use super::write::SumsCheck;
 
 /// Offset of the trailer's content from the end of the file.
-const TRAILER_FROM_END: u64 = TRAILER_BYTES as u64 + outer::END_BYTES;
+const TRAILER_FROM_END: u64 = TRAILER_BYTES as u64 + tar::END_BYTES;
 
 /// What stands at the end of a bundle, read but not trusted.
 #[derive(Clone, Debug)]
@@ -119,16 +120,12 @@ pub fn check(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Checked, Damage> {
-    let (small, next) = check_small(object, manifest)?;
-    let header = Header::parse(&small[1]).map_err(Damage::Header)?;
+    let mut sums = SumsCheck::default();
+    let Small { header, slots } = check_small(object, manifest, &mut sums)?;
+    let header = Header::parse(&header).map_err(Damage::Header)?;
     check_header(&header, manifest)?;
     let layout = Layout::new(manifest, &header)?;
-    debug_assert_eq!(next, layout.data.begin);
     check_ends(object, ends, &layout)?;
-    let mut sums = SumsCheck::default();
-    for member in small_members(manifest)? {
-        sums.add(&outer::sums_line(&member.name, &member.sha256));
-    }
     let pass = Pass {
         object,
         layout: &layout,
@@ -139,10 +136,6 @@ pub fn check(
     let data = pass.container(Container::Payload, &manifest.members.data.chain, &mut sums)?;
     let index = pass.container(Container::Index, &manifest.members.index.chain, &mut sums)?;
     check_sums(object, &manifest.members.sums, layout.sums, sums)?;
-    let slots = manifest.members.keyslots.iter().zip(small.into_iter().skip(2));
-    let slots = slots
-        .map(|(member, bytes)| (member.name.trim_start_matches("keyslots/").to_owned(), bytes))
-        .collect();
     Ok(Checked {
         header,
         slots,
@@ -152,28 +145,44 @@ pub fn check(
     })
 }
 
-/// The members before the containers: their contents in order, and the offset after them.
-fn check_small(object: &dyn ReadAt, manifest: &Manifest) -> Result<(Vec<Vec<u8>>, u64), Damage> {
+/// The contents of the members before the containers, but for `RECOVER.txt`, which is for people.
+struct Small {
+    header: Vec<u8>,
+    /// Names within `keyslots/` and contents.
+    slots: Vec<(String, Vec<u8>)>,
+}
+
+fn check_small(object: &dyn ReadAt, manifest: &Manifest, sums: &mut SumsCheck) -> Result<Small, Damage> {
+    check_names(manifest)?;
+    let members = &manifest.members;
     let mut offset = 0;
-    let mut contents = Vec::new();
-    for member in small_members(manifest)? {
-        contents.push(check_member(object, member, offset)?);
-        offset += outer::member_bytes(member.bytes);
+    let mut check = |member: &Member| {
+        let content = check_member(object, member, offset)?;
+        offset += tar::member_bytes(member.bytes);
+        sums.add(&outer::sums_line(&member.name, &member.sha256));
+        Ok::<_, Damage>(content)
+    };
+    let _for_people = check(&members.recover)?;
+    let header = check(&members.header)?;
+    let mut slots = Vec::new();
+    for slot in &members.keyslots {
+        let name = slot.name.trim_start_matches("keyslots/").to_owned();
+        slots.push((name, check(slot)?));
     }
-    Ok((contents, offset))
+    Ok(Small { header, slots })
 }
 
 fn check_member(object: &dyn ReadAt, member: &Member, offset: u64) -> Result<Vec<u8>, Damage> {
     check_frame(object, &member.name, offset, member.bytes)?;
-    let content = read(object, offset + outer::TAR_BLOCK, member.bytes)?;
+    let content = read(object, offset + tar::BLOCK_BYTES, member.bytes)?;
     same(&member.name, member.sha256, Digest::of(&content))?;
     Ok(content)
 }
 
 /// The tar header before and the zeros after a content.
 fn check_frame(object: &dyn ReadAt, name: &str, offset: u64, bytes: u64) -> Result<(), Damage> {
-    let header = read(object, offset, outer::TAR_BLOCK)?;
-    let padding = read(object, offset + outer::TAR_BLOCK + bytes, outer::padding(bytes))?;
+    let header = read(object, offset, tar::BLOCK_BYTES)?;
+    let padding = read(object, offset + tar::BLOCK_BYTES + bytes, tar::padding(bytes))?;
     let whole = header == outer::tar_header(name, bytes) && padding.iter().all(|byte| *byte == 0);
     if whole {
         Ok(())
@@ -219,10 +228,10 @@ fn check_ends(object: &dyn ReadAt, ends: &Ends, layout: &Layout) -> Result<(), D
             actual: object.len(),
         });
     }
-    let signatures = layout.manifest + outer::member_bytes(manifest_bytes);
-    let trailer = signatures + outer::member_bytes(signatures_bytes);
-    if ends.trailer.manifest_offset != layout.manifest + outer::TAR_BLOCK
-        || ends.trailer.signatures_offset != signatures + outer::TAR_BLOCK
+    let signatures = layout.manifest + tar::member_bytes(manifest_bytes);
+    let trailer = signatures + tar::member_bytes(signatures_bytes);
+    if ends.trailer.manifest_offset != layout.manifest + tar::BLOCK_BYTES
+        || ends.trailer.signatures_offset != signatures + tar::BLOCK_BYTES
     {
         return Err(crate::bundle::trailer::BadTrailer.into());
     }
@@ -234,7 +243,7 @@ fn check_ends(object: &dyn ReadAt, ends: &Ends, layout: &Layout) -> Result<(), D
         ends.trailer.signatures_sha256,
         Digest::of(&ends.signatures),
     )?;
-    let zeros = read(object, object.len() - outer::END_BYTES, outer::END_BYTES)?;
+    let zeros = read(object, object.len() - tar::END_BYTES, tar::END_BYTES)?;
     if zeros.iter().all(|byte| *byte == 0) {
         Ok(())
     } else {
@@ -254,7 +263,7 @@ fn check_sums(object: &dyn ReadAt, member: &Member, offset: u64, sums: SumsCheck
     same(&member.name, member.sha256, rebuilt)?;
     check_frame(object, &member.name, offset, member.bytes)?;
     let mut hasher = crate::base::digest::Hasher::new();
-    let (mut at, mut left) = (offset + outer::TAR_BLOCK, member.bytes);
+    let (mut at, mut left) = (offset + tar::BLOCK_BYTES, member.bytes);
     while left > 0 {
         let piece = read(object, at, left.min(1 << 20))?;
         hasher.update(&piece);
@@ -276,7 +285,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     /// Checks all segments of a container; gives where their digests are.
     fn container(&self, container: Container, chain: &Digest, sums: &mut SumsCheck) -> Result<Pages, Damage> {
-        let mut pages = PagesCheck::new(container, self.layout.sums + outer::TAR_BLOCK + sums.bytes());
+        let mut pages = PagesCheck::new(container, self.layout.sums + tar::BLOCK_BYTES + sums.bytes());
         let mut running = SegmentChain::default();
         parallel::ordered(
             self.jobs,
@@ -312,12 +321,11 @@ impl Pass<'_> {
     /// Reads one segment with its frame; gives its digest and length.
     fn segment(&self, container: Container, number: u64, buffer: &mut Vec<u8>) -> Result<(Digest, u64), Damage> {
         let (offset, bytes) = self.layout.segment(container, number);
-        let whole =
-            usize::try_from(outer::member_bytes(bytes)).map_err(|_| Damage::Layout("a segment is too large"))?;
+        let whole = usize::try_from(tar::member_bytes(bytes)).map_err(|_| Damage::Layout("a segment is too large"))?;
         buffer.resize(whole, 0);
         self.object.read_exact_at(buffer, offset).map_err(Damage::Read)?;
         let name = container.segment_name(number);
-        let (header, rest) = buffer.split_at(512);
+        let (header, rest) = buffer.split_at(tar::BLOCK);
         let (content, padding) = rest.split_at(usize::try_from(bytes).expect("shorter than the whole"));
         if header != outer::tar_header(&name, bytes) || padding.iter().any(|byte| *byte != 0) {
             return Err(Damage::Frame(name));

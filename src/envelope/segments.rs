@@ -8,7 +8,7 @@ use std::io::SeekFrom;
 
 use crate::base::digest::Digest;
 use crate::base::read_at::ReadAt;
-use crate::bundle::outer;
+use crate::base::tar;
 use crate::bundle::outer::Container;
 
 use super::Damage;
@@ -60,7 +60,7 @@ impl<'a> SegmentReader<'a> {
         let (offset, bytes) = self.layout.segment(self.container, number);
         self.loaded = None;
         self.buffer.resize(usize::try_from(bytes).map_err(io::Error::other)?, 0);
-        self.object.read_exact_at(&mut self.buffer, offset + outer::TAR_BLOCK)?;
+        self.object.read_exact_at(&mut self.buffer, offset + tar::BLOCK_BYTES)?;
         let actual = Digest::of(&self.buffer);
         let expected = self.digests.digest(self.object, number, &mut self.page);
         let expected = expected.map_err(invalid)?;

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use super::read;
 use super::read::Checked;
 use super::segments::SegmentReader;
+use super::write::TooManySegments;
 use super::write::Writer;
 use super::*;
 use crate::base::cancel::Cancel;
@@ -143,7 +144,7 @@ fn a_segment_and_its_line_that_change_together_after_the_check_are_refused() {
     let checked = checked(&object, &manifest);
     let number = 1500;
     let (segment, length) = checked.layout.segment(Container::Payload, number);
-    let [begin, end] = [0, length].map(|at| usize::try_from(segment + outer::TAR_BLOCK + at).expect("small"));
+    let [begin, end] = [0, length].map(|at| usize::try_from(segment + tar::BLOCK_BYTES + at).expect("small"));
     let line = {
         let mut bytes = object.0.lock().expect("own");
         let old = outer::sums_line("data/00001500", &Digest::of(&bytes[begin..end]));
@@ -168,4 +169,20 @@ fn a_segment_and_its_line_that_change_together_after_the_check_are_refused() {
     let error = octets(&mut reader, number).expect_err("another segment");
     assert!(error.to_string().starts_with("data/00001500 has the digest"), "{error}");
     assert_eq!(octets(&mut reader, 1024).expect("as it was checked"), content(1024));
+}
+
+#[test]
+fn no_container_has_more_segments_than_a_reader_takes() {
+    let header = header();
+    let last = |segments: u64| {
+        let mut writer = Writer::begin(io::sink(), &header, "", &[]).expect("room");
+        let mut container = writer.container(Container::Payload).after(segments);
+        container.write_all(b"x").expect("held");
+        container.finish()
+    };
+    let facts = last(limits::SEGMENTS_MAX - 1).expect("as many as a reader takes");
+    assert_eq!(facts.segments, limits::SEGMENTS_MAX);
+    let error = last(limits::SEGMENTS_MAX).expect_err("one more");
+    let error = error.downcast::<TooManySegments>().expect("its own error");
+    assert_eq!((error.kind(), error.hint().is_some()), (Kind::Failed, true));
 }

@@ -6,7 +6,11 @@ use std::io::Write;
 
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
+use crate::base::fault::Fault;
+use crate::base::fault::Kind;
+use crate::base::limits;
 use crate::base::spool::Spool;
+use crate::base::tar;
 use crate::bundle::header::FORMAT_VERSION;
 use crate::bundle::header::Header;
 use crate::bundle::manifest::ContainerFacts;
@@ -16,6 +20,24 @@ use crate::bundle::manifest::SegmentChain;
 use crate::bundle::outer;
 use crate::bundle::outer::Container;
 use crate::bundle::trailer::Trailer;
+
+/// A container would have more segments than a reader takes. The error of a [`SegmentWriter`] holds it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the bundle would be larger than a reader takes: more than {} segments",
+    limits::SEGMENTS_MAX
+)]
+pub struct TooManySegments;
+
+impl Fault for TooManySegments {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("Spread the sources over several sets; nothing was published.".into())
+    }
+}
 
 /// Lines of `SHA256SUMS` that are kept in memory before they move to a temporary file: those of 3 GiB.
 const IN_MEMORY_BYTES: usize = 64 << 10;
@@ -87,7 +109,7 @@ impl<W: Write> Writer<W> {
     /// What the writer reports.
     pub fn end(mut self, data: ContainerFacts, index: ContainerFacts) -> io::Result<Unsealed<W>> {
         let sums = self.sums.write(&mut self.out)?;
-        let offset = self.offset + outer::member_bytes(sums.bytes);
+        let offset = self.offset + tar::member_bytes(sums.bytes);
         let (recover, header, keyslots) = (self.recover, self.header, self.keyslots);
         let members = Members {
             recover,
@@ -127,13 +149,12 @@ fn put(out: &mut impl Write, offset: u64, name: &str, content: &[u8]) -> io::Res
     out.write_all(&outer::tar_header(name, size))?;
     out.write_all(content)?;
     pad(out, size)?;
-    Ok((offset + outer::TAR_BLOCK, offset + outer::member_bytes(size)))
+    Ok((offset + tar::BLOCK_BYTES, offset + tar::member_bytes(size)))
 }
 
 /// Writes the zeros after a content.
 fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
-    let padding = usize::try_from(outer::padding(size)).expect("below 512");
-    out.write_all(&[0; 512][..padding])
+    out.write_all(tar::fill(size))
 }
 
 /// The lines of `SHA256SUMS` until all are known; past some KiB they wait in an unlinked temporary file. There is nothing secret in them.
@@ -185,6 +206,13 @@ pub struct SegmentWriter<'a, W> {
 }
 
 impl<W: Write> SegmentWriter<'_, W> {
+    /// As if so many segments had been written.
+    #[cfg(test)]
+    pub(super) fn after(mut self, segments: u64) -> Self {
+        self.segments = segments;
+        self
+    }
+
     /// Writes the last segment; gives the facts of the container.
     ///
     /// # Errors
@@ -201,6 +229,9 @@ impl<W: Write> SegmentWriter<'_, W> {
     }
 
     fn cut(&mut self) -> io::Result<()> {
+        if self.segments == limits::SEGMENTS_MAX {
+            return Err(io::Error::other(TooManySegments));
+        }
         let name = self.container.segment_name(self.segments);
         let member = self.writer.summed(name, &self.segment)?;
         self.chain.add(&member.sha256);
@@ -244,7 +275,7 @@ impl<W: Write> Unsealed<W> {
             signatures_sha256: Digest::of(signatures),
         };
         let _end = put(&mut self.out, next, outer::TRAILER, &trailer.to_bytes())?;
-        self.out.write_all(&[0; 1024])?;
+        self.out.write_all(&tar::END)?;
         self.out.flush()?;
         Ok(self.out)
     }

@@ -8,6 +8,7 @@ use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::limits;
 use crate::base::parallel;
 use crate::base::parallel::Feed;
 use crate::base::parallel::Pool;
@@ -24,6 +25,7 @@ use crate::bundle::manifest;
 use crate::bundle::manifest::ContainerFacts;
 use crate::bundle::manifest::Keys;
 use crate::bundle::manifest::Manifest;
+use crate::bundle::manifest::Members;
 use crate::bundle::manifest::PolicyFacts;
 use crate::bundle::manifest::SourceFacts;
 use crate::bundle::outer::Container;
@@ -34,6 +36,7 @@ use crate::encrypt;
 use crate::encrypt::ContentKey;
 use crate::encrypt::slots;
 use crate::encrypt::slots::Slot;
+use crate::envelope::write::TooManySegments;
 use crate::envelope::write::Writer;
 use crate::keyring::Recipient;
 use crate::keyring::dialog::Dialog;
@@ -63,7 +66,7 @@ pub struct Plan<'a> {
     pub signers: &'a [&'a dyn Signer],
     /// Retention facts.
     pub policy: PolicyFacts,
-    /// Compression level, one of [`compress::LEVELS`].
+    /// Compression level, from [`limits::LEVEL_MIN`] to [`limits::LEVEL_MAX`].
     pub level: i32,
     /// Threads that compress.
     pub jobs: usize,
@@ -111,6 +114,29 @@ pub enum Error {
     /// The store took no more bytes.
     #[error("cannot write the bundle")]
     Write(#[source] io::Error),
+    /// The bundle would be larger than a reader takes.
+    #[error(transparent)]
+    TooLarge(#[from] TooManySegments),
+    /// The manifest would be larger than a reader takes.
+    #[error(
+        "the manifest would have {bytes} bytes, and a reader takes {}: it speaks of {sources} sources and {recipients} recipients",
+        limits::MANIFEST_BYTES_MAX
+    )]
+    ManifestTooLong {
+        /// Its length.
+        bytes: usize,
+        /// How many sources it speaks of.
+        sources: usize,
+        /// How many recipients it names.
+        recipients: usize,
+    },
+}
+
+impl Error {
+    /// Why the bundle took no more bytes.
+    fn unwritten(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Write, Self::TooLarge)
+    }
 }
 
 impl Fault for Error {
@@ -123,6 +149,8 @@ impl Fault for Error {
             Self::Encrypt(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::Write(_) => Kind::StoreUnavailable,
+            Self::TooLarge(error) => error.kind(),
+            Self::ManifestTooLong { .. } => Kind::Failed,
             Self::Seal(error) => error.kind(),
         }
     }
@@ -137,6 +165,10 @@ impl Fault for Error {
             Self::Write(error) => spool::hint(error).or(Some(
                 "Make room in the store or repair it, and run the backup again; nothing was published.".into(),
             )),
+            Self::TooLarge(error) => error.hint(),
+            Self::ManifestTooLong { .. } => {
+                Some("Spread the sources over several sets, or name fewer recipients; nothing was published.".into())
+            }
             Self::Pack(_) | Self::Compress(_) => None,
         }
     }
@@ -153,6 +185,7 @@ pub fn backup<W: Write>(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Sealed, Error> {
+    seal::check_count(plan.signers)?;
     // A new key for this bundle alone, wrapped for each recipient. A plugin may ask for something meanwhile, so no bar is shown.
     let key = ContentKey::generate(plan.header.suite)?;
     let slots = slots::write_slots(&key, plan.recipients, plan.header.created, &plan.dialog)?;
@@ -194,13 +227,13 @@ fn write<W: Write>(
     // The index, stored after the payload.
     let mut container = writer.container(Container::Index);
     index.finish(&mut container)?;
-    let index = container.finish().map_err(Error::Write)?;
+    let index = container.finish().map_err(Error::unwritten)?;
 
     // The statement about all of it, signed.
     let unsealed = writer.end(data, index).map_err(Error::Write)?;
     let Collected { facts, totals, remarks } = collected;
-    let manifest = state(plan, facts, totals, unsealed.members.clone(), key);
-    let bytes = manifest.to_bytes();
+    let manifest = manifest(plan, facts, totals, unsealed.members.clone(), key);
+    let bytes = statement(&manifest)?;
     let signatures = seal::seal(&bytes, plan.signers, plan.header.created)?;
     let _out = unsealed.seal(&bytes, &signatures).map_err(Error::Write)?;
     Ok(Sealed {
@@ -252,7 +285,7 @@ fn payload<W: Write>(
         |compressed| {
             let Compressed { frame, block } = compressed?;
             index.block(block.number, offset);
-            offset += compress::write_frame(&frame, &mut container).map_err(Error::Write)?;
+            offset += compress::write_frame(&frame, &mut container).map_err(Error::unwritten)?;
             for record in block.records {
                 remarks.see(&record);
                 index.add(record)?;
@@ -265,7 +298,7 @@ fn payload<W: Write>(
     let data = container
         .finish()
         .and_then(crate::envelope::write::SegmentWriter::finish)
-        .map_err(Error::Write)?;
+        .map_err(Error::unwritten)?;
     let collected = Collected { facts, totals, remarks };
     Ok((collected, data))
 }
@@ -297,7 +330,7 @@ fn collect(
     for source in sources {
         facts.push(collect_source(source.as_mut(), &mut packer, cancel)?);
     }
-    let totals = packer.finish().map_err(stopped)?;
+    let totals = packer.finish().map_err(pack_error)?;
     Ok((facts, totals))
 }
 
@@ -327,19 +360,32 @@ fn collect_source(source: &mut dyn Source, packer: &mut Packer<'_>, cancel: &Can
     })
 }
 
-fn stopped(error: CollectError) -> Error {
+fn pack_error(error: CollectError) -> Error {
     match error {
         CollectError::Interrupted(_) => Error::Interrupted,
         other @ (CollectError::Content(_) | CollectError::Short { .. } | CollectError::Stopped) => Error::Pack(other),
     }
 }
 
+/// The bytes of the manifest. The head of a chain that a reader refuses would stop every backup after it.
+fn statement(manifest: &Manifest) -> Result<Vec<u8>, Error> {
+    let bytes = manifest.to_bytes();
+    if bytes.len() as u64 > limits::MANIFEST_BYTES_MAX {
+        return Err(Error::ManifestTooLong {
+            bytes: bytes.len(),
+            sources: manifest.sources.len(),
+            recipients: manifest.keys.recipients.len(),
+        });
+    }
+    Ok(bytes)
+}
+
 /// The statement about a bundle whose members are written.
-fn state(
+fn manifest(
     plan: &Plan<'_>,
     sources: Vec<SourceFacts>,
     totals: Totals,
-    members: manifest::Members,
+    members: Members,
     key: &ContentKey,
 ) -> Manifest {
     let header = &plan.header;
@@ -369,3 +415,6 @@ fn state(
         policy: plan.policy.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

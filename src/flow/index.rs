@@ -23,6 +23,7 @@ use crate::compress::Decompressor;
 use crate::encrypt;
 use crate::encrypt::ContentKey;
 use crate::encrypt::Encryptor;
+use crate::envelope::write::TooManySegments;
 
 /// Ciphertext that is kept in memory before it moves to a temporary file.
 const IN_MEMORY_BYTES: usize = 1 << 20;
@@ -33,6 +34,20 @@ pub enum Error {
     /// Its temporary file or its container failed.
     #[error("cannot write the index")]
     Write(#[source] io::Error),
+    /// It would be longer than a reader takes.
+    #[error(transparent)]
+    TooLarge(#[from] TooManySegments),
+    /// A record would be longer than a reader takes.
+    #[error(
+        "the record of {what} would have {bytes} bytes in the index, and a reader takes {}",
+        limits::INDEX_LINE_BYTES_MAX
+    )]
+    RecordTooLong {
+        /// The entry or source that it speaks of.
+        what: String,
+        /// Its length.
+        bytes: usize,
+    },
     /// It could not be encrypted or decrypted.
     #[error(transparent)]
     Encrypt(#[from] encrypt::Error),
@@ -47,10 +62,19 @@ pub enum Error {
     Cut,
 }
 
+impl Error {
+    /// Why the container took no more bytes.
+    fn unwritten(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Write, Self::TooLarge)
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Write(_) => Kind::StoreUnavailable,
+            Self::TooLarge(error) => error.kind(),
+            Self::RecordTooLong { .. } => Kind::Failed,
             Self::Encrypt(error) => error.kind(),
             Self::Compress(error) => error.kind(),
             Self::Record(error) => error.kind(),
@@ -62,6 +86,10 @@ impl Fault for Error {
         match self {
             Self::Write(error) => spool::hint(error).or(Some(
                 "Make room in the store or repair it, and run the backup again; nothing was published.".into(),
+            )),
+            Self::TooLarge(error) => error.hint(),
+            Self::RecordTooLong { what, .. } => Some(format!(
+                "Leave {what} out, or give it to several sources, each with fewer objects; nothing was published."
             )),
             Self::Encrypt(error) => error.hint(),
             Self::Compress(error) => error.hint(),
@@ -126,8 +154,10 @@ impl IndexWriter {
         }
         let before = self.lines.len();
         record.append_to(&mut self.lines);
-        if self.lines.len() - before > limits::INDEX_LINE_BYTES_MAX {
-            return Err(BadRecord::TooLong.into());
+        let bytes = self.lines.len() - before;
+        if bytes > limits::INDEX_LINE_BYTES_MAX {
+            let what = subject(&record);
+            return Err(Error::RecordTooLong { what, bytes });
         }
         while self.lines.len() >= self.block_bytes {
             self.flush(self.block_bytes)?;
@@ -157,8 +187,21 @@ impl IndexWriter {
         self.flush(self.lines.len())?;
         let mut spool = self.out.finish().map_err(Error::Write)?;
         spool.rewind().map_err(Error::Write)?;
-        let _bytes = io::copy(&mut spool, out).map_err(Error::Write)?;
+        let _bytes = io::copy(&mut spool, out).map_err(Error::unwritten)?;
         Ok(())
+    }
+}
+
+/// What a record speaks of.
+fn subject(record: &Record) -> String {
+    match record {
+        Record::Entry(entry) => entry.path.to_string(),
+        Record::Part(part) => part.path.to_string(),
+        Record::Stream(stream) => stream.path.to_string(),
+        Record::Exception(exception) => exception.path.to_string(),
+        Record::Source(source) => format!("the source {}", source.label),
+        Record::Facts(facts) => format!("the source {}", facts.label),
+        Record::Begin(_) | Record::End(_) => "the bundle".to_owned(),
     }
 }
 
@@ -200,7 +243,7 @@ impl<R: Read> IndexReader<R> {
     pub fn next_record(&mut self) -> Result<Option<Record>, Error> {
         let mut searched = self.used;
         loop {
-            if let Some(at) = self.lines[searched..].iter().position(|byte| *byte == b'\n') {
+            if let Some(at) = memchr::memchr(b'\n', &self.lines[searched..]) {
                 let end = searched + at;
                 let record = Record::parse(&self.lines[self.used..end])?;
                 self.used = end + 1;
@@ -223,5 +266,49 @@ impl<R: Read> IndexReader<R> {
                 .decompress(&self.frame, self.block_bytes, &mut self.block)?;
             self.lines.extend_from_slice(&self.block);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::index::Facts;
+    use crate::bundle::suite::Suite;
+
+    fn writer() -> IndexWriter {
+        let key = ContentKey::generate(Suite::Rfc9580).expect("random");
+        IndexWriter::new(&key, limits::BLOCK_BYTES_MIN, limits::LEVEL).expect("known parameters")
+    }
+
+    fn facts(bytes: usize) -> Record {
+        Record::Facts(Facts {
+            label: "hub".parse().expect("plain"),
+            facts: BTreeMap::from([("tables".to_owned(), "t".repeat(bytes))]),
+        })
+    }
+
+    #[test]
+    fn no_record_is_longer_than_a_reader_takes() {
+        let mut line = Vec::new();
+        facts(0).append_to(&mut line);
+        let fits = limits::INDEX_LINE_BYTES_MAX - line.len();
+        let mut index = writer();
+        index.add(facts(fits)).expect("as long as a reader takes");
+        index.finish(&mut io::sink()).expect("room");
+        let error = writer().add(facts(fits + 1)).expect_err("too long");
+        assert_eq!(error.kind(), Kind::Failed);
+        let hint = error.hint().expect("a next step");
+        assert!(
+            error.to_string().contains("the source hub") && hint.contains("several sources"),
+            "{error}: {hint}"
+        );
+    }
+
+    #[test]
+    fn a_container_that_is_full_is_no_store_that_is() {
+        let full = || io::Error::other(TooManySegments);
+        assert_eq!(Error::unwritten(full()).kind(), Kind::Failed);
+        let error = Error::unwritten(io::ErrorKind::StorageFull.into());
+        assert_eq!(error.kind(), Kind::StoreUnavailable);
     }
 }

@@ -162,7 +162,7 @@ fn work(batches: &Receiver<Vec<Step>>, stop: &AtomicBool) -> Result<(), Mismatch
                 Step::Zeros(content, count) => {
                     let hasher = contents.entry(content).or_default();
                     // Whoever asks to stop does not ask for what was found.
-                    let _stopped = hasher.update_zeros_until(count, || goes_on(stop));
+                    let _stopped = hasher.update_zeros_unless(count, || goes_on(stop));
                 }
                 Step::Check(content, path, expected) => {
                     let actual = contents.remove(&content).unwrap_or_default().finish();

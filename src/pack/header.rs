@@ -5,9 +5,10 @@
 
 use std::fmt::Write as _;
 
-use tar::EntryType;
-use tar::Header;
+use ::tar::EntryType;
+use ::tar::Header;
 
+use crate::base::tar;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Extent;
@@ -83,7 +84,7 @@ fn member(fields: &Fields<'_>) -> Vec<u8> {
         .unwrap_or_default();
     let size = fields.size + map.len() as u64;
     let records = pax_records(fields, size);
-    let mut out = Vec::with_capacity(512 + map.len());
+    let mut out = Vec::with_capacity(tar::BLOCK + map.len());
     if !records.is_empty() {
         append_pax(&records, fields.name, &mut out);
     }
@@ -207,7 +208,7 @@ fn append_pax(records: &[u8], name: &[u8], out: &mut Vec<u8>) {
     header.set_cksum();
     out.extend_from_slice(header.as_bytes());
     out.extend_from_slice(records);
-    out.resize(out.len() + super::padding(records.len() as u64), 0);
+    out.extend_from_slice(tar::fill(records.len() as u64));
 }
 
 /// `DIR/GNUSparseFile.0/BASE`, as GNU tar names the ustar side of a sparse member.
@@ -230,7 +231,7 @@ fn sparse_map(size: u64, extents: &[Extent]) -> Vec<u8> {
         write!(text, "{}\n{}\n", extent.offset, extent.length).expect("a String takes every text");
     }
     let mut map = text.into_bytes();
-    map.resize(map.len() + super::padding(map.len() as u64), 0);
+    map.extend_from_slice(tar::fill(map.len() as u64));
     map
 }
 

@@ -5,17 +5,16 @@ use std::io;
 use std::io::BufRead;
 use std::io::Read;
 
-use super::END_BYTES;
 use super::digests::ContentId;
 use super::digests::Digests;
 use super::digests::Mismatch;
 use super::header;
-use super::padding;
 use crate::base::fault;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::shared::BlockRead;
 use crate::base::shared::read_buffered;
+use crate::base::tar;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Extent;
 use crate::bundle::entry::Node;
@@ -129,7 +128,7 @@ impl<R: BlockRead> Unpacker<R> {
             self.digests.add_zeros(id, size - reached);
             self.digests.check(id, &entry.path, expected);
         }
-        self.compare(&[0; 512][..padding(stored)], &entry.path, "the bytes after it")?;
+        self.compare(tar::fill(stored), &entry.path, "the bytes after it")?;
         Ok(Ok(()))
     }
 
@@ -165,7 +164,7 @@ impl<R: BlockRead> Unpacker<R> {
             bytes: bytes + part.size,
         };
         let _none = self.open_streams.insert(part.path.clone(), open);
-        self.compare(&[0; 512][..padding(part.size)], &part.path, "the bytes after a part")?;
+        self.compare(tar::fill(part.size), &part.path, "the bytes after a part")?;
         Ok(Ok(()))
     }
 
@@ -197,7 +196,7 @@ impl<R: BlockRead> Unpacker<R> {
                 what: "a stream without its end",
             });
         }
-        compare(&mut self.input, &[0; END_BYTES], "the end", "the final zeros")?;
+        compare(&mut self.input, &tar::END, "the end", "the final zeros")?;
         match self.input.read(&mut [0]).map_err(Error::Read)? {
             0 => Ok(()),
             _ => Err(Error::Differs {

@@ -6,9 +6,7 @@
 use std::io;
 use std::io::Read;
 
-use super::END_BYTES;
 use super::header;
-use super::padding;
 use crate::base::cancel::Cancel;
 use crate::base::digest::Digest;
 use crate::base::digest::Hasher;
@@ -16,6 +14,7 @@ use crate::base::limits;
 use crate::base::parallel::Pool;
 use crate::base::parallel::Stopped;
 use crate::base::progress::Progress;
+use crate::base::tar;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::CollectError;
 use crate::bundle::entry::Collector;
@@ -107,7 +106,7 @@ impl<'a> Packer<'a> {
     /// # Errors
     /// When the pipeline has stopped.
     pub fn finish(mut self) -> Result<Totals, CollectError> {
-        self.write(&[0; END_BYTES])?;
+        self.write(&tar::END)?;
         let tar_bytes = self.totals.tar_bytes + self.used as u64;
         let totals = Totals {
             tar_bytes,
@@ -218,14 +217,14 @@ impl<'a> Packer<'a> {
         let mut reached = 0;
         let mut stored = 0;
         for extent in extents {
-            hasher.update_zeros_until(extent.offset - reached, || self.cancel.check())?;
+            hasher.update_zeros_unless(extent.offset - reached, || self.cancel.check())?;
             self.copy(content, extent.length, &mut hasher)?;
             reached = extent.offset + extent.length;
             stored += extent.length;
         }
-        hasher.update_zeros_until(size - reached, || self.cancel.check())?;
+        hasher.update_zeros_unless(size - reached, || self.cancel.check())?;
         self.totals.content_bytes += stored;
-        self.write(&[0; 512][..padding(stored)])?;
+        self.write(tar::fill(stored))?;
         Ok(hasher.finish())
     }
 
@@ -261,7 +260,7 @@ impl<'a> Packer<'a> {
         self.block[self.used..begin].copy_from_slice(&header::of_part(&part, self.seconds));
         self.used = begin + got;
         self.totals.content_bytes += part.size;
-        self.write(&[0; 512][..padding(part.size)])?;
+        self.write(tar::fill(part.size))?;
         self.end_member(Record::Part(part));
         Ok(more)
     }

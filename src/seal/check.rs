@@ -34,7 +34,7 @@ pub(super) fn signature(
     signature: &Signature,
     bytes: &[u8],
     trust: &TrustStore,
-    expected: Option<Timestamp>,
+    expected: Timestamp,
 ) -> Result<SignedBy, Error> {
     let created = check_shape(signature)?;
     let issuers = signature.get_issuers();
@@ -59,14 +59,13 @@ fn check_candidate(
     signature: &Signature,
     bytes: &[u8],
     trust: &TrustStore,
-    expected: Option<Timestamp>,
+    expected: Timestamp,
     created: Timestamp,
     candidate: &Candidate,
 ) -> Result<SignedBy, Error> {
     let fingerprint = candidate.key.fingerprint();
     check_fits(signature, bytes, candidate)?;
-    let far = |expected: &Timestamp| created.unix().abs_diff(expected.unix()) > limits::SIGNATURE_TIME_SECONDS_MAX;
-    if let Some(expected) = expected.filter(far) {
+    if created.unix().abs_diff(expected.unix()) > limits::SIGNATURE_TIME_SECONDS_MAX {
         return Err(Invalid::AnotherTime {
             signer: candidate.certificate.fingerprint().to_hex(),
             created,

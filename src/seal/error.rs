@@ -32,6 +32,18 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// More signers than a reader takes signatures.
+    #[error(
+        "{signers} signers are given, and a reader takes {} signatures",
+        limits::SIGNATURES_MAX
+    )]
+    TooManySigners {
+        /// How many.
+        signers: usize,
+    },
+    /// What the signers gave is not what a reader takes.
+    #[error("the signers did not make signatures that a reader takes")]
+    Made(#[source] Invalid),
     /// A signer gave more or less than one signature.
     #[error("{signers} signers gave {signatures} signatures")]
     NotOneEach {
@@ -103,6 +115,17 @@ pub enum Invalid {
     },
 }
 
+impl Error {
+    /// The same for who makes a seal: what he finds wrong with it was altered by nobody.
+    pub(super) fn of_maker(self) -> Self {
+        if let Self::Invalid(invalid) = self {
+            Self::Made(invalid)
+        } else {
+            self
+        }
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -112,7 +135,8 @@ impl Fault for Error {
             // "None of the given keys opens the bundle" would mislead whoever is making one.
             Self::Key(error) if error.kind() == Kind::NoUsableKey => Kind::Usage,
             Self::Key(error) => error.kind(),
-            Self::Sign { .. } | Self::NotOneEach { .. } => Kind::Failed,
+            Self::TooManySigners { .. } => Kind::Usage,
+            Self::Sign { .. } | Self::Made(_) | Self::NotOneEach { .. } => Kind::Failed,
         }
     }
 
@@ -126,6 +150,12 @@ impl Fault for Error {
             }
             Self::Untrusted(untrusted) => untrusted.hint(),
             Self::Key(error) => error.hint(),
+            Self::TooManySigners { .. } | Self::Made(Invalid::TooLarge { .. } | Invalid::TooMany) => {
+                Some("Name fewer signers, or some whose signatures are shorter.".into())
+            }
+            Self::Made(_) => {
+                Some("Let another key sign, or look what is wrong with this one: `hub-backup keys show`.".into())
+            }
             Self::Sign { .. } | Self::NotOneEach { .. } => None,
         }
     }

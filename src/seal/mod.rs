@@ -25,6 +25,7 @@ pub use error::Invalid;
 pub use software::SoftwareSigner;
 
 use crate::base::clock::Timestamp;
+use crate::base::limits;
 use crate::bundle::manifest::KeyFacts;
 use crate::keyring::trust::TrustStore;
 
@@ -62,8 +63,25 @@ pub struct SignedBy {
 /// Signs `bytes` by every signer, and opens the seal with the public certificates before it is given out.
 ///
 /// # Errors
-/// When there is no signer, one fails, or the seal does not open.
+/// When there is no signer or too many, one fails, or the seal does not open.
 pub fn seal(bytes: &[u8], signers: &[&dyn Signer], at: Timestamp) -> Result<Vec<u8>, Error> {
+    check_count(signers)?;
+    made(bytes, signers, at).map_err(Error::of_maker)
+}
+
+/// Refuses more signers than a reader takes signatures, before there is anything to sign.
+///
+/// # Errors
+/// [`Error::TooManySigners`].
+pub fn check_count(signers: &[&dyn Signer]) -> Result<(), Error> {
+    let signers = signers.len();
+    if signers > limits::SIGNATURES_MAX {
+        return Err(Error::TooManySigners { signers });
+    }
+    Ok(())
+}
+
+fn made(bytes: &[u8], signers: &[&dyn Signer], at: Timestamp) -> Result<Vec<u8>, Error> {
     // One signature a signer.
     let mut signatures = Vec::new();
     for signer in signers {
@@ -87,8 +105,7 @@ pub fn seal(bytes: &[u8], signers: &[&dyn Signer], at: Timestamp) -> Result<Vec<
     }
 }
 
-/// Judges the seal `armored` over `bytes`, which tell that they were made at `expected_time`; `None` for bytes that tell no time, or
-/// that cannot be read before they are known to be genuine. Gives who signed, in the order of the block.
+/// Judges the seal `armored` over `bytes`, which tell that they were made at `expected_time`. Gives who signed, in the order of the block.
 ///
 /// # Errors
 /// [`Error::Missing`] when there is no signature, [`Error::Invalid`] when one does not fit, [`Error::Untrusted`] when a signer
@@ -97,9 +114,8 @@ pub fn open(
     bytes: &[u8],
     armored: &[u8],
     trust: &TrustStore,
-    expected_time: impl Into<Option<Timestamp>>,
+    expected_time: Timestamp,
 ) -> Result<Vec<SignedBy>, Error> {
-    let expected_time = expected_time.into();
     let mut signed: Vec<SignedBy> = Vec::new();
     for signature in block::read(armored)? {
         let by = check::signature(&signature, bytes, trust, expected_time)?;

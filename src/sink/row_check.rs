@@ -1,7 +1,6 @@
 //! How far the rows of a restored database are compared with those of the dump.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::Serialize;
 
@@ -31,24 +30,6 @@ pub struct Compared {
     pub rows: u64,
     /// How far.
     pub how: RowCheck,
-}
-
-/// The word names no comparison.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a comparison of rows: none, rows or fingerprint")]
-pub struct NotARowCheck(String);
-
-impl FromStr for RowCheck {
-    type Err = NotARowCheck;
-
-    fn from_str(text: &str) -> Result<Self, NotARowCheck> {
-        match text {
-            "none" => Ok(Self::None),
-            "rows" => Ok(Self::Rows),
-            "fingerprint" => Ok(Self::Fingerprint),
-            _ => Err(NotARowCheck(text.to_owned())),
-        }
-    }
 }
 
 impl fmt::Display for RowCheck {

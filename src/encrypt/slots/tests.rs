@@ -458,7 +458,10 @@ fn more_recipients_than_a_reader_takes_are_refused() {
     let (_, recipient) = age_pair();
     let error =
         write_slots(&key(Suite::Gnupg), &vec![recipient; 11_000], now(), &Dialog::default()).expect_err("above a MiB");
-    assert_eq!(error.to_string(), "the key slot session-key.age: it is too long");
+    let said = "the key slot session-key.age would be one that no reader takes: it is too long";
+    assert_eq!(error.to_string(), said);
+    assert_eq!(error.kind(), Kind::Usage);
+    assert!(error.hint().expect("a next step").contains("fewer recipients"));
 }
 
 proptest::proptest! {

@@ -122,13 +122,6 @@ impl Parameters {
         pairs.map(|(_, value)| value.as_str())
     }
 
-    /// The same server and user, and another database.
-    #[must_use]
-    pub fn with_database(mut self, name: &str) -> Self {
-        self.values.insert("dbname".into(), Zeroizing::new(name.into()));
-        self
-    }
-
     fn read_uri(&mut self, rest: &str, own: &[&str]) -> Result<(), BadParameters> {
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = place.split_once('/').unwrap_or((place, ""));

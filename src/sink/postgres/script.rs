@@ -100,7 +100,7 @@ impl Splitter {
 
     /// Takes the next bytes of the script.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), BadScript> {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(end + 1);
             bytes = rest;
             if self.line.is_empty() {
@@ -185,7 +185,7 @@ impl Splitter {
                     end + 1
                 }
             },
-            State::Dollar(tag) => match find(rest, tag) {
+            State::Dollar(tag) => match memchr::memmem::find(rest, tag) {
                 None => rest.len(),
                 Some(end) => {
                     let taken = end + tag.len();
@@ -340,10 +340,6 @@ fn dollar_tag(rest: &[u8]) -> Option<&[u8]> {
     let tag = &rest[1..=inner];
     let plain = tag.iter().all(|byte| is_word(*byte)) && tag.first().is_none_or(|byte| is_word_begin(*byte));
     plain.then(|| &rest[..inner + 2])
-}
-
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]

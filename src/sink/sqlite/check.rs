@@ -1,10 +1,8 @@
 //! The check of a restored SQLite database.
 
-use std::fmt;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -38,34 +36,6 @@ pub enum Check {
     Quick,
     /// `PRAGMA integrity_check`, which compares indexes as well, and `PRAGMA foreign_key_check`.
     Full,
-}
-
-/// The word names no check.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a check: none, quick or full")]
-pub struct NotACheck(String);
-
-impl FromStr for Check {
-    type Err = NotACheck;
-
-    fn from_str(text: &str) -> Result<Self, NotACheck> {
-        match text {
-            "none" => Ok(Self::None),
-            "quick" => Ok(Self::Quick),
-            "full" => Ok(Self::Full),
-            _ => Err(NotACheck(text.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::None => "none",
-            Self::Quick => "quick",
-            Self::Full => "full",
-        })
-    }
 }
 
 /// What a check found that does not make a database unsound.

@@ -350,11 +350,3 @@ fn foreign_keys_that_make_no_sense_are_told_and_no_damage() {
         "{note}"
     );
 }
-
-#[test]
-fn words_for_the_levels() {
-    for level in [Check::None, Check::Quick, Check::Full] {
-        assert_eq!(level.to_string().parse::<Check>().expect("own word"), level);
-    }
-    assert!("Full".parse::<Check>().is_err());
-}

@@ -72,7 +72,8 @@ pub(in crate::source) struct Bounds {
 /// Reads the standard output of a program.
 ///
 /// The end of the output is given only after the program has ended with exit code 0; everything else is an error, which
-/// [`Output::failure`] then holds. Whatever happens, the program and its process group are gone when this value is.
+/// [`Output::failure`] then holds. Whatever happens, the program is gone when this value is. So is its process group, unless the program
+/// succeeded: what such a one leaves running, without its output, it leaves on purpose, as a shell does that is not asked to wait.
 pub(in crate::source) struct Output<'a> {
     child: Child,
     stdout: Option<ChildStdout>,
@@ -255,7 +256,8 @@ impl<'a> Output<'a> {
         Ok(ExitStatus::from_raw(raw))
     }
 
-    /// Ends the whole process group, gently and then for certain, and reaps the program.
+    /// Ends the whole process group, gently and then for certain, and reaps the program. Not after it was reaped: the number of its group
+    /// may be another's by then.
     fn terminate(&mut self) {
         if self.is_reaped {
             return;
@@ -389,6 +391,33 @@ mod tests {
         let (_, failure, took) = run("yes & exit 0");
         assert!(matches!(failure, Some(Failure::LeftWriter)), "{failure:?}");
         assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+
+    /// Whether the process still runs some moments from now; one that ended may wait to be reaped.
+    fn goes_on(pid: &[u8]) -> bool {
+        let stat = format!("/proc/{}/stat", String::from_utf8_lossy(pid).trim());
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(1) {
+            thread::sleep(TICK);
+            match std::fs::read_to_string(&stat) {
+                Ok(line) if !line.contains(") Z ") => {}
+                Ok(_) | Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_goes_on_only_when_it_succeeded() {
+        let (pid, failure, _) = run("sleep 60 >&- 2>&- & echo $!");
+        assert!(failure.is_none(), "{failure:?}");
+        assert!(goes_on(&pid));
+        let number: i32 = String::from_utf8_lossy(&pid).trim().parse().expect("a number");
+        rustix::process::kill_process(Pid::from_raw(number).expect("not 0"), Signal::KILL).expect("it runs");
+
+        let (pid, failure, _) = run("sleep 60 >&- 2>&- & echo $!; exit 9");
+        assert!(matches!(failure, Some(Failure::Code(9))), "{failure:?}");
+        assert!(!goes_on(&pid));
     }
 
     #[test]

@@ -173,7 +173,8 @@ impl<'a> Leader<'a> {
     pub(super) fn measure(&self, survey: &mut Survey) -> Result<(), Error> {
         let doing = "reading the sizes of the tables";
         let question = "SELECT oid, pg_catalog.pg_relation_size(oid), pg_catalog.pg_table_size(oid), \
-                        pg_catalog.current_setting('block_size')::int8 FROM unnest($1::oid[]) AS list(oid)";
+                        pg_catalog.current_setting('block_size')::int8 FROM unnest($1::oid[]) WITH ORDINALITY AS list(oid, place) \
+                        ORDER BY place";
         let numbers: Vec<u32> = survey.tables.iter().map(|table| table.oid).collect();
         let rows = self.wait(doing, async {
             let rows = self.session.query(question, &[&numbers]).await;

@@ -14,19 +14,21 @@ use crate::base::cancel::Cancel;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Streams, and checks the database on a thread of its own meanwhile, so that its pages come from the medium once. The check looks at
-/// a snapshot of the same moment, or of a commit that came in between.
+/// a snapshot of the same moment, or of a commit that came in between. `place` is where the stream reads: it is not looked for again,
+/// since that would open the file, and give up the locks of the stream.
 ///
 /// # Errors
 /// What the check finds, or why the stream ended early.
 pub(super) fn beside(
     subject: &Subject,
+    place: Place,
     busy_timeout: Duration,
     cancel: &Cancel,
     stream: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
     let stop = Cancel::new();
     thread::scope(|scope| {
-        let checking = scope.spawn(|| check(subject, busy_timeout, &stop));
+        let checking = scope.spawn(|| check(subject, place, busy_timeout, &stop));
         let streamed = stream();
         if streamed.is_err() {
             stop.set();
@@ -41,8 +43,8 @@ pub(super) fn beside(
     })
 }
 
-fn check(subject: &Subject, busy_timeout: Duration, stop: &Cancel) -> Result<(), Error> {
-    let snapshot = Snapshot::begin(subject, Place::find(subject)?, busy_timeout, stop)?;
+fn check(subject: &Subject, place: Place, busy_timeout: Duration, stop: &Cancel) -> Result<(), Error> {
+    let snapshot = Snapshot::begin(subject, place, busy_timeout, stop)?;
     snapshot.quick_check(subject)?;
     snapshot.end(subject)
 }

@@ -133,10 +133,10 @@ impl SqliteSource {
         let data_time = self.now();
         let path = self.entry_path(&place)?;
         let mut private = self.private_facts(&place);
-        let snapshot = Snapshot::begin(&self.subject, place, self.options.busy_timeout, cancel)?;
+        let snapshot = Snapshot::begin(&self.subject, place.clone(), self.options.busy_timeout, cancel)?;
         let stream = || snapshot.stream(&self.subject, path, collector, cancel);
         if self.options.check {
-            checking::beside(&self.subject, self.options.busy_timeout, cancel, stream)?;
+            checking::beside(&self.subject, place, self.options.busy_timeout, cancel, stream)?;
         } else {
             stream()?;
         }

@@ -21,7 +21,8 @@ use crate::base::durable;
 use crate::bundle::entry::Attributes;
 use crate::bundle::entry::Mtime;
 
-/// A regular file that may be a database.
+/// A regular file that may be a database, as it was before SQLite opened it.
+#[derive(Clone)]
 pub(super) struct Place {
     /// Its file name as the operator wrote it.
     pub(super) name: OsString,
@@ -29,10 +30,14 @@ pub(super) struct Place {
     pub(super) real: PathBuf,
     /// What the file system says about it.
     pub(super) metadata: Metadata,
+    /// Whether the header says that the database is read and written in WAL mode.
+    pub(super) is_wal_mode: bool,
 }
 
 impl Place {
     /// Follows the path and refuses what cannot be a readable database.
+    ///
+    /// Not while this process has a connection to the database: to open and close the file gives up the locks of that connection.
     pub(super) fn find(subject: &Subject) -> Result<Self, Error> {
         let real = fs::canonicalize(&subject.path).map_err(|error| absent(subject, error))?;
         let metadata = fs::metadata(&real).map_err(|error| absent(subject, error))?;
@@ -62,7 +67,12 @@ impl Place {
             .or(real.file_name())
             .unwrap_or_default()
             .to_owned();
-        let place = Self { name, real, metadata };
+        let place = Self {
+            is_wal_mode: is_wal_mode(&real),
+            name,
+            real,
+            metadata,
+        };
         place.refuse_to_lock_out_the_owner(subject)?;
         Ok(place)
     }
@@ -141,7 +151,7 @@ impl Place {
         let reader = rustix::process::geteuid().as_raw();
         let creates = !self.beside("-shm").exists() && may(durable::parent(&self.real), Access::WRITE_OK);
         let shared = self.metadata.mode() & 0o022 != 0;
-        if reader == 0 || reader == self.metadata.uid() || shared || !creates || !self.is_wal_mode() {
+        if reader == 0 || reader == self.metadata.uid() || shared || !creates || !self.is_wal_mode {
             return Ok(());
         }
         let owner = self.metadata.uid();
@@ -150,13 +160,13 @@ impl Place {
             format!("Run the backup as user {owner}, or while the application has the database open."),
         ))
     }
+}
 
-    /// Whether the header says that the database is read and written in WAL mode. Not to be asked while a connection of this process is open.
-    pub(super) fn is_wal_mode(&self) -> bool {
-        let mut header = [0; 20];
-        let read = File::open(&self.real).and_then(|mut file| file.read_exact(&mut header));
-        read.is_ok() && header[19] == 2
-    }
+/// Whether the header at the beginning of the file says so.
+fn is_wal_mode(database: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(database).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[19] == 2
 }
 
 /// Whether the system lets this process do that, by its effective user.

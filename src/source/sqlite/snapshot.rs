@@ -57,7 +57,7 @@ impl Snapshot {
                 let connection = open(&uri, flags, busy_timeout, cancel).map_err(|error| subject.sqlite(error))?;
                 (connection, true)
             }
-            Err(error) if cannot_open(&error) && place.is_wal_mode() => return Err(subject.needs_shm()),
+            Err(error) if cannot_open(&error) && place.is_wal_mode => return Err(subject.needs_shm()),
             Err(error) if is_busy(&error) && cancel.is_set() => return Err(subject.collect(Interrupted.into())),
             Err(error) => return Err(subject.sqlite(error)),
         };

@@ -277,18 +277,21 @@ fn without_permission() {
     run(&wal, &format!("PRAGMA journal_mode = WAL; {RICH}"));
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("own file");
     fs::set_permissions(&wal, fs::Permissions::from_mode(0o644)).expect("own file");
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let wrapper = if rustix::process::geteuid().is_root() {
-        &nobody[..]
-    } else {
-        &["env"][..]
-    };
     run_inner(
         &scene,
         "source::sqlite::tests::refusals::inside_without_permission",
-        wrapper,
+        as_nobody(),
     );
-    assert!(!scene.folder.path().join("wal.db-shm").exists() || wrapper.len() == 1);
+    assert!(!scene.folder.path().join("wal.db-shm").exists() || as_nobody().len() == 1);
+}
+
+/// The wrapper that gives up the rights of root, where there are any.
+fn as_nobody() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() {
+        &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    } else {
+        &["env"]
+    }
 }
 
 #[test]
@@ -305,6 +308,61 @@ fn inside_without_permission() {
             .check(&Cancel::new())
             .expect_err("would lock out the owner");
         assert!(error.to_string().contains("keep its owner"), "{error}");
+    }
+}
+
+/// POSIX gives up the locks of a process on a file when it closes any descriptor of that file.
+#[test]
+fn the_check_does_not_give_up_the_lock() {
+    let scene = Scene::named("held.db", RICH);
+    fs::set_permissions(&scene.database, fs::Permissions::from_mode(0o644)).expect("own file");
+    let (streaming, tried) = (scene.folder.path().join("streaming"), scene.folder.path().join("tried"));
+    let write = || {
+        wait_for(&streaming);
+        // The check runs meanwhile, and ends.
+        std::thread::sleep(Duration::from_millis(500));
+        let output = program(&scene.database).arg("DELETE FROM plain WHERE id < 50").output();
+        fs::File::create_new(&tried).expect("free");
+        String::from_utf8_lossy(&output.expect("sqlite3 is installed").stderr).into_owned()
+    };
+    let said = std::thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        run_inner(
+            &scene,
+            "source::sqlite::tests::refusals::inside_the_check_does_not_give_up_the_lock",
+            as_nobody(),
+        );
+        writer.join().expect("no panic")
+    });
+    assert!(said.contains("database is locked"), "a writer got in: {said}");
+}
+
+#[test]
+#[ignore = "run by the_check_does_not_give_up_the_lock as a user that does not own the database"]
+fn inside_the_check_does_not_give_up_the_lock() {
+    let mut checked = source(Path::new("held.db"));
+    checked.options.check = true;
+    let mut taken = Taken {
+        after_first_step: Some(Box::new(|| {
+            fs::File::create_new("streaming").expect("free");
+            wait_for(Path::new("tried"));
+        })),
+        ..Taken::default()
+    };
+    checked.collect(&mut taken, &Cancel::new()).expect("sound");
+    let now = fs::read("held.db").expect("there");
+    assert!(taken.content == now, "a writer got in while the pages were read");
+}
+
+fn wait_for(path: &Path) {
+    let begun = std::time::Instant::now();
+    while !path.exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{} did not come",
+            path.display()
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
