@@ -29,6 +29,7 @@ use crate::encrypt::slots::Slot;
 use crate::envelope::Damage;
 use crate::envelope::read;
 use crate::envelope::read::Checked;
+use crate::envelope::read::Ends;
 use crate::envelope::segments::SegmentReader;
 use crate::keyring::trust::TrustStore;
 use crate::policy;
@@ -80,6 +81,7 @@ pub struct Proof {
 /// A bundle whose every byte was checked. The only way to a decrypted byte leads through this type.
 pub struct Verified {
     object: Arc<dyn ReadAt>,
+    ends: Ends,
     manifest: Manifest,
     manifest_digest: Digest,
     checked: Checked,
@@ -221,6 +223,7 @@ pub fn verify(
     progress.end();
     let verified = Verified {
         object,
+        ends,
         manifest,
         manifest_digest: digest,
         checked: checked?,
@@ -264,6 +267,7 @@ pub fn unsafe_without_proof(
     progress.end();
     Ok(Verified {
         object,
+        ends,
         manifest,
         manifest_digest,
         checked: checked?,
@@ -352,6 +356,18 @@ impl Verified {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The bytes of the statement, as they were read once: what is to be stored as proven is this, and no second reading.
+    #[must_use]
+    pub fn manifest_bytes(&self) -> &[u8] {
+        &self.ends.manifest
+    }
+
+    /// The signatures over these bytes, as they were read with them.
+    #[must_use]
+    pub fn signature_bytes(&self) -> &[u8] {
+        &self.ends.signatures
     }
 
     /// The digest of the manifest: the name of this bundle in the chain.
