@@ -185,7 +185,9 @@ impl Case<'_> {
         );
         let check = |bytes: &[u8], signatures: &[u8]| {
             let opened = seal::open(bytes, signatures, &self.room.trust, None);
-            opened.map(drop).map_err(|error| error.to_string())
+            opened
+                .map(drop)
+                .map_err(|error| audit::check::BadSignatures::invalid(error.to_string()))
         };
         let report = audit::check::check(&store, Some(&check)).expect(context);
         assert_eq!(report.problems, [], "{context}");

@@ -41,6 +41,7 @@ use crate::store::names;
 
 use super::Deed;
 use super::Desk;
+use super::TOOL;
 use super::bundles;
 use super::error::Error;
 use super::expiring;
@@ -332,7 +333,7 @@ fn plan<'a>(
         suite: job.suite,
         segment_bytes: limits::SEGMENT_BYTES,
         block_bytes: job.block_bytes,
-        tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: TOOL.to_owned(),
     };
     let policy = PolicyFacts {
         retention_class: job.retention_class.clone(),
