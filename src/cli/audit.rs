@@ -39,7 +39,7 @@ const EXAMPLES: [Example; 3] = [
     },
     Example {
         says: "Is the record whole and genuine?",
-        line: "hub-backup audit check --store store --root root.asc --certificate signer.asc",
+        line: "hub-backup audit check --store /mnt/backup/store --root root.asc --certificate signer.asc",
     },
 ];
 
