@@ -61,7 +61,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let store = store.as_ref().map(|store| store as &dyn Store);
     let trust = named_keys::trust(&settings)?;
     let shown = listing::show(choice, store, args.bundle.set.as_ref(), &trust)
-        .map_err(|not_shown| CliError::from(not_shown.error).about(not_shown.name))?;
+        .map_err(|not_shown| CliError::from(*not_shown.error).about(not_shown.name))?;
     let report = Report::new(&shown);
     context.printer.show("show", &report, |out| report.write(out))?;
     match shown.seal {

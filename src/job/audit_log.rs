@@ -33,7 +33,7 @@ pub struct Entry {
 ///
 /// # Errors
 /// What the store reports; so does an item.
-pub fn entries<'s>(store: &'s dyn Store) -> Result<impl Iterator<Item = Result<Entry, Error>> + use<'s>, Error> {
+pub fn entries(store: &dyn Store) -> Result<impl Iterator<Item = Result<Entry, Error>> + use<'_>, Error> {
     let listed = store.list(names::AUDIT)?;
     let numbers = |parse: fn(&ObjectName) -> Option<u64>| -> BTreeSet<u64> {
         listed.iter().filter_map(|listed| parse(&listed.name)).collect()
@@ -73,9 +73,13 @@ pub fn check(store: &dyn Store, trust: &TrustStore) -> Result<Report, Error> {
 fn bad(error: &seal::Error) -> BadSignatures {
     let hint = match error {
         // What these say to do is about bundles.
-        seal::Error::Untrusted(Untrusted::CertificationRevoked { .. } | Untrusted::RevokedHard { .. }) => None,
+        seal::Error::Untrusted(Untrusted::CertificationRevoked { .. } | Untrusted::RevokedHard { .. })
+        | seal::Error::Missing
+        | seal::Error::Invalid(_)
+        | seal::Error::Key(_)
+        | seal::Error::Sign { .. }
+        | seal::Error::NotOneEach { .. } => None,
         seal::Error::Untrusted(untrusted) => untrusted.hint(),
-        _ => None,
     };
     BadSignatures {
         reason: error.to_string(),

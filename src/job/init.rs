@@ -160,7 +160,7 @@ impl Fault for Error {
                     .into(),
             ),
             Self::Left { .. } => Some(
-                "Remove it, with the secret keys that are in it, before you run this again: nothing depends on them."
+                "Remove it before you run this again, with the secret keys if they are in it: nothing depends on them yet."
                     .into(),
             ),
         }

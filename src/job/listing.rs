@@ -181,13 +181,19 @@ pub struct NotShown {
     /// The bundle, where one of a store was found.
     pub name: Option<(SetName, BundleId)>,
     /// What is wrong.
-    pub error: Error,
+    pub error: Box<Error>,
 }
 
-impl<E: Into<Error>> From<E> for NotShown {
-    fn from(error: E) -> Self {
-        let (name, error) = (None, error.into());
+impl NotShown {
+    fn of(name: Option<(SetName, BundleId)>, error: impl Into<Error>) -> Self {
+        let error = Box::new(error.into());
         Self { name, error }
+    }
+}
+
+impl From<error::Error> for NotShown {
+    fn from(error: error::Error) -> Self {
+        Self::of(None, error)
     }
 }
 
@@ -238,18 +244,14 @@ pub fn show(
 ) -> Result<Shown, NotShown> {
     let read = match (wanted, store) {
         (BundleRef::Latest, Some(store)) => of_link(head(store, set)?),
-        (BundleRef::Id(id), Some(store)) => match of_bundle(wanted, Some(store), set) {
+        (BundleRef::Id(id), Some(store)) => match bundles::find(wanted, Some(store), set) {
             // A bundle that was removed is still in the chain.
-            Err(NotShown {
-                error: Error::Job(error @ (error::Error::NoSuchBundle { .. } | error::Error::BundleGone { .. })),
-                ..
-            }) => match in_chain(store, set, id)? {
-                Some(link) => of_link(link),
-                None => return Err(error.into()),
-            },
-            found => found?,
+            Err(error @ (error::Error::NoSuchBundle { .. } | error::Error::BundleGone { .. })) => {
+                of_link(in_chain(store, set, id)?.ok_or(error)?)
+            }
+            found => of_bundle(found?)?,
         },
-        _ => of_bundle(wanted, store, set)?,
+        _ => of_bundle(bundles::find(wanted, store, set)?)?,
     };
     let Read {
         place,
@@ -259,10 +261,7 @@ pub fn show(
     } = read;
     let manifest = match Manifest::parse(&bytes) {
         Ok(manifest) => manifest,
-        Err(error) => {
-            let error = Error::Manifest(error);
-            return Err(NotShown { name, error });
-        }
+        Err(error) => return Err(NotShown::of(name, Error::Manifest(error))),
     };
     let seal = if trust.pinned.is_empty() {
         Seal::NotChecked
@@ -295,8 +294,7 @@ fn of_link(link: Link) -> Read {
     }
 }
 
-fn of_bundle(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>) -> Result<Read, NotShown> {
-    let Found { object, name } = bundles::find(wanted, store, set)?;
+fn of_bundle(Found { object, name }: Found) -> Result<Read, NotShown> {
     match read::ends(object.as_ref()) {
         Ok(ends) => Ok(Read {
             place: Place::Bundle,
@@ -304,10 +302,7 @@ fn of_bundle(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName
             bytes: ends.manifest,
             signatures: ends.signatures,
         }),
-        Err(error) => {
-            let error = error.into();
-            Err(NotShown { name, error })
-        }
+        Err(error) => Err(NotShown::of(name, error)),
     }
 }
 
