@@ -229,6 +229,43 @@ fn an_empty_folder_is_filled_and_keeps_its_mode() {
     assert_eq!(place.names("new/parents"), ["made"]);
 }
 
+/// `init` into a folder that is there, in which this choice of renames fails.
+fn init_with_failing_renames(place: &Place, which: &str) -> std::process::Output {
+    fs::create_dir(place.at("empty")).expect("a folder");
+    let inject = format!("inject=renameat2:error=EIO:when={which}");
+    let strace = ["-f", "-qq", "-o", "calls", "-e", "trace=renameat2", "-e", &inject];
+    let init = [env!("CARGO_BIN_EXE_hub-backup"), "init", "empty", "--no-passphrase"];
+    let output = place.tool("strace", &[&strace[..], &init].concat());
+    let calls = String::from_utf8(place.read("calls")).expect("text");
+    assert!(calls.contains("(INJECTED)"), "{calls}");
+    output
+}
+
+#[test]
+fn a_folder_that_cannot_be_filled_is_empty_again() {
+    for failing in 1..=5 {
+        let place = Place::new();
+        let output = init_with_failing_renames(&place, &failing.to_string());
+        let told = stderr(&output);
+        assert_ne!(output.status.code(), Some(0), "{failing}");
+        assert!(told.contains("Input/output error"), "{failing}: {told}");
+        assert_eq!(place.names("empty"), [""; 0], "{failing}: {told}");
+        place.good(&["init", "empty", "--no-passphrase"]);
+    }
+}
+
+#[test]
+fn what_init_could_not_take_back_is_named() {
+    let place = Place::new();
+    let output = init_with_failing_renames(&place, "3+");
+    let told = stderr(&output);
+    assert!(
+        told.contains("error: empty/keys, empty/store stays") && told.contains("hint: Remove it"),
+        "{told}"
+    );
+    assert_eq!(place.names("empty"), ["keys", "store"]);
+}
+
 #[test]
 fn what_cannot_be_made_leaves_nothing() {
     let place = Place::new();

@@ -178,6 +178,46 @@ fn a_manifest_that_cannot_be_read_is_an_error_beside_the_others() {
 }
 
 #[test]
+fn a_gap_is_graver_than_a_manifest_of_another_version() {
+    let mut kept = Kept::new();
+    kept.back_up("hub");
+    kept.alter(&manifest(1), "\"version\": 1", "\"version\": 9");
+    kept.remove(&manifest(2));
+    kept.remove(&format!("{}.asc", manifest(2)));
+    let list = kept.json_of_failure(23, &["list"]);
+    assert_eq!(
+        (&list["gaps"][0]["first"], &list["gaps"][0]["last"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(list["problems"].as_array().expect("a list").len(), 1);
+    let told = kept.fails(23, &["list"]);
+    assert!(
+        told.contains("error: set hub: number 2 of its chain is missing"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_damaged_bundle_is_named_by_show() {
+    let kept = Kept::new();
+    let object = kept.object(0);
+    let whole = kept.place.read(&object);
+    kept.remove(&object);
+    kept.place.write(&object, &whole[..whole.len() / 2]);
+    let told = kept.fails(24, &["show", &kept.bundles[0]]);
+    let named = format!("error: bundle {} of set hub: ", kept.bundles[0]);
+    assert!(told.starts_with(&named), "{told}");
+    let error = kept.json_of_failure(24, &["show", &kept.bundles[0]]);
+    assert_eq!(
+        (&error["set"], &error["bundle"]),
+        (&"hub".into(), &kept.bundles[0].as_str().into())
+    );
+    // A file has no other name than the one that was given.
+    let told = kept.fails(24, &["show", &object]);
+    assert!(!told.contains(" of set "), "{told}");
+}
+
+#[test]
 fn a_manifest_is_shown_with_its_signatures_judged() {
     let kept = Kept::new();
     let shown = kept.json(&["show"]);
@@ -238,6 +278,32 @@ fn a_checkpoint_shows_what_the_store_has_lost() {
     kept.remove(&format!("{}.asc", manifest(2)));
     let lost = kept.json_of_failure(23, &["checkpoint", "check", "cp.json"]);
     assert_eq!(lost["deviations"][0]["deviation"], "rolled-back");
+}
+
+#[test]
+fn verifying_all_compares_the_checkpoint_once() {
+    let mut kept = Kept::new();
+    kept.back_up("other");
+    kept.json(&["checkpoint", "create", "--out", "cp.json"]);
+    let all = ["verify", "--all", "--checkpoint", "cp.json"];
+    assert_eq!(kept.json(&all)["problems"], Value::Array(Vec::new()));
+    kept.remove(&manifest(2));
+    kept.remove(&format!("{}.asc", manifest(2)));
+    kept.remove(&kept.object(1));
+    let cut = kept.json_of_failure(23, &all);
+    let problems = cut["problems"].as_array().expect("a list");
+    assert_eq!(problems.len(), 1, "{cut}");
+    let problem = problems[0].as_str().expect("text");
+    assert!(
+        problem.contains("set hub was rolled back from manifest 2 to 1"),
+        "{cut}"
+    );
+    let rows = cut["bundles"].as_array().expect("a list");
+    let verdicts: Vec<(&Value, &Value)> = rows.iter().map(|row| (&row["set"], &row["kind"])).collect();
+    let (hub, other, ok) = ("hub".into(), "other".into(), "ok".into());
+    assert_eq!(verdicts, [(&hub, &ok), (&other, &ok)]);
+    // One bundle alone is still refused by a store that was rolled back.
+    kept.fails(23, &["verify", "latest", "--set", "other", "--checkpoint", "cp.json"]);
 }
 
 #[test]
@@ -372,6 +438,32 @@ fn every_break_of_the_audit_log_has_its_code() {
     let list = kept.json_of_failure(23, &["audit", "list"]);
     assert_eq!(list["unreadable"][0]["sequence"], 3);
     assert_eq!(list["records"].as_array().expect("a list").len(), 2);
+}
+
+#[test]
+fn an_audit_log_by_an_unknown_signer_is_called_so() {
+    let kept = Kept::new();
+    let check = [
+        "audit",
+        "check",
+        "--store",
+        "made/store",
+        "--root",
+        "made/keys/root.asc",
+    ];
+    let told = kept.place.fails(22, &check);
+    assert!(
+        told.contains("the signer is unknown") && told.contains("hint: ") && told.contains("--certificate"),
+        "{told}"
+    );
+    let output = kept.place.run(&[&check[..], &["--json"]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&report["problems"][0]["problem"], &report["problems"][0]["kind"]),
+        (&"signatures".into(), &"signer-untrusted".into())
+    );
+    kept.place
+        .good(&[&check[..], &["--certificate", "made/keys/signer.asc"]].concat());
 }
 
 #[test]

@@ -185,9 +185,10 @@ impl Case<'_> {
             "{context}"
         );
         let check = |bytes: &[u8], signatures: &[u8]| {
-            let record = AuditRecord::parse(bytes).map_err(|error| error.to_string())?;
+            let bad = audit::check::BadSignatures::invalid;
+            let record = AuditRecord::parse(bytes).map_err(|error| bad(error.to_string()))?;
             let opened = seal::open(bytes, signatures, &self.room.trust, record.at);
-            opened.map(drop).map_err(|error| error.to_string())
+            opened.map(drop).map_err(|error| bad(error.to_string()))
         };
         let report = audit::check::check(&store, Some(&check)).expect(context);
         assert_eq!(report.problems, [], "{context}");

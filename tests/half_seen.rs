@@ -9,7 +9,10 @@ use std::fs;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
+use hub_backup::audit::AuditRecord;
 use hub_backup::base::cancel::Cancel;
 use hub_backup::base::clock::Clock as _;
 use hub_backup::base::clock::SystemClock;
@@ -18,7 +21,9 @@ use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::base::progress::Silent;
 use hub_backup::base::read_at::ReadAt;
+use hub_backup::bundle::name::SetName;
 use hub_backup::bundle::suite::Suite;
+use hub_backup::catalog::chain;
 use hub_backup::catalog::repository;
 use hub_backup::catalog::repository::Repository;
 use hub_backup::flow;
@@ -30,8 +35,14 @@ use hub_backup::job::verify::Verify;
 use hub_backup::keyring::openpgp;
 use hub_backup::policy::crypto::KeyPolicy;
 use hub_backup::policy::selection::Selection;
+use hub_backup::seal;
 use hub_backup::sink::discard::Discard;
+use hub_backup::store;
+use hub_backup::store::Lease;
+use hub_backup::store::Listed;
+use hub_backup::store::ObjectName;
 use hub_backup::store::Store;
+use hub_backup::store::Upload;
 use hub_backup::store::local::LocalStore;
 use hub_backup::store::mem::MemStore;
 use hub_backup::store::names;
@@ -90,6 +101,153 @@ fn a_bundle_that_could_not_be_looked_at_is_no_stray() {
         }
     }
     assert!(failures > 20, "only {failures} calls were made to fail");
+}
+
+/// What the records of the log say was adopted.
+fn recorded_adoptions(store: &MemStore) -> String {
+    let mut adopted = String::new();
+    for listed in store.list(names::AUDIT).expect("listed") {
+        if names::parse_audit(&listed.name).is_some() {
+            let record = AuditRecord::parse(&store.get(&listed.name, u64::MAX).expect("listed")).expect("a record");
+            adopted.extend(record.details.get("adopted").map(String::as_str));
+        }
+    }
+    adopted
+}
+
+#[test]
+fn a_run_that_fails_after_it_adopted_a_bundle_is_on_record() {
+    let mut failures = 0;
+    for n in 1..1000 {
+        let store = store_with_a_fresh_bundle();
+        let records = |store: &MemStore| store.list(names::AUDIT).expect("listed").len();
+        let before = records(&store);
+        let result = support::try_back_up(&Faulty::new(&store, When::Before, n), Suite::Rfc9580, 3);
+        let adopted = chain::at(&store, &support::set(), 2).expect("readable").is_some();
+        match result {
+            Ok(_) => break,
+            // What failed is the record itself.
+            Err(Error::Unrecorded { .. }) => {}
+            // Without the lease nothing was begun.
+            Err(_) if n == 1 => assert_eq!(records(&store), before),
+            Err(error) => {
+                assert!(records(&store) > before, "call {n} is not on record: {error}");
+                assert_eq!(recorded_adoptions(&store).is_empty(), !adopted, "call {n}: {error}");
+                failures += u32::from(adopted);
+            }
+        }
+    }
+    assert!(failures > 5, "only {failures} runs failed after the adoption");
+}
+
+/// A store that gives other bytes in the place of one bundle for the first so many reads of it.
+struct TwoFaced {
+    inner: MemStore,
+    name: ObjectName,
+    face: Arc<Vec<u8>>,
+    reads: Arc<AtomicU64>,
+}
+
+struct TwoFacedObject {
+    face: Arc<Vec<u8>>,
+    behind: Box<dyn ReadAt>,
+    reads: Arc<AtomicU64>,
+}
+
+impl ReadAt for TwoFacedObject {
+    fn len(&self) -> u64 {
+        match self.reads.load(Ordering::Relaxed) {
+            0 => self.behind.len(),
+            _ => self.face.as_slice().len() as u64,
+        }
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let left = self
+            .reads
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => self.face.read_exact_at(buffer, offset),
+            Err(_) => self.behind.read_exact_at(buffer, offset),
+        }
+    }
+}
+
+impl Store for TwoFaced {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), store::Error> {
+        self.inner.put_new(name, bytes)
+    }
+
+    fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload + '_>, store::Error> {
+        self.inner.upload(name)
+    }
+
+    fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadAt>, store::Error> {
+        let behind = self.inner.open(name)?;
+        if *name != self.name {
+            return Ok(behind);
+        }
+        Ok(Box::new(TwoFacedObject {
+            face: Arc::clone(&self.face),
+            behind,
+            reads: Arc::clone(&self.reads),
+        }))
+    }
+
+    fn get(&self, name: &ObjectName, bytes_max: u64) -> Result<Vec<u8>, store::Error> {
+        self.inner.get(name, bytes_max)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, store::Error> {
+        self.inner.list(prefix)
+    }
+
+    fn lease(&self, set: &SetName) -> Result<Box<dyn Lease>, store::Error> {
+        self.inner.lease(set)
+    }
+
+    fn sweep(&self, lease: &dyn Lease) -> Result<u64, store::Error> {
+        self.inner.sweep(lease)
+    }
+}
+
+#[test]
+fn what_is_adopted_is_what_was_verified() {
+    let mut adopted = 0;
+    for reads in 0..8 {
+        let inner = store_with_a_fresh_bundle();
+        let first = chain::at(&inner, &support::set(), 1)
+            .expect("readable")
+            .expect("a link");
+        let fresh = chain::fresh_bundles(&inner, &support::set()).expect("listed");
+        let fresh = fresh.first().expect("a bundle that is not linked");
+        // For the same place, by somebody who is not trusted.
+        let forged = support::bundle(&Order {
+            sequence: 2,
+            previous: Some(first.digest),
+            keys: support::stranger(),
+            ..Order::first(Suite::Rfc9580)
+        });
+        let store = TwoFaced {
+            name: names::bundle(&support::set(), fresh),
+            face: Arc::new(forged.bytes),
+            reads: Arc::new(reads.into()),
+            inner,
+        };
+        let done = support::try_back_up(&store, Suite::Rfc9580, 3);
+        adopted += done.as_ref().map_or(0, |done| done.adopted.len());
+        for link in chain::links(&store.inner, &support::set()).expect("listed") {
+            let link = link.expect("readable");
+            let trust = &support::own().trust;
+            let signed = seal::open(&link.bytes, &link.signatures, trust, link.manifest.created);
+            assert!(signed.is_ok(), "{reads} reads: link {}: {signed:?}", link.sequence);
+        }
+    }
+    assert!(adopted > 0, "the genuine one is adopted");
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::fmt;
 
 use super::AuditRecord;
 use super::Draft;
-use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
 use crate::base::limits;
@@ -14,6 +13,7 @@ use crate::store;
 use crate::store::Listed;
 use crate::store::ObjectName;
 use crate::store::Store;
+use crate::store::audit_tail;
 use crate::store::names;
 
 /// Why a signer could not sign: its own error, with its class and hint.
@@ -93,37 +93,6 @@ impl Fault for Error {
     }
 }
 
-/// The newest record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tail {
-    /// Its number.
-    pub sequence: u64,
-    /// Its digest.
-    pub digest: Digest,
-}
-
-/// The newest record; none in an empty log. Reads that record alone, and also links to one that cannot be parsed: a damaged
-/// record must not end the log.
-///
-/// # Errors
-/// What the store reports.
-pub fn tail(store: &dyn Store) -> Result<Option<Tail>, store::Error> {
-    read_tail(store, &store.list(names::AUDIT)?)
-}
-
-fn read_tail(store: &dyn Store, listed: &[Listed]) -> Result<Option<Tail>, store::Error> {
-    newest(listed, names::parse_audit)
-        .map(|sequence| tail_at(store, sequence))
-        .transpose()
-}
-
-/// The record of that number, as the one that the next one follows.
-fn tail_at(store: &dyn Store, sequence: u64) -> Result<Tail, store::Error> {
-    let bytes = store.get(&names::audit(sequence), limits::RECORD_BYTES_MAX)?;
-    let digest = Digest::of(&bytes);
-    Ok(Tail { sequence, digest })
-}
-
 /// Adds a record at the end of the log and gives it back with its place.
 ///
 /// # Errors
@@ -163,8 +132,8 @@ fn next_record(store: &dyn Store, draft: &Draft) -> Result<Option<AuditRecord>, 
     let signed = newest(&listed, names::parse_audit_signatures);
     let alone = signed.filter(|_| signed > newest(&listed, names::parse_audit));
     // A listing can miss what is added meanwhile: the record that was there before these signatures is the tail.
-    let tail = match alone.map(|sequence| tail_at(store, sequence)) {
-        None | Some(Err(store::Error::NotFound { .. })) => read_tail(store, &listed)?,
+    let tail = match alone.map(|sequence| audit_tail::at(store, sequence)) {
+        None | Some(Err(store::Error::NotFound { .. })) => audit_tail::newest(store, &listed)?,
         Some(missed) => Some(missed?),
     };
     let taken = tail.map(|tail| tail.sequence).max(signed);

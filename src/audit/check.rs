@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde::Serializer;
 
 use super::AuditRecord;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::gaps::gaps;
 use crate::base::limits;
 use crate::store;
 use crate::store::Listed;
@@ -15,8 +17,31 @@ use crate::store::ObjectName;
 use crate::store::Store;
 use crate::store::names;
 
+/// Why signatures are not good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSignatures {
+    /// In words.
+    pub reason: String,
+    /// Its class: they do not fit, or whoever made them is not trusted.
+    pub kind: Kind,
+    /// The next thing to do.
+    pub hint: Option<String>,
+}
+
+impl BadSignatures {
+    /// They do not fit, or cannot be read.
+    #[must_use]
+    pub fn invalid(reason: String) -> Self {
+        Self {
+            reason,
+            kind: Kind::SignatureInvalid,
+            hint: None,
+        }
+    }
+}
+
 /// Says whether signatures fit the bytes of a record, or why not.
-pub type Verify<'v> = &'v dyn Fn(&[u8], &[u8]) -> Result<(), String>;
+pub type Verify<'v> = &'v dyn Fn(&[u8], &[u8]) -> Result<(), BadSignatures>;
 
 /// What a walk over the log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,13 +92,19 @@ pub enum Problem {
         /// The digest of the record before it.
         found: Digest,
     },
-    /// The signatures of a record do not fit it, or cannot be read.
+    /// The signatures of a record do not fit it, cannot be read, or are by somebody who is not trusted.
     #[error("the signatures of audit record {sequence} are not good: {reason}")]
     Signatures {
         /// Its number.
         sequence: u64,
         /// Why.
         reason: String,
+        /// The class of that.
+        #[serde(serialize_with = "by_name")]
+        kind: Kind,
+        /// What to do about it.
+        #[serde(skip)]
+        hint: Option<String>,
     },
     /// Signatures lie at a place without a record.
     #[error("the signatures of audit record {sequence} are there, the record is not")]
@@ -89,6 +120,11 @@ pub enum Problem {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn by_name<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
+}
+
 fn missing(first: u64, last: u64) -> String {
     if first == last {
         format!("record {first} of the audit log is missing")
@@ -100,13 +136,25 @@ fn missing(first: u64, last: u64) -> String {
 impl Fault for Problem {
     fn kind(&self) -> Kind {
         match self {
-            Self::Signatures { .. } => Kind::SignatureInvalid,
+            Self::Signatures { kind, .. } => *kind,
             Self::Missing { .. }
             | Self::Unreadable { .. }
             | Self::Misplaced { .. }
             | Self::Previous { .. }
             | Self::SignaturesAlone { .. }
             | Self::Foreign { .. } => Kind::ChainBroken,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Signatures { hint, .. } => hint.clone(),
+            Self::Missing { .. }
+            | Self::Unreadable { .. }
+            | Self::Misplaced { .. }
+            | Self::Previous { .. }
+            | Self::SignaturesAlone { .. }
+            | Self::Foreign { .. } => None,
         }
     }
 }
@@ -129,7 +177,7 @@ pub fn check(store: &dyn Store, verify: Option<Verify<'_>>) -> Result<Report, st
         before: None,
         report: Report::default(),
     };
-    let mut gaps = gaps(&records).into_iter().peekable();
+    let mut gaps = gaps(records.iter().copied()).into_iter().peekable();
     for sequence in records.iter().copied() {
         if let Some((first, last)) = gaps.next_if(|(_, last)| *last < sequence) {
             walk.gap(first, last);
@@ -145,7 +193,7 @@ pub fn check(store: &dyn Store, verify: Option<Verify<'_>>) -> Result<Report, st
 /// What the store reports.
 pub fn holes(store: &dyn Store) -> Result<Vec<Problem>, store::Error> {
     let Seen { records, signed, .. } = see(store)?;
-    let gaps = gaps(&records).into_iter();
+    let gaps = gaps(records.iter().copied()).into_iter();
     let mut found: Vec<Problem> = gaps.map(|(first, last)| Problem::Missing { first, last }).collect();
     let newest = records.last().copied().unwrap_or(0);
     // Those inside a gap say nothing new.
@@ -169,7 +217,7 @@ fn see(store: &dyn Store) -> Result<Seen, store::Error> {
     let listed = store.list(names::AUDIT)?;
     let mut records = numbers(&listed, names::parse_audit);
     let signed = numbers(&listed, names::parse_audit_signatures);
-    if !gaps(&records).is_empty() || !signed.is_subset(&records) {
+    if !gaps(records.iter().copied()).is_empty() || !signed.is_subset(&records) {
         let newest = records.last().max(signed.last()).copied();
         let again = numbers(&store.list(names::AUDIT)?, names::parse_audit);
         // What was added since can be missed in its turn, and is not looked for.
@@ -184,18 +232,6 @@ fn see(store: &dyn Store) -> Result<Seen, store::Error> {
 
 fn numbers(listed: &[Listed], parse: fn(&ObjectName) -> Option<u64>) -> BTreeSet<u64> {
     listed.iter().filter_map(|listed| parse(&listed.name)).collect()
-}
-
-/// The numbers before the last that are missing: the first and the last of each row.
-fn gaps(records: &BTreeSet<u64>) -> Vec<(u64, u64)> {
-    let (mut found, mut next) = (Vec::new(), 1);
-    for sequence in records.iter().copied() {
-        if next < sequence {
-            found.push((next, sequence - 1));
-        }
-        next = sequence.saturating_add(1);
-    }
-    found
 }
 
 struct Walk<'w> {
@@ -256,9 +292,16 @@ impl Walk<'_> {
         }
         let Some(verify) = self.verify else { return Ok(()) };
         let name = names::audit_signatures(sequence);
-        let verdict = readable(self.store, &name, limits::SIGNATURES_BYTES_MAX)?;
-        if let Err(reason) = verdict.and_then(|signatures| verify(bytes, &signatures)) {
-            self.add(Problem::Signatures { sequence, reason });
+        let read = readable(self.store, &name, limits::SIGNATURES_BYTES_MAX)?;
+        let verdict = read.map_err(BadSignatures::invalid);
+        if let Err(bad) = verdict.and_then(|signatures| verify(bytes, &signatures)) {
+            let BadSignatures { reason, kind, hint } = bad;
+            self.add(Problem::Signatures {
+                sequence,
+                reason,
+                kind,
+                hint,
+            });
         }
         Ok(())
     }

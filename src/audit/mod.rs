@@ -48,6 +48,25 @@ pub enum Act {
     Checkpoint,
 }
 
+impl Act {
+    /// The word for it in records, and for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Backup => "backup",
+            Self::Verify => "verify",
+            Self::Restore => "restore",
+            Self::Prune => "prune",
+            Self::Hold => "hold",
+            Self::Rotate => "rotate",
+            Self::Drill => "drill",
+            Self::Sweep => "sweep",
+            Self::Checkpoint => "checkpoint",
+        }
+    }
+}
+
 /// Who did it, as far as the operating system tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,6 +217,30 @@ impl AuditRecord {
             set,
             bundle,
             details,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acts_have_the_names_that_are_stored() {
+        for act in [
+            Act::Init,
+            Act::Backup,
+            Act::Verify,
+            Act::Restore,
+            Act::Prune,
+            Act::Hold,
+            Act::Rotate,
+            Act::Drill,
+            Act::Sweep,
+            Act::Checkpoint,
+        ] {
+            let stored = serde_json::to_value(act).expect("a word");
+            assert_eq!(stored, act.name());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Every bound in one place, with the reason for its number.
 
+use super::clock::SECONDS_A_DAY;
+
 /// Size of a segment of a container, in bytes. One segment is held in memory while its tar header waits
 /// for its size, so this is part of the memory bound; a multiple of 512, so that full segments need no padding.
 pub const SEGMENT_BYTES: u32 = 4 << 20;
@@ -148,7 +150,7 @@ pub const SIGNATURES_MAX: usize = 16;
 
 /// How far the time in a signature may be from the time of what is signed, in seconds: one day, for clocks that differ and
 /// dumps that take long.
-pub const SIGNATURE_TIME_SECONDS_MAX: u64 = 24 * 60 * 60;
+pub const SIGNATURE_TIME_SECONDS_MAX: u64 = SECONDS_A_DAY.unsigned_abs();
 
 /// How long a database server may take to let somebody in, in seconds, where the connection says nothing else.
 pub const DATABASE_CONNECT_SECONDS: u64 = 30;

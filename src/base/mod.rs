@@ -7,6 +7,7 @@ pub mod digest;
 pub mod durable;
 pub mod fault;
 pub mod fingerprint;
+pub mod gaps;
 pub mod input;
 pub mod limits;
 pub mod parallel;

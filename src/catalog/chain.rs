@@ -11,6 +11,7 @@ use super::Error;
 use super::get_if_any;
 use super::put_same;
 use crate::base::digest::Digest;
+use crate::base::gaps;
 use crate::base::limits;
 use crate::bundle::manifest::BadManifest;
 use crate::bundle::manifest::Manifest;
@@ -70,15 +71,7 @@ pub fn gaps(store: &dyn Store, set: &SetName) -> Result<Vec<(u64, u64)>, Error> 
     let listed = store.list(&names::manifests(set))?;
     let (claimed, committed) = (numbers(&listed, names::parse_manifest), signed_numbers(&listed));
     let end = committed.last().map(|last| last.saturating_add(1));
-    let mut gaps = Vec::new();
-    let mut next = 1;
-    for sequence in claimed.intersection(&committed).copied().chain(end) {
-        if next < sequence {
-            gaps.push((next, sequence - 1));
-        }
-        next = sequence.saturating_add(1);
-    }
-    Ok(gaps)
+    Ok(gaps::gaps(claimed.intersection(&committed).copied().chain(end)))
 }
 
 /// The newest link of a set; none before the first.
@@ -201,9 +194,13 @@ pub fn check_free(store: &dyn Store, set: &SetName, sequence: u64) -> Result<(),
 /// # Errors
 /// `Store`.
 pub fn bundles(store: &dyn Store, set: &SetName) -> Result<BTreeSet<BundleId>, Error> {
-    let listed = store.list(&names::bundles(set))?;
+    Ok(bundle_ids(&store.list(&names::bundles(set))?))
+}
+
+/// The bundles of a list.
+pub(super) fn bundle_ids(listed: &[Listed]) -> BTreeSet<BundleId> {
     let ids = listed.iter().filter_map(|listed| names::parse_bundle(&listed.name));
-    Ok(ids.map(|(_, id)| id).collect())
+    ids.map(|(_, id)| id).collect()
 }
 
 /// What a run that died before its link can have left, oldest first: unlinked bundles no older than the head's, and the

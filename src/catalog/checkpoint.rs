@@ -23,6 +23,8 @@ use crate::base::record::nullable;
 use crate::bundle::name::SetName;
 use crate::store::ObjectName;
 use crate::store::Store;
+use crate::store::audit_tail;
+use crate::store::audit_tail::Tail;
 use crate::store::names;
 
 /// The heads of all chains of a store.
@@ -113,22 +115,14 @@ pub fn make(store: &dyn Store, now: Timestamp) -> Result<Checkpoint, Error> {
         });
         heads.extend(head);
     }
-    let log = store.list(names::AUDIT)?;
-    let newest = log.iter().filter_map(|listed| names::parse_audit(&listed.name)).max();
-    let digest_of = |sequence| {
-        let bytes = store.get(&names::audit(sequence), limits::RECORD_BYTES_MAX)?;
-        Ok::<_, Error>(Place {
-            sequence,
-            digest: Digest::of(&bytes),
-        })
-    };
+    let audit = audit_tail::newest(store, &store.list(names::AUDIT)?)?;
     Ok(Checkpoint {
         format: Checkpoint::FORMAT.into(),
         version: Checkpoint::VERSION,
         created: now,
         repository: repository_id(store)?.ok_or_else(|| absent(store, names::repository()))?,
         heads,
-        audit: newest.map(digest_of).transpose()?,
+        audit: audit.map(|Tail { sequence, digest }| Place { sequence, digest }),
     })
 }
 

@@ -10,6 +10,7 @@ use super::chain;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::base::gaps;
 use crate::base::limits;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::BundleId;
@@ -127,17 +128,21 @@ pub struct Walked {
 /// # Errors
 /// `Store` when the store fails; what is wrong with the chain is no error.
 pub fn walk(store: &dyn Store, set: &SetName) -> Result<Walked, Error> {
+    // In this order: a bundle is published before its link, so what is added meanwhile is no link without its bundle.
     let manifests = store.list(&names::manifests(set))?;
+    let bundles = store.list(&names::bundles(set))?;
     let mut walk = Walk {
-        present: chain::bundles(store, set)?,
+        present: chain::bundle_ids(&bundles),
         ..Walk::default()
     };
     let claimed = chain::numbers(&manifests, names::parse_manifest);
     let signed = chain::signed_numbers(&manifests);
-    let mut next = 1;
-    for sequence in claimed.union(&signed).copied() {
-        walk.gap(next, sequence);
-        next = sequence.saturating_add(1);
+    let taken = || claimed.union(&signed).copied();
+    let mut gaps = gaps::gaps(taken()).into_iter().peekable();
+    for sequence in taken() {
+        if let Some((first, last)) = gaps.next_if(|(_, last)| *last < sequence) {
+            walk.gap(first, last);
+        }
         if claimed.contains(&sequence) {
             walk.manifest(store, set, sequence, signed.contains(&sequence))?;
         } else {
@@ -145,7 +150,6 @@ pub fn walk(store: &dyn Store, set: &SetName) -> Result<Walked, Error> {
             walk.before = None;
         }
     }
-    let bundles = store.list(&names::bundles(set))?;
     Ok(walk.finish(&manifests, &bundles))
 }
 
@@ -163,13 +167,9 @@ struct Walk {
 }
 
 impl Walk {
-    /// The places from `first` up to `sequence` hold nothing.
-    fn gap(&mut self, first: u64, sequence: u64) {
-        if first < sequence {
-            self.before = None;
-            let last = sequence - 1;
-            self.problems.push(Problem::Missing { first, last });
-        }
+    fn gap(&mut self, first: u64, last: u64) {
+        self.before = None;
+        self.problems.push(Problem::Missing { first, last });
     }
 
     fn manifest(&mut self, store: &dyn Store, set: &SetName, sequence: u64, signed: bool) -> Result<(), Error> {

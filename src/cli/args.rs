@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 use clap::ValueEnum;
@@ -10,7 +9,6 @@ use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 
-use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::config::layer::Layer;
 use crate::config::origin::Origin;
@@ -20,6 +18,7 @@ use crate::config::value;
 use crate::config::value::BadValue;
 use crate::config::value::RecipientWord;
 use crate::config::value::SuiteChoice;
+use crate::job::bundles::BundleRef;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -207,37 +206,12 @@ impl MeasureArgs {
     }
 }
 
-/// A bundle as people name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BundleChoice {
-    /// The newest of the set.
-    Latest,
-    /// The one of that id in the store.
-    Id(BundleId),
-    /// A file, wherever it is.
-    File(PathBuf),
-}
-
-impl FromStr for BundleChoice {
-    type Err = BadValue;
-
-    fn from_str(text: &str) -> Result<Self, BadValue> {
-        if text == "latest" {
-            return Ok(Self::Latest);
-        }
-        match text.parse() {
-            Ok(id) => Ok(Self::Id(id)),
-            Err(_) => value::path(text).map(Self::File),
-        }
-    }
-}
-
 /// Which bundle.
 #[derive(Args, Clone, Debug)]
 pub struct BundleArgs {
     /// A file, `latest`, or a bundle of the store by its id or 8 characters and more of its beginning
     #[arg(value_name = "BUNDLE", default_value = "latest")]
-    pub bundle: BundleChoice,
+    pub bundle: BundleRef,
     /// Look in this set; not needed when the store has only one
     #[arg(long, value_name = "NAME")]
     pub set: Option<SetName>,

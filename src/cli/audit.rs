@@ -11,19 +11,20 @@ use crate::audit::AuditRecord;
 use crate::audit::check::Problem;
 use crate::audit::check::Report;
 use crate::base::clock::Timestamp;
+use crate::base::fault;
 use crate::base::fault::Fault as _;
-use crate::base::fault::Kind;
 use crate::bundle::name::SetName;
 use crate::cli::amount;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples;
 use crate::cli::examples::Example;
+use crate::cli::output::Printer;
 use crate::cli::output::visible;
 use crate::config::layer::Layer;
+use crate::job;
 use crate::job::audit_log;
 use crate::job::audit_log::Entry;
-use crate::job::audit_log::Log;
 use crate::job::named_keys;
 use crate::job::setup;
 
@@ -38,7 +39,7 @@ const EXAMPLES: [Example; 3] = [
     },
     Example {
         says: "Is the record whole and genuine?",
-        line: "hub-backup audit check --root root.asc",
+        line: "hub-backup audit check --store /mnt/backup/store --root root.asc --certificate signer.asc",
     },
 ];
 
@@ -121,76 +122,92 @@ pub fn run(command: &Command, context: &Context) -> Result<(), CliError> {
 fn list(args: &ListArgs, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
     let store = setup::store(&settings)?;
-    let mut log = audit_log::list(&store)?;
-    if log.entries.is_empty() && log.unreadable.is_empty() {
+    let mut entries = audit_log::entries(&store)?.peekable();
+    if entries.peek().is_none() {
         setup::check_store(&store)?;
     }
-    log.entries.retain(|entry| args.wants(&entry.record));
-    let report = Listed::new(&log);
-    context.printer.show("audit-list", &report, |out| report.write(out))?;
-    match log.unreadable.first() {
+    let printer = context.printer;
+    let unreadable = if printer.json {
+        let mut records = Vec::new();
+        let unreadable = each_wanted(entries, args, |record| {
+            records.push(record);
+            Ok(())
+        })?;
+        let report = Listed {
+            verified: false,
+            records,
+            unreadable,
+        };
+        printer.show("audit-list", &report, |_| Ok(()))?;
+        report.unreadable
+    } else {
+        let mut out = Printer::stdout();
+        let unreadable = each_wanted(entries, args, |record| record.write(&mut out).map_err(CliError::stdout))?;
+        let end = write_end(&mut out, &unreadable);
+        end.and_then(|()| out.flush()).map_err(CliError::stdout)?;
+        unreadable
+    };
+    match unreadable.into_iter().next() {
         None => Ok(()),
-        Some((sequence, reason)) => Err(CliError::told(Problem::Unreadable {
-            sequence: *sequence,
-            reason: reason.clone(),
-        })),
+        Some(Unreadable { sequence, reason }) => Err(CliError::told(Problem::Unreadable { sequence, reason })),
     }
+}
+
+/// Hands over the records that are wanted, one by one: a log is as long as its store is old. Gives those that cannot be read.
+fn each_wanted(
+    entries: impl Iterator<Item = Result<Entry, job::error::Error>>,
+    args: &ListArgs,
+    mut each: impl FnMut(JsonRecord) -> Result<(), CliError>,
+) -> Result<Vec<Unreadable>, CliError> {
+    let mut unreadable = Vec::new();
+    for entry in entries {
+        let Entry {
+            sequence,
+            record,
+            signed,
+        } = entry?;
+        match record {
+            Ok(record) if args.wants(&record) => each(JsonRecord { signed, record })?,
+            Ok(_) => {}
+            Err(reason) => unreadable.push(Unreadable { sequence, reason }),
+        }
+    }
+    Ok(unreadable)
+}
+
+fn write_end(out: &mut dyn Write, unreadable: &[Unreadable]) -> io::Result<()> {
+    for Unreadable { sequence, reason } in unreadable {
+        writeln!(out, "{sequence:>6}  CANNOT BE READ: {}", visible(reason))?;
+    }
+    writeln!(
+        out,
+        "not verified: `hub-backup audit check` checks chain and signatures"
+    )
 }
 
 /// What `audit list --json` prints.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct Listed {
     /// Always false: neither chain nor signatures were checked.
     verified: bool,
-    records: Vec<JsonRecord<'a>>,
-    unreadable: Vec<JsonUnreadable<'a>>,
+    records: Vec<JsonRecord>,
+    unreadable: Vec<Unreadable>,
 }
 
 #[derive(Serialize)]
-struct JsonRecord<'a> {
+struct JsonRecord {
     /// Whether signatures lie beside the record.
     signed: bool,
-    record: &'a AuditRecord,
+    record: AuditRecord,
 }
 
 #[derive(Serialize)]
-struct JsonUnreadable<'a> {
+struct Unreadable {
     sequence: u64,
-    reason: &'a str,
+    reason: String,
 }
 
-impl<'a> Listed<'a> {
-    fn new(log: &'a Log) -> Self {
-        let record = |entry: &'a Entry| JsonRecord {
-            signed: entry.signed,
-            record: &entry.record,
-        };
-        let unreadable = |(sequence, reason): &'a (u64, String)| JsonUnreadable {
-            sequence: *sequence,
-            reason,
-        };
-        Self {
-            verified: false,
-            records: log.entries.iter().map(record).collect(),
-            unreadable: log.unreadable.iter().map(unreadable).collect(),
-        }
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        for row in &self.records {
-            row.write(out)?;
-        }
-        for JsonUnreadable { sequence, reason } in &self.unreadable {
-            writeln!(out, "{sequence:>6}  CANNOT BE READ: {}", visible(reason))?;
-        }
-        writeln!(
-            out,
-            "not verified: `hub-backup audit check` checks chain and signatures"
-        )
-    }
-}
-
-impl JsonRecord<'_> {
+impl JsonRecord {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let AuditRecord {
             sequence,
@@ -202,9 +219,13 @@ impl JsonRecord<'_> {
             bundle,
             details,
             ..
-        } = self.record;
-        let act = format!("{act:?}").to_lowercase();
-        write!(out, "{sequence:>6}  {at}  {act:<10}  {:<18}", visible(&outcome.kind))?;
+        } = &self.record;
+        write!(
+            out,
+            "{sequence:>6}  {at}  {:<10}  {:<18}",
+            act.name(),
+            visible(&outcome.kind)
+        )?;
         if let Some(set) = set {
             write!(out, "  {set}")?;
         }
@@ -238,13 +259,8 @@ fn check(_args: &CheckArgs, context: &Context) -> Result<(), CliError> {
         return printer.done("audit-check", &report, |out| write_check(out, &report));
     }
     printer.show("audit-check", &report, |out| write_check(out, &report))?;
-    // A chain that is broken is worse news than a signature that is not good.
-    let broken = |problem: &&Problem| problem.kind() == Kind::ChainBroken;
-    let worst = report.problems.iter().find(broken).or(report.problems.first());
-    match worst {
-        None => Ok(()),
-        Some(problem) => Err(CliError::told(problem.clone())),
-    }
+    let gravest = fault::gravest(report.problems, |problem| Some(problem.kind()));
+    gravest.map_or(Ok(()), |problem| Err(CliError::told(problem)))
 }
 
 fn write_check(out: &mut dyn Write, report: &Report) -> io::Result<()> {

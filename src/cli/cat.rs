@@ -1,7 +1,6 @@
 //! `cat`: one file of a bundle to stdout.
 
 use crate::bundle::name::SetName;
-use crate::cli::args::BundleChoice;
 use crate::cli::args::IdentityArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -14,6 +13,7 @@ use crate::cli::work::Proven;
 use crate::config::layer::Layer;
 use crate::flow;
 use crate::job;
+use crate::job::bundles::BundleRef;
 use crate::job::contents;
 use crate::sink;
 
@@ -39,7 +39,7 @@ const EXAMPLES: [Example; 2] = [
 pub struct Args {
     /// A file, `latest`, or a bundle of the store by its id or 8 characters and more of its beginning
     #[arg(value_name = "BUNDLE")]
-    pub bundle: BundleChoice,
+    pub bundle: BundleRef,
     /// The file, as `ls` shows it
     #[arg(value_name = "PATH")]
     pub path: String,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
-use crate::job::setup;
+use crate::job;
 use crate::job::verify::Verify;
 use crate::policy::crypto::KeyPolicy;
 
@@ -11,7 +11,7 @@ use crate::policy::crypto::KeyPolicy;
 #[derive(Serialize)]
 pub struct Evidence {
     at: Timestamp,
-    tool: String,
+    tool: &'static str,
     /// Fingerprints.
     pinned: Vec<String>,
     /// When the checkpoint was made.
@@ -36,7 +36,7 @@ impl Evidence {
         let pinned = job.trust.pinned.iter();
         Self {
             at,
-            tool: setup::actor().tool,
+            tool: job::TOOL,
             pinned: pinned.map(|certificate| certificate.fingerprint().to_hex()).collect(),
             checkpoint: job.checkpoint.map(|checkpoint| checkpoint.created),
             policy: PolicyReport::from(job.keys),

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::io::Write;
+use std::mem;
 
 use serde::Serialize;
 
 use crate::base::clock::Timestamp;
+use crate::base::fault;
 use crate::bundle::name::SetName;
 use crate::cli::amount;
 use crate::cli::context::Context;
@@ -53,7 +55,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let settings = context.settings(Layer::default())?;
     let store = setup::store(&settings)?;
     let mut listing = listing::list(&store, args.set.as_ref())?;
-    let report = Report::new(&listing);
+    let report = Report::new(mem::take(&mut listing.rows), &listing);
     context.printer.show("list", &report, |out| report.write(out))?;
     for (set, bundle) in &listing.unlinked {
         let next = if listing.gaps.iter().any(|(gapped, _, _)| gapped == set) {
@@ -68,13 +70,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     for problem in &report.problems {
         context.printer.warn(problem);
     }
-    if !listing.problems.is_empty() {
-        return Err(CliError::told(listing.problems.remove(0)));
-    }
-    match report.gaps.first() {
-        None => Ok(()),
-        Some(gap) => Err(CliError::told(Error::Chain { problem: gap.says() })),
-    }
+    let gap = report.gaps.first().map(|gap| Error::Chain { problem: gap.says() });
+    let problems = listing.problems.into_iter().map(CliError::told);
+    fault::gravest(problems.chain(gap.map(CliError::told)), CliError::kind).map_or(Ok(()), Err)
 }
 
 /// What `list --json` prints.
@@ -130,25 +128,24 @@ struct JsonUnlinked {
     bundle: String,
 }
 
-impl From<&Row> for JsonRow {
-    fn from(row: &Row) -> Self {
-        let manifest = &row.link.manifest;
-        let sources = manifest.sources.iter().map(|source| SourceReport {
-            label: source.label.to_string(),
-            kind: source.kind.to_string(),
+impl From<Row> for JsonRow {
+    fn from(row: Row) -> Self {
+        let sources = row.sources.into_iter().map(|(label, kind)| SourceReport {
+            label: label.to_string(),
+            kind: kind.to_string(),
         });
         Self {
-            bundle: manifest.bundle.to_string(),
-            set: manifest.set.to_string(),
-            sequence: manifest.sequence,
-            created: manifest.created,
-            suite: manifest.suite.name(),
+            bundle: row.bundle.to_string(),
+            set: row.set.to_string(),
+            sequence: row.sequence,
+            created: row.created,
+            suite: row.suite.name(),
             sources: sources.collect(),
-            entries: manifest.totals.entries,
-            content_bytes: manifest.totals.content_bytes,
-            exceptions: manifest.totals.exceptions,
-            retention_class: manifest.policy.retention_class.clone(),
-            manifest_sha256: row.link.digest.to_string(),
+            entries: row.totals.entries,
+            content_bytes: row.totals.content_bytes,
+            exceptions: row.totals.exceptions,
+            retention_class: row.retention_class,
+            manifest_sha256: row.digest.to_string(),
             present: row.stored_bytes.is_some(),
             stored_bytes: row.stored_bytes,
         }
@@ -156,7 +153,7 @@ impl From<&Row> for JsonRow {
 }
 
 impl Report {
-    fn new(listing: &Listing) -> Self {
+    fn new(rows: Vec<Row>, listing: &Listing) -> Self {
         let unlinked = listing.unlinked.iter().map(|(set, bundle)| JsonUnlinked {
             set: set.to_string(),
             bundle: bundle.to_string(),
@@ -168,7 +165,7 @@ impl Report {
         });
         Self {
             verified: false,
-            bundles: listing.rows.iter().map(JsonRow::from).collect(),
+            bundles: rows.into_iter().map(JsonRow::from).collect(),
             gaps: gaps.collect(),
             unlinked: unlinked.collect(),
             problems: listing.problems.iter().map(|problem| report::chain(problem)).collect(),

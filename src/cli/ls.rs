@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::base::clock::Timestamp;
 use crate::bundle::entry::Node;
 use crate::bundle::name::SetName;
-use crate::cli::args::BundleChoice;
 use crate::cli::args::IdentityArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -20,6 +19,7 @@ use crate::cli::work::Proven;
 use crate::config::layer::Layer;
 use crate::flow::contents::Opened;
 use crate::job;
+use crate::job::bundles::BundleRef;
 use crate::job::contents;
 use crate::job::contents::Wanted;
 use crate::policy::selection::Selection;
@@ -43,7 +43,7 @@ const EXAMPLES: [Example; 2] = [
 pub struct Args {
     /// A file, `latest`, or a bundle of the store by its id or 8 characters and more of its beginning
     #[arg(value_name = "BUNDLE")]
-    pub bundle: BundleChoice,
+    pub bundle: BundleRef,
     /// Only what matches
     #[arg(value_name = "PATTERN")]
     pub pattern: Option<String>,

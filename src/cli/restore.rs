@@ -143,7 +143,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let proving = Proving::read(&args.measure, trust, store, &settings, context)?;
     let targets = targets(args)?;
     refuse_idle(args, &targets)?;
-    let found = bundles::find(&(&choice).into(), proving.store(), args.bundle.set.as_ref())?;
+    let found = bundles::find(&choice, proving.store(), args.bundle.set.as_ref())?;
     let identities = work::identities(&settings, context)?;
     if !args.plan {
         proving.warn_unsigned(

@@ -60,12 +60,13 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let store = work::store_for(choice, &settings)?;
     let store = store.as_ref().map(|store| store as &dyn Store);
     let trust = named_keys::trust(&settings)?;
-    let shown = listing::show(&choice.into(), store, args.bundle.set.as_ref(), &trust)?;
+    let shown = listing::show(choice, store, args.bundle.set.as_ref(), &trust)
+        .map_err(|not_shown| CliError::from(*not_shown.error).about(not_shown.name))?;
     let report = Report::new(&shown);
     context.printer.show("show", &report, |out| report.write(out))?;
     match shown.seal {
         Seal::Good(_) | Seal::NotChecked => Ok(()),
-        Seal::Bad(error) => Err(CliError::told(error)),
+        Seal::Bad(error) => Err(CliError::told(error).about(shown.name)),
     }
 }
 
@@ -77,12 +78,20 @@ struct Report<'a> {
     manifest_sha256: String,
     /// Whether the signatures over the manifest are good and by trusted signers. The bundle itself was not read.
     signatures_verified: bool,
-    /// `good`, `bad` or `not-checked`.
-    signatures: &'static str,
+    signatures: Verdict,
     /// What is wrong with them.
     problem: Option<String>,
     signed_by: Vec<SignatureReport>,
     manifest: &'a Manifest,
+}
+
+/// What is known about the signatures.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Good,
+    Bad,
+    NotChecked,
 }
 
 #[derive(Serialize)]
@@ -105,9 +114,9 @@ impl From<&SignedBy> for SignatureReport {
 impl<'a> Report<'a> {
     fn new(shown: &'a Shown) -> Self {
         let (signatures, problem) = match &shown.seal {
-            Seal::Good(_) => ("good", None),
-            Seal::Bad(error) => ("bad", Some(report::chain(error))),
-            Seal::NotChecked => ("not-checked", None),
+            Seal::Good(_) => (Verdict::Good, None),
+            Seal::Bad(error) => (Verdict::Bad, Some(report::chain(error))),
+            Seal::NotChecked => (Verdict::NotChecked, None),
         };
         let signed_by = match &shown.seal {
             Seal::Good(signed) => signed.iter().map(SignatureReport::from).collect(),
@@ -119,7 +128,7 @@ impl<'a> Report<'a> {
                 Place::Bundle => "bundle",
             },
             manifest_sha256: shown.digest.to_string(),
-            signatures_verified: signatures == "good",
+            signatures_verified: signatures == Verdict::Good,
             signatures,
             problem,
             signed_by,
@@ -175,16 +184,16 @@ impl<'a> Report<'a> {
             writeln!(out, "signature  good, by {by}, trusted on the word of {root}")?;
         }
         match self.signatures {
-            "good" => writeln!(
+            Verdict::Good => writeln!(
                 out,
                 "           the bundle itself was not read: `hub-backup verify` does"
             ),
-            "bad" => writeln!(
+            Verdict::Bad => writeln!(
                 out,
                 "signature  NOT GOOD: {}",
                 visible(self.problem.as_deref().unwrap_or_default())
             ),
-            _ => writeln!(out, "signature  NOT VERIFIED: no root is pinned; give --root FILE"),
+            Verdict::NotChecked => writeln!(out, "signature  NOT VERIFIED: no root is pinned; give --root FILE"),
         }
     }
 }

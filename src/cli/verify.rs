@@ -6,6 +6,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use crate::base::clock::SECONDS_A_DAY;
 use crate::base::clock::Timestamp;
 use crate::base::fault;
 use crate::base::fault::Fault;
@@ -14,7 +15,6 @@ use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::cli::amount;
 use crate::cli::args::BundleArgs;
-use crate::cli::args::BundleChoice;
 use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -34,6 +34,7 @@ use crate::flow::verify::Verified;
 use crate::job;
 use crate::job::Desk;
 use crate::job::bundles;
+use crate::job::bundles::BundleRef;
 use crate::job::bundles::Found;
 use crate::job::named_keys;
 use crate::job::setup;
@@ -93,7 +94,7 @@ fn parse_age(text: &str) -> Result<i64, BadValue> {
     let unit = match text.chars().next_back() {
         Some('m') => 60,
         Some('h') => 60 * 60,
-        Some('d') => 24 * 60 * 60,
+        Some('d') => SECONDS_A_DAY,
         _ => return Err(wrong()),
     };
     let number: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
@@ -153,7 +154,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let trust = named_keys::pinned_trust(&settings)?;
     let set = args.bundle.set.as_ref();
     let choice = work::named(&args.bundle.bundle, set, &settings)?;
-    if args.max_age.is_some() && choice != BundleChoice::Latest {
+    if args.max_age.is_some() && choice != BundleRef::Latest {
         let message = "--max-age asks how old the newest bundle is, and another one is named".to_owned();
         let hint = "Leave the bundle out, or write `latest` or --all.".to_owned();
         return Err(Error::Usage { message, hint }.into());
@@ -167,7 +168,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
         None
     } else {
         let store = store.as_ref().map(|store| store as &dyn Store);
-        Some(bundles::find(&(&choice).into(), store, set)?)
+        Some(bundles::find(&choice, store, set)?)
     };
     let identities = if args.deep {
         Some(work::identities(&settings, context)?)

@@ -10,7 +10,6 @@ use crate::base::fault::Fault;
 use crate::base::secret::SecretText;
 use crate::bundle::name::SetName;
 use crate::catalog::checkpoint::Checkpoint;
-use crate::cli::args::BundleChoice;
 use crate::cli::args::MeasureArgs;
 use crate::cli::context::Context;
 use crate::cli::dialog;
@@ -38,29 +37,19 @@ use crate::seal::SoftwareSigner;
 use crate::store::Store;
 use crate::store::local::LocalStore;
 
-impl From<&BundleChoice> for BundleRef {
-    fn from(choice: &BundleChoice) -> Self {
-        match choice {
-            BundleChoice::Latest => Self::Latest,
-            BundleChoice::Id(id) => Self::Id(id.clone()),
-            BundleChoice::File(path) => Self::File(path.clone()),
-        }
-    }
-}
-
 /// The store that a bundle is looked for in, and whose chain it must be in. A bundle given as a file needs none: it is held against a
 /// chain only when `--store` names one.
 ///
 /// # Errors
 /// When it cannot be opened, or none is named where one is needed.
-pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<LocalStore>, CliError> {
+pub fn store_for(choice: &BundleRef, settings: &Settings) -> Result<Option<LocalStore>, CliError> {
     let named_here = settings
         .store
         .as_ref()
         .is_some_and(|store| store.origin.kind() == "flag");
     match choice {
-        BundleChoice::File(_) if !named_here => Ok(None),
-        BundleChoice::File(_) | BundleChoice::Latest | BundleChoice::Id(_) => Ok(Some(setup::store(settings)?)),
+        BundleRef::File(_) if !named_here => Ok(None),
+        BundleRef::File(_) | BundleRef::Latest | BundleRef::Id(_) => Ok(Some(setup::store(settings)?)),
     }
 }
 
@@ -68,8 +57,8 @@ pub fn store_for(choice: &BundleChoice, settings: &Settings) -> Result<Option<Lo
 ///
 /// # Errors
 /// When it is neither a file nor the beginning of one id.
-pub fn named(choice: &BundleChoice, set: Option<&SetName>, settings: &Settings) -> Result<BundleChoice, CliError> {
-    let BundleChoice::File(path) = choice else {
+pub fn named(choice: &BundleRef, set: Option<&SetName>, settings: &Settings) -> Result<BundleRef, CliError> {
+    let BundleRef::File(path) = choice else {
         return Ok(choice.clone());
     };
     let word = path.to_str().filter(|word| !word.contains('/'));
@@ -82,7 +71,7 @@ pub fn named(choice: &BundleChoice, set: Option<&SetName>, settings: &Settings) 
         store => store.ok(),
     };
     let store = store.as_ref().map(|store| store as &dyn Store);
-    Ok(bundles::by_prefix(word, store, set).map(BundleChoice::Id)?)
+    Ok(bundles::by_prefix(word, store, set).map(BundleRef::Id)?)
 }
 
 /// The signing keys; a locked one is asked for.
@@ -290,7 +279,7 @@ impl Proven {
     /// # Errors
     /// When it is not there, not proven, or no key was given.
     pub fn find(
-        choice: &BundleChoice,
+        choice: &BundleRef,
         set: Option<&SetName>,
         settings: &Settings,
         context: &Context,
@@ -301,7 +290,7 @@ impl Proven {
         let store = store_for(choice, settings)?;
         let chain = store.as_ref().map(|store| store as &dyn Store);
         // Before a passphrase is asked for: whether there is such a bundle.
-        let found = bundles::find(&choice.into(), chain, set)?;
+        let found = bundles::find(choice, chain, set)?;
         let name = found.name.clone();
         let identities = identities(settings, context)?;
         let measure = Measure {

@@ -29,6 +29,7 @@ use crate::encrypt::slots::Slot;
 use crate::envelope::Damage;
 use crate::envelope::read;
 use crate::envelope::read::Checked;
+use crate::envelope::read::Ends;
 use crate::envelope::segments::SegmentReader;
 use crate::keyring::trust::TrustStore;
 use crate::policy;
@@ -80,6 +81,7 @@ pub struct Proof {
 /// A bundle whose every byte was checked. The only way to a decrypted byte leads through this type.
 pub struct Verified {
     object: Arc<dyn ReadAt>,
+    ends: Ends,
     manifest: Manifest,
     manifest_digest: Digest,
     checked: Checked,
@@ -199,6 +201,21 @@ pub fn verify(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Verified, Error> {
+    verify_below(object, measure, None, progress, cancel)
+}
+
+/// As [`verify`], for one of many bundles of a chain whose newest number is `head`: to look for it again for each one takes a listing each
+/// time. With none it is looked for.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_below(
+    object: Arc<dyn ReadAt>,
+    measure: &Measure<'_>,
+    head: Option<u64>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Verified, Error> {
     // The statement: its signatures, and the trust in each signer when it signed.
     let ends = read::ends(object.as_ref())?;
     let signatures = seal::open(
@@ -213,7 +230,7 @@ pub fn verify(
     let signed: Vec<KeyFacts> = signatures.iter().map(|signed| signed.facts.clone()).collect();
     policy::crypto::check(&manifest, &signed, measure.keys, manifest.created)?;
     let digest = Digest::of(&ends.manifest);
-    let position = place(&manifest, digest, measure)?;
+    let position = place(&manifest, digest, measure, head)?;
 
     // Every byte that it covers, and every byte that it does not.
     progress.begin("verifying", Some(object.len()));
@@ -221,6 +238,7 @@ pub fn verify(
     progress.end();
     let verified = Verified {
         object,
+        ends,
         manifest,
         manifest_digest: digest,
         checked: checked?,
@@ -264,6 +282,7 @@ pub fn unsafe_without_proof(
     progress.end();
     Ok(Verified {
         object,
+        ends,
         manifest,
         manifest_digest,
         checked: checked?,
@@ -272,7 +291,7 @@ pub fn unsafe_without_proof(
 }
 
 /// The place of a manifest: its name, its neighbours in the chain, and what a checkpoint remembers.
-fn place(manifest: &Manifest, digest: Digest, measure: &Measure<'_>) -> Result<Position, Error> {
+fn place(manifest: &Manifest, digest: Digest, measure: &Measure<'_>, head: Option<u64>) -> Result<Position, Error> {
     if let Some((set, bundle)) = &measure.name
         && (*set != manifest.set || *bundle != manifest.bundle)
     {
@@ -313,7 +332,10 @@ fn place(manifest: &Manifest, digest: Digest, measure: &Measure<'_>) -> Result<P
             return Err(ChainError::Predecessor { set, sequence }.into());
         }
     }
-    let head = chain::head(store, &set)?.map_or(sequence, |head| head.sequence);
+    let head = match head {
+        Some(head) => head,
+        None => chain::head(store, &set)?.map_or(sequence, |head| head.sequence),
+    };
     Ok(Position::InChain { head })
 }
 
@@ -352,6 +374,18 @@ impl Verified {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The bytes of the statement, as they were read once: what is to be stored as proven is this, and no second reading.
+    #[must_use]
+    pub fn manifest_bytes(&self) -> &[u8] {
+        &self.ends.manifest
+    }
+
+    /// The signatures over these bytes, as they were read with them.
+    #[must_use]
+    pub fn signature_bytes(&self) -> &[u8] {
+        &self.ends.signatures
     }
 
     /// The digest of the manifest: the name of this bundle in the chain.

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::audit::AuditRecord;
 use crate::audit::check;
+use crate::audit::check::BadSignatures;
 use crate::audit::check::Report;
+use crate::base::fault::Fault as _;
 use crate::base::limits;
 use crate::keyring::trust::TrustStore;
+use crate::keyring::trust::Untrusted;
 use crate::seal;
 use crate::store;
+use crate::store::ObjectName;
 use crate::store::Store;
 use crate::store::names;
 
@@ -17,43 +21,32 @@ use super::error::Error;
 /// A record of the log. Nothing about it has been checked.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What it says.
-    pub record: AuditRecord,
+    /// Its place.
+    pub sequence: u64,
+    /// What it says, or why it cannot be read.
+    pub record: Result<AuditRecord, String>,
     /// Whether signatures lie beside it.
     pub signed: bool,
 }
 
-/// The log as it lies in the store.
-#[derive(Clone, Debug, Default)]
-pub struct Log {
-    /// The records, the oldest first.
-    pub entries: Vec<Entry>,
-    /// Numbers of records that cannot be read, and why.
-    pub unreadable: Vec<(u64, String)>,
-}
-
-/// Reads the log.
+/// The records of the log, the oldest first, each read when it is asked for.
 ///
 /// # Errors
-/// What the store reports.
-pub fn list(store: &dyn Store) -> Result<Log, Error> {
+/// What the store reports; so does an item.
+pub fn entries(store: &dyn Store) -> Result<impl Iterator<Item = Result<Entry, Error>> + use<'_>, Error> {
     let listed = store.list(names::AUDIT)?;
-    let signed: BTreeSet<u64> = listed
-        .iter()
-        .filter_map(|listed| names::parse_audit_signatures(&listed.name))
-        .collect();
-    let mut log = Log::default();
-    for sequence in listed.iter().filter_map(|listed| names::parse_audit(&listed.name)) {
-        match read(store, sequence)? {
-            Ok(record) => log.entries.push(Entry {
-                record,
-                signed: signed.contains(&sequence),
-            }),
-            Err(reason) => log.unreadable.push((sequence, reason)),
-        }
-    }
-    log.entries.sort_by_key(|entry| entry.record.sequence);
-    Ok(log)
+    let numbers = |parse: fn(&ObjectName) -> Option<u64>| -> BTreeSet<u64> {
+        listed.iter().filter_map(|listed| parse(&listed.name)).collect()
+    };
+    let (records, signed) = (numbers(names::parse_audit), numbers(names::parse_audit_signatures));
+    let entry = move |sequence| {
+        Ok(Entry {
+            sequence,
+            record: read(store, sequence)?,
+            signed: signed.contains(&sequence),
+        })
+    };
+    Ok(records.into_iter().map(entry))
 }
 
 fn read(store: &dyn Store, sequence: u64) -> Result<Result<AuditRecord, String>, Error> {
@@ -70,9 +63,29 @@ fn read(store: &dyn Store, sequence: u64) -> Result<Result<AuditRecord, String>,
 /// What the store reports; what is wrong with the log is in the report.
 pub fn check(store: &dyn Store, trust: &TrustStore) -> Result<Report, Error> {
     let verify = |bytes: &[u8], signatures: &[u8]| {
-        let record = AuditRecord::parse(bytes).map_err(|error| error.to_string())?;
+        let record = AuditRecord::parse(bytes).map_err(|error| BadSignatures::invalid(error.to_string()))?;
         let opened = seal::open(bytes, signatures, trust, record.at);
-        opened.map(drop).map_err(|error| error.to_string())
+        opened.map(drop).map_err(|error| bad(&error))
     };
     Ok(check::check(store, Some(&verify))?)
+}
+
+fn bad(error: &seal::Error) -> BadSignatures {
+    let hint = match error {
+        // What these say to do is about bundles.
+        seal::Error::Untrusted(Untrusted::CertificationRevoked { .. } | Untrusted::RevokedHard { .. })
+        | seal::Error::Missing
+        | seal::Error::Invalid(_)
+        | seal::Error::Key(_)
+        | seal::Error::Sign { .. }
+        | seal::Error::TooManySigners { .. }
+        | seal::Error::Made(_)
+        | seal::Error::NotOneEach { .. } => None,
+        seal::Error::Untrusted(untrusted) => untrusted.hint(),
+    };
+    BadSignatures {
+        reason: error.to_string(),
+        kind: error.kind(),
+        hint,
+    }
 }

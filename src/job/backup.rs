@@ -22,11 +22,10 @@ use crate::bundle::name::SetName;
 use crate::bundle::suite::Suite;
 use crate::catalog::chain;
 use crate::catalog::chain::Link;
-use crate::envelope::read;
-use crate::envelope::read::Ends;
 use crate::flow;
 use crate::flow::backup::Plan;
 use crate::flow::verify::Measure;
+use crate::flow::verify::Verified;
 use crate::keyring::Recipient;
 use crate::keyring::dialog::Dialog;
 use crate::keyring::facts;
@@ -42,6 +41,7 @@ use crate::store::names;
 
 use super::Deed;
 use super::Desk;
+use super::TOOL;
 use super::bundles;
 use super::error::Error;
 use super::expiring;
@@ -105,10 +105,11 @@ pub struct Stray {
     pub reason: String,
 }
 
-/// Makes one bundle of all `sources`, in place in the chain. A failure is recorded in the audit log too.
+/// Makes one bundle of all `sources`, in place in the chain. A failure is recorded in the audit log too, but for that of the lease:
+/// whoever does not get it has not begun.
 ///
 /// # Errors
-/// See [`Error`]. Nothing is visible in the store then, except when only the chain or the log could not be written: the
+/// See [`Error`]. Nothing of the new bundle is visible in the store then, except when only the chain or the log could not be written: the
 /// next run adopts the bundle.
 pub fn run(
     job: &Backup<'_>,
@@ -117,14 +118,11 @@ pub fn run(
     progress: &dyn Progress,
     cancel: &Cancel,
 ) -> Result<Done, Error> {
-    // One writer a set; what a crashed one left is put in order first.
     let lease = job.store.lease(&job.set)?;
-    let swept = job.store.sweep(lease.as_ref())?;
-    let Adoption { adopted, strays } = adopt(job, lease.as_ref(), cancel)?;
-    let audit_holes = audit::check::holes(job.store)?;
-
-    let result = write(job, lease.as_ref(), sources, desk, progress, cancel);
-    let recorded = desk.record(job.store, deed(job, &result, &adopted));
+    let mut leavings = Leavings::default();
+    let result = put_in_order(job, lease.as_ref(), &mut leavings, cancel)
+        .and_then(|()| write(job, lease.as_ref(), sources, desk, progress, cancel));
+    let recorded = desk.record(job.store, deed(job, &result, &leavings.adopted));
     if let (Err(_), Err(unrecorded)) = (&result, &recorded) {
         // The failure itself counts more than one to record it.
         (desk.unrecorded)(unrecorded);
@@ -139,6 +137,12 @@ pub fn run(
         bundle: sealed.manifest.bundle.clone(),
         source,
     })?;
+    let Leavings {
+        adopted,
+        strays,
+        audit_holes,
+        swept,
+    } = leavings;
     Ok(Done {
         sealed,
         object,
@@ -149,6 +153,23 @@ pub fn run(
         audit_holes,
         swept,
     })
+}
+
+/// What earlier runs, and others, have left in the store.
+#[derive(Default)]
+struct Leavings {
+    swept: u64,
+    adopted: Vec<BundleId>,
+    strays: Vec<Stray>,
+    audit_holes: Vec<audit::check::Problem>,
+}
+
+/// One writer a set; what a crashed one left is put in order first. What was done is in `leavings` also where this fails half way.
+fn put_in_order(job: &Backup<'_>, lease: &dyn Lease, leavings: &mut Leavings, cancel: &Cancel) -> Result<(), Error> {
+    leavings.swept = job.store.sweep(lease)?;
+    adopt(job, lease, leavings, cancel)?;
+    leavings.audit_holes = audit::check::holes(job.store)?;
+    Ok(())
 }
 
 /// Checks signers and recipients against the policy, before anything is begun.
@@ -312,7 +333,7 @@ fn plan<'a>(
         suite: job.suite,
         segment_bytes: limits::SEGMENT_BYTES,
         block_bytes: job.block_bytes,
-        tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: TOOL.to_owned(),
     };
     let policy = PolicyFacts {
         retention_class: job.retention_class.clone(),
@@ -346,31 +367,23 @@ fn trusted_head(job: &Backup<'_>) -> Result<Option<Link>, Error> {
     Ok(head)
 }
 
-/// What [`adopt`] found.
-#[derive(Default)]
-struct Adoption {
-    adopted: Vec<BundleId>,
-    strays: Vec<Stray>,
-}
-
 /// Takes bundles into the chain that a crashed run had published but not linked. Each is verified whole first. One that is not whole,
 /// not genuine, or does not follow the head is reported and left alone: whoever can write to the store must not be able to stop backups.
-fn adopt(job: &Backup<'_>, lease: &dyn Lease, cancel: &Cancel) -> Result<Adoption, Error> {
-    let mut adoption = Adoption::default();
+fn adopt(job: &Backup<'_>, lease: &dyn Lease, leavings: &mut Leavings, cancel: &Cancel) -> Result<(), Error> {
     for bundle in chain::fresh_bundles(job.store, &job.set)? {
         match prove_fresh(job, &bundle, cancel) {
-            Ok(ends) => {
-                chain::append(job.store, lease, &ends.manifest, &ends.signatures)?;
-                adoption.adopted.push(bundle);
+            Ok(proven) => {
+                chain::append(job.store, lease, proven.manifest_bytes(), proven.signature_bytes())?;
+                leavings.adopted.push(bundle);
             }
-            Err(error) if speaks_against_the_bundle(error.kind()) => adoption.strays.push(Stray {
+            Err(error) if speaks_against_the_bundle(error.kind()) => leavings.strays.push(Stray {
                 bundle,
                 reason: error.to_string(),
             }),
             Err(error) => return Err(error),
         }
     }
-    Ok(adoption)
+    Ok(())
 }
 
 /// Whether the bundle was found wanting, and not the look at it: a store that does not answer, or a stop, says nothing about a bundle.
@@ -402,7 +415,7 @@ fn speaks_against_the_bundle(kind: Kind) -> bool {
 }
 
 /// Verifies a bundle that is not in the chain, and that it would be the next one there.
-fn prove_fresh(job: &Backup<'_>, bundle: &BundleId, cancel: &Cancel) -> Result<Ends, Error> {
+fn prove_fresh(job: &Backup<'_>, bundle: &BundleId, cancel: &Cancel) -> Result<Verified, Error> {
     let found = bundles::open(job.store, job.set.clone(), bundle.clone())?;
     let measure = Measure {
         trust: job.trust,
@@ -412,7 +425,6 @@ fn prove_fresh(job: &Backup<'_>, bundle: &BundleId, cancel: &Cancel) -> Result<E
         checkpoint: None,
         jobs: job.jobs,
     };
-    let ends = read::ends(found.object.as_ref()).map_err(flow::verify::Error::Damage)?;
     let verified = flow::verify::verify(found.object, &measure, &Silent, cancel)?;
     let head = trusted_head(job)?;
     let next = head.map_or((1, None), |head| (head.sequence + 1, Some(head.digest)));
@@ -422,7 +434,7 @@ fn prove_fresh(job: &Backup<'_>, bundle: &BundleId, cancel: &Cancel) -> Result<E
             bundle: bundle.clone(),
         });
     }
-    Ok(ends)
+    Ok(verified)
 }
 
 /// Counts what is written.

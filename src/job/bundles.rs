@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
@@ -14,6 +15,8 @@ use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::catalog;
 use crate::catalog::chain;
+use crate::config::value;
+use crate::config::value::BadValue;
 use crate::store;
 use crate::store::Store;
 use crate::store::names;
@@ -26,10 +29,24 @@ use super::setup;
 pub enum BundleRef {
     /// The newest bundle of a set.
     Latest,
-    /// One of a store.
+    /// The one of that id in a store.
     Id(BundleId),
-    /// A file of its own.
+    /// A file, wherever it is.
     File(PathBuf),
+}
+
+impl FromStr for BundleRef {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        if text == "latest" {
+            return Ok(Self::Latest);
+        }
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) => value::path(text).map(Self::File),
+        }
+    }
 }
 
 /// A bundle that was found: open for reading, with the name that it must have.

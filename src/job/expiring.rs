@@ -1,11 +1,10 @@
 //! Keys that run out soon: while there is time to make and certify the next ones, backups still work and nothing else says a word.
 
+use crate::base::clock::SECONDS_A_DAY;
 use crate::base::clock::Timestamp;
 use crate::base::limits;
 use crate::bundle::manifest::KeyFacts;
 use crate::bundle::manifest::Role;
-
-const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
 /// A key that runs out soon.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -43,6 +43,7 @@ use new_keys::Key;
 use new_keys::Part;
 use new_keys::make_keys;
 use new_keys::write_keys;
+use staging::HalfMoved;
 use staging::Staging;
 use staging::move_each;
 use staging::move_whole;
@@ -121,6 +122,20 @@ pub enum Error {
     /// The suite has no OpenPGP keys.
     #[error("init makes OpenPGP keys, and the suite age has none")]
     AgeSuite,
+    /// It failed half way, and then not all that was made could be taken away again.
+    #[error("{} stays, and is not a whole store: it could not be taken away again", names(left))]
+    Left {
+        /// What stays.
+        left: Vec<PathBuf>,
+        /// What failed first.
+        #[source]
+        source: Box<Error>,
+    },
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
 }
 
 impl Fault for Error {
@@ -130,6 +145,7 @@ impl Fault for Error {
             Self::Job(error) => error.kind(),
             Self::NotEmpty { .. } => Kind::TargetRefused,
             Self::AgeSuite => Kind::Usage,
+            Self::Left { source, .. } => source.kind(),
         }
     }
 
@@ -143,6 +159,10 @@ impl Fault for Error {
                  name them in the settings, and set the suite there."
                     .into(),
             ),
+            Self::Left { .. } => Some(
+                "Remove it before you run this again, with the secret keys if they are in it: nothing depends on them yet."
+                    .into(),
+            ),
         }
     }
 }
@@ -150,9 +170,17 @@ impl Fault for Error {
 /// Makes a store with its keys and settings.
 ///
 /// # Errors
-/// See [`enum@Error`]. Nothing is left then; only when the process dies, a folder with a temporary name can stay, until the next run.
+/// See [`enum@Error`]. Nothing is left then, but for what `Left` names; only when the process dies, a folder with a temporary name can stay,
+/// until the next run.
 pub fn run(init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
-    let is_there = check(&init.dir, init.suite)?;
+    check(&init.dir, init.suite)?;
+    sweep(&init.dir);
+    let is_there = match look(&init.dir)? {
+        Seen::Nothing => false,
+        Seen::Empty => true,
+        // Somebody else is at it.
+        Seen::Leftovers => return Err(not_empty(&init.dir)),
+    };
     let (parent, wrap) = (durable::parent(&init.dir), |source| failed(&init.dir, source));
     if !is_there {
         durable::create_folders(parent, FOLDER_MODE).map_err(wrap)?;
@@ -160,44 +188,76 @@ pub fn run(init: &Init, clock: &dyn Clock) -> Result<Initialized, Error> {
     let staging = Staging::new(if is_there { &init.dir } else { parent }, name_of(&init.dir)).map_err(wrap)?;
     let made = fill(staging.path(), init, clock)?;
     if is_there {
-        move_each(staging, &init.dir)
+        move_each(staging, &init.dir).map_err(|HalfMoved { source, left }| half_moved(wrap(source), left))?;
     } else {
-        move_whole(staging, &init.dir)
+        move_whole(staging, &init.dir).map_err(wrap)?;
     }
-    .map_err(wrap)?;
     Ok(made)
 }
 
-/// Refuses what cannot be made before anybody is asked for anything, and removes what a killed run for the same folder left. Tells
-/// whether the folder is there already, and empty.
+fn half_moved(error: Error, left: Vec<PathBuf>) -> Error {
+    if left.is_empty() {
+        return error;
+    }
+    let source = Box::new(error);
+    Error::Left { left, source }
+}
+
+/// Refuses what cannot be made, before anybody is asked for anything. What a killed run for the same folder left is no obstacle: [`run`]
+/// removes it.
 ///
 /// # Errors
 /// `NotEmpty`, `AgeSuite`, or what the file system reports.
-pub fn check(dir: &Path, suite: SuiteChoice) -> Result<bool, Error> {
+pub fn check(dir: &Path, suite: SuiteChoice) -> Result<(), Error> {
     if suite.fixed() == Some(Suite::Age) {
         return Err(Error::AgeSuite);
     }
-    let not_empty = || Error::NotEmpty { dir: dir.to_owned() };
-    for folder in [durable::parent(dir), dir] {
+    look(dir).map(drop)
+}
+
+/// What is where the new folder shall be.
+enum Seen {
+    Nothing,
+    /// An empty folder.
+    Empty,
+    /// A folder with what a run for it has not yet, or never, given a name.
+    Leftovers,
+}
+
+/// Looks at the place of the new folder, and refuses one that is taken.
+fn look(dir: &Path) -> Result<Seen, Error> {
+    let mut entries = match fs::read_dir(dir) {
+        Ok(entries) => entries.peekable(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(not_empty(dir)),
+        Err(error) => return Err(failed(dir, error)),
+    };
+    if entries.peek().is_none() {
+        return Ok(Seen::Empty);
+    }
+    let is_left = |name: &OsStr| name.as_encoded_bytes().starts_with(durable::TEMP_PREFIX.as_bytes());
+    if entries.all(|entry| entry.is_ok_and(|entry| is_left(&entry.file_name()))) {
+        Ok(Seen::Leftovers)
+    } else {
         // A run that died while it moved what it had made has left keys in both places: all of it stays.
-        if folder != dir || holds_leftovers_alone(dir) {
-            let _swept = claim::sweep(folder, name_of(dir), |left| fs::remove_dir_all(left));
-        }
+        Err(not_empty(dir))
     }
-    match fs::read_dir(dir) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(true),
-            Some(_) => Err(not_empty()),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(not_empty()),
-        Err(error) => Err(failed(dir, error)),
+}
+
+/// Removes what killed runs for the same folder left beside it and in it.
+fn sweep(dir: &Path) {
+    for folder in [durable::parent(dir), dir] {
+        let _swept = claim::sweep(folder, name_of(dir), |left| fs::remove_dir_all(left));
     }
+}
+
+fn not_empty(dir: &Path) -> Error {
+    Error::NotEmpty { dir: dir.to_owned() }
 }
 
 fn failed(dir: &Path, source: io::Error) -> Error {
     if source.kind() == io::ErrorKind::AlreadyExists {
-        return Error::NotEmpty { dir: dir.to_owned() };
+        return not_empty(dir);
     }
     keyfiles::unwritable(dir, source).into()
 }
@@ -205,11 +265,6 @@ fn failed(dir: &Path, source: io::Error) -> Error {
 /// What the folder is called; it may be `.`, or a path that ends in `..`.
 fn name_of(dir: &Path) -> &OsStr {
     dir.file_name().unwrap_or(OsStr::new("."))
-}
-
-fn holds_leftovers_alone(dir: &Path) -> bool {
-    let is_left = |name: &OsStr| name.as_encoded_bytes().starts_with(durable::TEMP_PREFIX.as_bytes());
-    fs::read_dir(dir).is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_left(&entry.file_name()))))
 }
 
 /// Makes everything in a folder of its own.

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::clock::Timestamp;
 use crate::base::digest::Digest;
 use crate::base::fault::Fault;
 use crate::base::fault::Kind;
+use crate::bundle::index::Totals;
+use crate::bundle::kind::SourceKind;
 use crate::bundle::manifest::BadManifest;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::name::BundleId;
+use crate::bundle::name::Label;
 use crate::bundle::name::SetName;
+use crate::bundle::suite::Suite;
 use crate::catalog;
 use crate::catalog::chain;
 use crate::catalog::chain::Link;
@@ -22,6 +27,7 @@ use crate::store::names;
 
 use super::bundles;
 use super::bundles::BundleRef;
+use super::bundles::Found;
 use super::error;
 use super::setup;
 
@@ -63,19 +69,54 @@ impl From<catalog::Error> for Error {
     }
 }
 
-/// A link of a chain, and what the store holds of its bundle.
+/// What is told of a link of a chain and of its bundle. The manifest itself, which may be large, is let go of.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The link.
-    pub link: Link,
+    /// The bundle.
+    pub bundle: BundleId,
+    /// Its set.
+    pub set: SetName,
+    /// Its number in the chain.
+    pub sequence: u64,
+    /// When it was begun.
+    pub created: Timestamp,
+    /// Its suite.
+    pub suite: Suite,
+    /// What is in it: label and kind of each source.
+    pub sources: Vec<(Label, SourceKind)>,
+    /// How much is in it.
+    pub totals: Totals,
+    /// The word of the operator's.
+    pub retention_class: Option<String>,
+    /// The digest of its manifest.
+    pub digest: Digest,
     /// The length of the bundle; none when it is not there.
     pub stored_bytes: Option<u64>,
+}
+
+impl Row {
+    fn new(link: Link, stored_bytes: Option<u64>) -> Self {
+        let manifest = link.manifest;
+        let sources = manifest.sources.into_iter();
+        Self {
+            bundle: manifest.bundle,
+            set: manifest.set,
+            sequence: manifest.sequence,
+            created: manifest.created,
+            suite: manifest.suite,
+            sources: sources.map(|source| (source.label, source.kind)).collect(),
+            totals: manifest.totals,
+            retention_class: manifest.policy.retention_class,
+            digest: link.digest,
+            stored_bytes,
+        }
+    }
 }
 
 /// What a store holds.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The links, the newest first.
+    /// The links that can be read, the newest first.
     pub rows: Vec<Row>,
     /// Places of chains at which nothing is: set, first and last place in a row.
     pub gaps: Vec<(SetName, u64, u64)>,
@@ -106,9 +147,7 @@ pub fn list(store: &dyn Store, set: Option<&SetName>) -> Result<Listing, Error> 
         setup::check_store(store)?;
     }
     // Ids of the same second have no order; the numbers of a chain have. The sort keeps it, the newest first.
-    listing
-        .rows
-        .sort_by_key(|row| std::cmp::Reverse(row.link.manifest.created));
+    listing.rows.sort_by_key(|row| std::cmp::Reverse(row.created));
     Ok(listing)
 }
 
@@ -127,13 +166,35 @@ fn list_set(store: &dyn Store, set: &SetName, listing: &mut Listing) -> Result<(
         match link {
             Ok(link) => {
                 let stored_bytes = present.remove(&link.manifest.bundle);
-                listing.rows.push(Row { link, stored_bytes });
+                listing.rows.push(Row::new(link, stored_bytes));
             }
             Err(error) => listing.problems.push(error),
         }
     }
     listing.unlinked.extend(present.into_keys().map(|id| (set.clone(), id)));
     Ok(())
+}
+
+/// Why a manifest is not shown.
+#[derive(Debug)]
+pub struct NotShown {
+    /// The bundle, where one of a store was found.
+    pub name: Option<(SetName, BundleId)>,
+    /// What is wrong.
+    pub error: Box<Error>,
+}
+
+impl NotShown {
+    fn of(name: Option<(SetName, BundleId)>, error: impl Into<Error>) -> Self {
+        let error = Box::new(error.into());
+        Self { name, error }
+    }
+}
+
+impl From<error::Error> for NotShown {
+    fn from(error: error::Error) -> Self {
+        Self::of(None, error)
+    }
 }
 
 /// Where a manifest was read.
@@ -161,6 +222,8 @@ pub enum Seal {
 pub struct Shown {
     /// Where.
     pub place: Place,
+    /// Its name, if it came from a store.
+    pub name: Option<(SetName, BundleId)>,
     /// What it says.
     pub manifest: Manifest,
     /// Its digest, which the next link of the chain names.
@@ -178,22 +241,28 @@ pub fn show(
     store: Option<&dyn Store>,
     set: Option<&SetName>,
     trust: &TrustStore,
-) -> Result<Shown, Error> {
-    let (place, bytes, signatures) = match (wanted, store) {
+) -> Result<Shown, NotShown> {
+    let read = match (wanted, store) {
         (BundleRef::Latest, Some(store)) => of_link(head(store, set)?),
-        (BundleRef::Id(id), Some(store)) => match of_bundle(wanted, Some(store), set) {
+        (BundleRef::Id(id), Some(store)) => match bundles::find(wanted, Some(store), set) {
             // A bundle that was removed is still in the chain.
-            Err(Error::Job(error @ (error::Error::NoSuchBundle { .. } | error::Error::BundleGone { .. }))) => {
-                match in_chain(store, set, id)? {
-                    Some(link) => of_link(link),
-                    None => return Err(error.into()),
-                }
+            Err(error @ (error::Error::NoSuchBundle { .. } | error::Error::BundleGone { .. })) => {
+                of_link(in_chain(store, set, id)?.ok_or(error)?)
             }
-            found => found?,
+            found => of_bundle(found?)?,
         },
-        _ => of_bundle(wanted, store, set)?,
+        _ => of_bundle(bundles::find(wanted, store, set)?)?,
     };
-    let manifest = Manifest::parse(&bytes).map_err(Error::Manifest)?;
+    let Read {
+        place,
+        name,
+        bytes,
+        signatures,
+    } = read;
+    let manifest = match Manifest::parse(&bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => return Err(NotShown::of(name, Error::Manifest(error))),
+    };
     let seal = if trust.pinned.is_empty() {
         Seal::NotChecked
     } else {
@@ -201,31 +270,49 @@ pub fn show(
     };
     Ok(Shown {
         place,
+        name,
         manifest,
         digest: Digest::of(&bytes),
         seal,
     })
 }
 
-type Read = (Place, Vec<u8>, Vec<u8>);
+/// A manifest as it was read, not yet parsed.
+struct Read {
+    place: Place,
+    name: Option<(SetName, BundleId)>,
+    bytes: Vec<u8>,
+    signatures: Vec<u8>,
+}
 
 fn of_link(link: Link) -> Read {
-    (Place::Chain, link.bytes, link.signatures)
+    Read {
+        place: Place::Chain,
+        name: Some((link.set, link.manifest.bundle)),
+        bytes: link.bytes,
+        signatures: link.signatures,
+    }
 }
 
-fn of_bundle(wanted: &BundleRef, store: Option<&dyn Store>, set: Option<&SetName>) -> Result<Read, Error> {
-    let found = bundles::find(wanted, store, set)?;
-    let ends = read::ends(found.object.as_ref())?;
-    Ok((Place::Bundle, ends.manifest, ends.signatures))
+fn of_bundle(Found { object, name }: Found) -> Result<Read, NotShown> {
+    match read::ends(object.as_ref()) {
+        Ok(ends) => Ok(Read {
+            place: Place::Bundle,
+            name,
+            bytes: ends.manifest,
+            signatures: ends.signatures,
+        }),
+        Err(error) => Err(NotShown::of(name, error)),
+    }
 }
 
-fn head(store: &dyn Store, set: Option<&SetName>) -> Result<Link, Error> {
+fn head(store: &dyn Store, set: Option<&SetName>) -> Result<Link, error::Error> {
     let set = bundles::one_set(store, set)?;
     let head = chain::head(store, &set)?;
-    head.ok_or_else(|| error::Error::EmptySet { set }.into())
+    head.ok_or_else(|| error::Error::EmptySet { set })
 }
 
-fn in_chain(store: &dyn Store, set: Option<&SetName>, id: &BundleId) -> Result<Option<Link>, Error> {
+fn in_chain(store: &dyn Store, set: Option<&SetName>, id: &BundleId) -> Result<Option<Link>, error::Error> {
     for set in bundles::sets(store, set)? {
         for link in chain::links(store, &set)? {
             let link = link?;

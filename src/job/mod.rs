@@ -44,6 +44,9 @@ use crate::seal;
 use crate::seal::Signer;
 use crate::store::Store;
 
+/// Program and version, as bundles and records name them.
+pub const TOOL: &str = concat!("hub-backup ", env!("CARGO_PKG_VERSION"));
+
 /// The detail of an audit record that names whose key opened the bundle.
 const RECIPIENT: &str = "recipient";
 

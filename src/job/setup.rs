@@ -13,6 +13,7 @@ use crate::server::postgres;
 use crate::store::Store;
 use crate::store::local::LocalStore;
 
+use super::TOOL;
 use super::error::Error;
 
 /// Opens the store of the settings.
@@ -82,6 +83,6 @@ pub fn actor() -> Actor {
     Actor {
         user,
         host,
-        tool: concat!("hub-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: TOOL.to_owned(),
     }
 }

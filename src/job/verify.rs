@@ -12,6 +12,7 @@ use crate::base::progress::Progress;
 use crate::bundle::name::BundleId;
 use crate::bundle::name::SetName;
 use crate::catalog;
+use crate::catalog::chain;
 use crate::catalog::checkpoint::Checkpoint;
 use crate::catalog::checkpoint::Deviation;
 use crate::catalog::repository;
@@ -83,7 +84,7 @@ pub fn one(
     cancel: &Cancel,
 ) -> Result<Outcome, Error> {
     let name = found.name.clone();
-    let result = prove(job, found, progress, cancel);
+    let result = prove(job, found, job.checkpoint, None, progress, cancel);
     if let (Some(store), Some((set, bundle))) = (job.store, name) {
         let failure = result.as_ref().err().map(Fault::kind);
         let deed = Deed {
@@ -129,16 +130,24 @@ fn manner(job: &Verify<'_>, done: bool) -> BTreeMap<String, String> {
     details
 }
 
-fn prove(job: &Verify<'_>, found: Found, progress: &dyn Progress, cancel: &Cancel) -> Result<Outcome, Error> {
+/// Proves one bundle, against `checkpoint`; of a chain whose newest number is `head`, where that is known.
+fn prove(
+    job: &Verify<'_>,
+    found: Found,
+    checkpoint: Option<&Checkpoint>,
+    head: Option<u64>,
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Outcome, Error> {
     let measure = Measure {
         trust: job.trust,
         keys: job.keys,
         name: found.name,
         chain: job.store,
-        checkpoint: job.checkpoint,
+        checkpoint,
         jobs: job.jobs,
     };
-    let verified = flow::verify::verify(found.object, &measure, progress, cancel)?;
+    let verified = flow::verify::verify_below(found.object, &measure, head, progress, cancel)?;
     let contents = match job.deep {
         None => None,
         Some(identities) => {
@@ -266,11 +275,14 @@ fn every(
             set: set.clone(),
             problem,
         }));
+        // Where the newest link cannot be read, each bundle is told so by itself.
+        let head = chain::head(store, &set).ok().flatten().map(|head| head.sequence);
         for bundle in walked.bundles {
             stop_asked(cancel)?;
             bundles_seen += 1;
             let found = bundles::open_linked(store, set.clone(), bundle.clone());
-            let result = found.and_then(|found| prove(job, found, progress, cancel));
+            // The checkpoint was compared with the store as a whole.
+            let result = found.and_then(|found| prove(job, found, None, head, progress, cancel));
             // Half a look is no finding.
             stop_asked(cancel)?;
             each(Row {

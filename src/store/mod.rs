@@ -1,5 +1,6 @@
 //! Level 3: where bundles live. Create-only: nothing in a store is ever overwritten.
 
+pub mod audit_tail;
 pub mod local;
 pub mod mem;
 pub mod names;

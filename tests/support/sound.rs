@@ -39,7 +39,8 @@ pub(crate) fn assert_sound(store: &dyn Store, bundles: &[BundleId], context: &st
     assert_eq!(walk::walk(store, &set()).expect("walked").problems, [], "{context}");
     let check = |bytes: &[u8], signatures: &[u8]| {
         let is_good = signatures_over(bytes) == signatures;
-        is_good.then_some(()).ok_or_else(|| "wrong".to_owned())
+        let bad = || audit::check::BadSignatures::invalid("wrong".to_owned());
+        is_good.then_some(()).ok_or_else(bad)
     };
     let report = audit::check::check(store, Some(&check)).expect("checked");
     assert_eq!(report.problems, [], "{context}");

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::base::clock::SECONDS_A_DAY;
 use crate::base::clock::Timestamp;
 use crate::bundle::manifest::Role;
 use crate::bundle::suite::Suite;
@@ -83,10 +84,9 @@ impl Validity {
     /// The moment of expiry of a key that is made at `now`, if there is one.
     #[must_use]
     pub fn end(self, now: Timestamp) -> Option<Timestamp> {
-        const DAY: i64 = 24 * 60 * 60;
         match self {
             Self::Unlimited => None,
-            Self::Days(days) => Timestamp::from_unix(now.unix() + i64::from(days) * DAY).ok(),
+            Self::Days(days) => Timestamp::from_unix(now.unix() + i64::from(days) * SECONDS_A_DAY).ok(),
             Self::Until(moment) => Some(moment),
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sequoia_openpgp::Cert;
 
+use crate::base::clock::SECONDS_A_DAY;
 use crate::base::clock::Timestamp;
 use crate::bundle::manifest::Role;
 use crate::bundle::suite::Suite;
@@ -100,12 +101,11 @@ pub(super) fn make_keys(init: &Init, now: Timestamp) -> Result<[Key; 4], Error> 
 }
 
 fn make_key(init: &Init, part: Part, now: Timestamp) -> Result<Key, Error> {
-    const DAY: i64 = 24 * 60 * 60;
     let key = NewKey {
         role: part.role(),
         name: format!("{} {}", init.set, part.stem().replace('-', " ")),
         algorithm: init.algorithm,
-        expires: Timestamp::from_unix(now.unix() + part.days() * DAY).ok(),
+        expires: Timestamp::from_unix(now.unix() + part.days() * SECONDS_A_DAY).ok(),
         generation: 1,
         passphrase: init.passphrase.clone().filter(|_| part != Part::Signer),
         suite_features: suite_features(init.suite),

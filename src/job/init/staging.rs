@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::base::claim::Claim;
 use crate::base::durable;
@@ -58,14 +59,35 @@ pub(super) fn move_whole(mut staging: Staging, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves what was staged into a folder that was there before, perhaps a mounted one, part by part. The settings come last, so a folder with
-/// settings has all; one that a killed run left has some of the parts and no settings, and `init` refuses it until they are removed.
-pub(super) fn move_each(mut staging: Staging, dir: &Path) -> io::Result<()> {
-    for name in [STORE, KEYS, SECRETS, MOVE_OFFLINE, locate::FILE_NAME] {
-        durable::rename_new(&staging.path().join(name), &dir.join(name))?;
-    }
-    fs::remove_dir(staging.path())?;
-    staging.kept = true;
+/// What is moved into a folder that was there before, in this order.
+const PARTS: [&str; 5] = [STORE, KEYS, SECRETS, MOVE_OFFLINE, locate::FILE_NAME];
+
+/// Why not every part was moved, and those that could not be taken back.
+pub(super) struct HalfMoved {
+    pub(super) source: io::Error,
+    pub(super) left: Vec<PathBuf>,
+}
+
+/// Moves what was staged into a folder that was there before, perhaps a mounted one, part by part, and takes back what was moved when one
+/// cannot be. The settings come last, so a folder with settings has all; one that a killed run left has some of the parts and no settings,
+/// and `init` refuses it until they are removed.
+pub(super) fn move_each(staging: Staging, dir: &Path) -> Result<(), HalfMoved> {
+    let mut parts = PARTS.iter();
+    let moved = parts.try_for_each(|name| durable::rename_new(&staging.path().join(name), &dir.join(name)));
+    let moved = moved.map_err(|source| {
+        let left = take_back(&staging, dir);
+        HalfMoved { source, left }
+    });
+    // Every name lasts: that the empty folder may come back is not worth a failure.
     drop(staging);
-    durable::sync_folder(dir)
+    drop(durable::sync_folder(dir));
+    moved
+}
+
+/// Moves the parts back, to be removed with the others. Gives those for which that fails.
+fn take_back(staging: &Staging, dir: &Path) -> Vec<PathBuf> {
+    let is_moved = |name: &&&str| fs::symlink_metadata(staging.path().join(name)).is_err();
+    let stays = |name: &&&str| durable::rename_new(&dir.join(name), &staging.path().join(name)).is_err();
+    let left = PARTS.iter().rev().filter(is_moved).filter(stays);
+    left.map(|name| dir.join(name)).collect()
 }
