@@ -10,7 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// Seconds of a day, as durations count: UTC has no others that matter here.
+/// Seconds of a day; leap seconds are not counted.
 pub const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
 /// A moment in UTC, to the second. In text: `2026-01-31T23:59:59Z`, and nothing else.
