@@ -185,6 +185,28 @@ fn a_new_passphrase_is_asked_for_twice_and_not_echoed() {
 }
 
 #[test]
+fn a_passphrase_can_be_corrected_while_it_is_typed() {
+    let mut child = on_terminal("child_asks");
+    drop(read_until(&mut child, "The passphrase of the key: "));
+    type_line(&mut child, "other\x15sessa\x7f\x7fame\n");
+    drop(read_until(&mut child, "The same again: "));
+    type_line(&mut child, "sesame\n");
+    drop(read_until(&mut child, "GOT 6 bytes"));
+    drop(output(child));
+}
+
+#[test]
+fn a_passphrase_that_the_terminal_cuts_is_refused() {
+    let mut child = on_terminal("child_asks");
+    drop(read_until(&mut child, "The passphrase of the key: "));
+    type_line(&mut child, &"x".repeat(5000));
+    type_line(&mut child, "\n");
+    let shown = read_until(&mut child, "CODE 1");
+    assert!(shown.contains("cannot ask for the passphrase of the key"), "{shown}");
+    drop(output(child));
+}
+
+#[test]
 fn two_passphrases_that_differ_are_refused() {
     let mut child = on_terminal("child_asks");
     drop(read_until(&mut child, "The passphrase of the key: "));
@@ -217,9 +239,7 @@ fn a_signal_at_the_prompt_is_an_interruption() {
     let pid = pid.expect("it says so").to_owned();
     let status = Command::new("kill").args(["-TERM", &pid]).status();
     assert!(status.expect("kill is there").success());
-    type_line(&mut child, "\n");
-    let shown = read_until(&mut child, "CODE");
-    let shown = shown + &read_until(&mut child, "\n");
+    let shown = read_until(&mut child, "CODE ") + &read_until(&mut child, "\n");
     assert!(shown.contains("CODE 3"), "{shown}");
     drop(output(child));
 }

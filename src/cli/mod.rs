@@ -40,6 +40,7 @@ pub mod restore;
 pub mod show;
 pub mod signals;
 pub mod sources;
+mod terminal;
 pub mod verify;
 pub mod work;
 

@@ -1,15 +1,13 @@
 //! Asking for a passphrase, when no file, variable or command gives it. Never from argv.
 
-use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
 
-use crate::base::cancel::Cancel;
 use crate::base::limits;
 use crate::base::secret::SecretText;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::error::Error;
+use crate::cli::terminal;
 use crate::config::origin::Setting;
 use crate::config::secret::SecretSource;
 use crate::policy::passphrase;
@@ -83,42 +81,18 @@ pub fn check_new(context: &Context, of: &str, passphrase: &SecretText) -> Result
 
 fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) -> Result<SecretText, CliError> {
     let purpose = purpose.to_owned();
-    if terminal().is_none() {
+    if terminal::open().is_none() {
         return Err(Error::NoTerminal { purpose, options }.into());
     }
     // An interrupt while the terminal is silent must set the flag rather than end the program before it speaks again.
     let cancel = context.cancel()?;
-    let typed = hidden(&capitalized(prompt), &cancel);
+    let typed = terminal::hidden(&capitalized(prompt), &cancel);
     typed.map_err(|source| {
         if source.kind() == io::ErrorKind::UnexpectedEof {
             let reason = "nothing was typed";
             Error::Passphrase { purpose, reason }.into()
         } else {
             Error::Prompt { purpose, source }.into()
-        }
-    })
-}
-
-/// The terminal itself, so that stdin may be data; none where there is none.
-pub(crate) fn terminal() -> Option<File> {
-    OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
-}
-
-/// What is typed unseen at the terminal, after `prompt`.
-///
-/// # Errors
-/// `Interrupted` when a signal came meanwhile, `UnexpectedEof` when nothing is typed; otherwise what the terminal reports.
-pub(crate) fn hidden(prompt: &str, cancel: &Cancel) -> io::Result<SecretText> {
-    let typed = rpassword::prompt_password(format!("{prompt}: ")).map(SecretText::new);
-    // What a signal cut short counts as nothing typed: the signal is the reason.
-    if cancel.is_set() {
-        return Err(io::ErrorKind::Interrupted.into());
-    }
-    typed.and_then(|typed| {
-        if typed.expose().is_empty() {
-            Err(io::ErrorKind::UnexpectedEof.into())
-        } else {
-            Ok(typed)
         }
     })
 }

@@ -19,6 +19,7 @@ use crate::cli::output::Printer;
 use crate::cli::prompt;
 use crate::cli::prompt::Wanted;
 use crate::cli::report;
+use crate::cli::terminal;
 use crate::config::Settings;
 use crate::flow::verify;
 use crate::flow::verify::Measure;
@@ -93,7 +94,7 @@ pub fn signers(settings: &Settings, context: &Context) -> Result<Vec<SoftwareSig
 /// # Errors
 /// When one cannot be read or unlocked, or there is none.
 pub fn identities(settings: &Settings, context: &Context) -> Result<Vec<Identity>, CliError> {
-    let ask = |path: &Path| match prompt::terminal() {
+    let ask = |path: &Path| match terminal::open() {
         Some(_) => ask(context, "key", path, prompt::IDENTITY).map(Some),
         None => Ok(None),
     };
