@@ -119,6 +119,7 @@ fn the_passphrase_locks_what_leaves_and_not_the_signer() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test moves its own files")]
 fn the_settings_are_right_once_sources_are_named() {
     let place = locked();
     let settings = ["--config", "made/hub-backup.toml"];

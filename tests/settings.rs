@@ -254,7 +254,7 @@ fn secrets_in_the_file_are_refused_and_not_repeated() {
         ("[recipients]\npassphrase = \"needle\n", "syntax"),
         (
             "[recipients]\npassphrase_command = \"say 'needle\"\n",
-            "2:22: recipients.passphrase_command: a quote",
+            "2:22: recipients.passphrase_command: the command has a",
         ),
     ] {
         let place = Place::new(text);

@@ -35,8 +35,8 @@ pub struct ProofReport {
     pub proven: bool,
     /// Who signed.
     pub signatures: Vec<SignatureReport>,
-    /// `in-chain` or `no-chain`; `unchecked` without proof.
-    pub position: &'static str,
+    /// What is known about its place in the chain.
+    pub position: InChain,
     /// The newest place in the chain, or without a store the newest that the checkpoint saw, where there is one.
     pub head: Option<u64>,
     /// Segments checked.
@@ -45,6 +45,18 @@ pub struct ProofReport {
     pub bytes: u64,
     /// The ids of the recipients.
     pub recipients: Vec<String>,
+}
+
+/// What is known about the place of a bundle in its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InChain {
+    /// It is in its place.
+    InChain,
+    /// There is no store to compare with.
+    NoChain,
+    /// Nothing was proven.
+    Unchecked,
 }
 
 /// One signature, as JSON.
@@ -76,9 +88,9 @@ impl ProofReport {
         let manifest: &Manifest = verified.manifest();
         let proof = verified.proof();
         let (position, head) = match proof.map(|proof| &proof.position) {
-            Some(Position::InChain { head }) => ("in-chain", Some(*head)),
-            Some(Position::NoChain { remembered }) => ("no-chain", *remembered),
-            None => ("unchecked", None),
+            Some(Position::InChain { head }) => (InChain::InChain, Some(*head)),
+            Some(Position::NoChain { remembered }) => (InChain::NoChain, *remembered),
+            None => (InChain::Unchecked, None),
         };
         let signatures = proof.map(|proof| proof.signatures.as_slice()).unwrap_or_default();
         Self {
@@ -151,18 +163,18 @@ impl ProofReport {
             writeln!(out, "signature  good, {} by {fingerprint}, {word}", visible(algorithm))?;
         }
         match (self.position, self.head) {
-            ("in-chain", Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
-            ("no-chain", Some(head)) => writeln!(
+            (InChain::InChain, Some(head)) => writeln!(out, "chain      in its place: {} of {head}", self.sequence)?,
+            (InChain::NoChain, Some(head)) => writeln!(
                 out,
                 "chain      not checked: number {}, and no store to compare with; the newest that the checkpoint saw is number {head}",
                 self.sequence
             )?,
-            ("no-chain", None) => writeln!(
+            (InChain::NoChain, None) => writeln!(
                 out,
                 "chain      not checked: number {}, and no store to compare with",
                 self.sequence
             )?,
-            _ => {}
+            (InChain::InChain, None) | (InChain::Unchecked, _) => {}
         }
         if self.proven {
             let recipients = amount::count(self.recipients.len() as u64, "recipients");

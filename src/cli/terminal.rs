@@ -1,4 +1,5 @@
-//! The terminal itself, whatever stdin is: lines that people type, seen or unseen, unless a signal comes first.
+//! The terminal itself, whatever stdin is: lines that people type, seen or unseen, unless a signal comes first. The libraries for this go on
+//! waiting for the end of the line when a signal came.
 
 use std::fs::File;
 use std::fs::OpenOptions;

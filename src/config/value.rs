@@ -8,6 +8,8 @@ use crate::base::limits;
 use crate::base::tar;
 use crate::bundle::kind::KeyKind;
 use crate::bundle::suite::Suite;
+use crate::source::command;
+use crate::source::command::BadCommand;
 
 /// What the names of our variables begin with.
 pub const PREFIX: &str = "HUB_BACKUP_";
@@ -289,16 +291,20 @@ pub fn variable_name(text: &str) -> Result<String, BadValue> {
     }
 }
 
-/// A command and its arguments, without a shell: split at blanks, quotes keep together.
+/// A command and its arguments, without a shell, as those of `command:` sources.
 ///
 /// # Errors
-/// When there is none, or a quote is not closed. The text is not repeated: it may hold a secret.
+/// When there is none, a quote is not closed, or it is written for a shell. The text is not repeated: it may hold a secret.
 pub fn command(text: &str) -> Result<Vec<String>, BadValue> {
-    match shlex::split(text) {
-        Some(words) if !words.is_empty() => Ok(words),
-        Some(_) => Err(BadValue("there is no command".to_owned())),
-        None => Err(BadValue("a quote in the command is not closed".to_owned())),
-    }
+    command::split(text).map_err(|bad| {
+        BadValue(match bad {
+            BadCommand::Shell(_) => format!("{bad}: put it in quotes, or write sh -c '…' if a shell is meant"),
+            BadCommand::Assignment(_) => {
+                "the command sets a variable before its program: write env NAME=VALUE PROGRAM".to_owned()
+            }
+            BadCommand::Empty | BadCommand::OpenQuote(_) | BadCommand::OpenEscape | BadCommand::Nul => bad.to_string(),
+        })
+    })
 }
 
 /// Whether a text is key material, which has no place among settings.
@@ -349,8 +355,17 @@ mod tests {
 
     #[test]
     fn commands_are_split_without_a_shell() {
-        let words = command("pass show 'hub backup' $HOME").expect("four words");
+        let words = command("pass show 'hub backup' '$HOME'").expect("four words");
         assert_eq!(words, ["pass", "show", "hub backup", "$HOME"]);
+        for shell in [
+            "pass show NEEDLE | head -n 1",
+            "cat ~/NEEDLE",
+            "pass show $NEEDLE",
+            "NEEDLE=1 pass show",
+        ] {
+            let error = command(shell).expect_err("meant for a shell").to_string();
+            assert!(error.contains(": ") && !error.contains("NEEDLE"), "{error}");
+        }
     }
 
     #[test]

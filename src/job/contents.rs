@@ -163,7 +163,17 @@ fn write(opened: &Opened<'_>, path: &str, out: &mut (dyn Write + Send), cancel: 
         )
         | None => raw,
     };
-    let mut selection = Selection::exactly(raw);
+    pour(opened, raw, out, cancel)
+}
+
+/// Writes the content of the one file at `path` to `out`.
+pub(super) fn pour(
+    opened: &Opened<'_>,
+    path: RawBytes,
+    out: &mut (dyn Write + Send),
+    cancel: &Cancel,
+) -> Result<Restored, Error> {
+    let mut selection = Selection::exactly(path);
     let mut pipe = Pipe::new(out);
     let restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
     let pipe: Box<dyn Sink + '_> = Box::new(pipe);

@@ -6,15 +6,11 @@ use globset::GlobMatcher;
 use serde::de::DeserializeOwned;
 
 use crate::base::cancel::Cancel;
-use crate::base::progress::Silent;
 use crate::bundle::name::Label;
 use crate::bundle::path::RawBytes;
-use crate::flow;
 use crate::flow::contents::Opened;
-use crate::policy::selection::Selection;
-use crate::sink::Sink;
-use crate::sink::pipe::Pipe;
 
+use super::contents;
 use super::error::Error;
 
 /// A member of a source.
@@ -33,11 +29,7 @@ pub(super) fn read_plan<Plan: DeserializeOwned>(
     cancel: &Cancel,
 ) -> Result<Plan, Error> {
     let mut bytes = Vec::new();
-    let mut pipe = Pipe::new(&mut bytes);
-    let mut selection = Selection::exactly(below(label, name));
-    let _restored = flow::restore::restore(opened, &mut selection, 1, &mut pipe, &Silent, cancel)?;
-    let pipe: Box<dyn Sink + '_> = Box::new(pipe);
-    let _notes = pipe.commit()?;
+    let _restored = contents::pour(opened, below(label, name), &mut bytes, cancel)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Unfit {
         what: format!("{name} of source {label} cannot be read: {error}"),
         hint: "Use the version of hub-backup that made the bundle.".to_owned(),

@@ -11,6 +11,8 @@ use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::UserID;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::packet::key::SecretKeyMaterial;
+use serde::Serialize;
+use serde::Serializer;
 
 use super::algorithm;
 use super::facts;
@@ -55,6 +57,12 @@ impl State {
             Self::Weak => "weak",
             Self::Unusable => "unusable",
         }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

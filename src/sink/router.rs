@@ -23,7 +23,8 @@ pub struct Router {
     /// Sources whose files are SQLite databases, and how those are checked before anything takes its name.
     databases: Vec<Label>,
     checker: Checker,
-    checked: u64,
+    /// How many of them came, so that `prepare` checks them.
+    to_check: u64,
     /// What the checks have found.
     notes: Vec<String>,
 }
@@ -49,7 +50,7 @@ impl Router {
             rest: None,
             databases,
             checker,
-            checked: 0,
+            to_check: 0,
             notes: Vec::new(),
         }
     }
@@ -72,7 +73,7 @@ impl Router {
     /// The number of databases that `prepare` checks, of those that came so far.
     #[must_use]
     pub fn databases(&self) -> u64 {
-        self.checked
+        self.to_check
     }
 
     /// What rows `prepare` has compared, for each source that has any.
@@ -100,18 +101,15 @@ impl Router {
         if !is_database || !self.checker.looks() {
             return;
         }
-        let folder = match self.own.iter_mut().find(|(own, _)| *own == label) {
-            Some((_, Target::Folder(folder))) => Some(folder),
-            Some((_, Target::Other(_))) => None,
-            None => match &mut self.rest {
-                Some(rest) => Some(rest),
-                None => return,
-            },
-        };
-        if let Some(folder) = folder {
-            folder.databases.push(entry.path.clone());
+        let own = self.own.iter_mut().find(|(own, _)| *own == label);
+        match (own.map(|(_, target)| target), &mut self.rest) {
+            (Some(Target::Folder(folder)), _) | (None, Some(folder)) => folder.databases.push(entry.path.clone()),
+            // It checks the database itself.
+            (Some(Target::Other(_)), _) => {}
+            // It goes nowhere.
+            (None, None) => return,
         }
-        self.checked += 1;
+        self.to_check += 1;
     }
 }
 

@@ -182,7 +182,7 @@ struct Row {
     used_as: Vec<&'static str>,
     files: Vec<PathBuf>,
     /// None for what has no validity of its own.
-    state: Option<&'static str>,
+    state: Option<State>,
     /// Why it is revoked or retired.
     revocation: Option<RevocationReport>,
     /// For signers: the pinned certificate on whose word it is trusted.
@@ -249,7 +249,7 @@ impl Row {
             good_until: end_of_trust(description.state, revoked, facts.expires, judge),
             facts,
             user_ids: description.user_ids,
-            state: Some(description.state.name()),
+            state: Some(description.state),
             revocation: description.revocation.map(RevocationReport::from),
             trusted_by,
             untrusted,
@@ -267,10 +267,10 @@ impl Row {
             ..
         } = &self.facts;
         let state = self.state.map_or_else(String::new, |state| {
-            let shown = if state == State::Valid.name() {
-                state.to_owned()
+            let shown = if state == State::Valid {
+                state.to_string()
             } else {
-                state.to_uppercase()
+                state.name().to_uppercase()
             };
             format!(", {shown}, {}, generation {generation}", words::expiry(*expires))
         });
@@ -281,9 +281,7 @@ impl Row {
             visible(id),
             visible(algorithm)
         )?;
-        if let (Some(days @ 0..limits::KEY_DAYS_WARNED), true) =
-            (self.days_left, self.state == Some(State::Valid.name()))
-        {
+        if let (Some(days @ 0..limits::KEY_DAYS_WARNED), true) = (self.days_left, self.state == Some(State::Valid)) {
             let days = amount::count(days.unsigned_abs(), "days");
             writeln!(out, "           EXPIRES SOON: {days} left")?;
         }

@@ -18,6 +18,7 @@ use crate::job::keyfiles::PUBLIC_MODE;
 use crate::job::keys;
 use crate::job::keys::Revocation;
 use crate::keyring::describe;
+use crate::keyring::describe::State;
 use crate::keyring::openpgp;
 use crate::keyring::revoke::Why;
 
@@ -99,14 +100,14 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let text = openpgp::public_text(&revoked)?;
     keyfiles::write(&args.out, text.as_bytes(), PUBLIC_MODE)?;
     let by = match (&args.root_key, &args.revocation) {
-        (Some(_), _) => "root",
-        (None, Some(_)) => "revocation",
-        (None, None) => "own-key",
+        (Some(_), _) => By::Root,
+        (None, Some(_)) => By::Revocation,
+        (None, None) => By::OwnKey,
     };
     let report = Report {
         fingerprint: revoked.fingerprint().to_hex(),
         by,
-        state: describe::state(&revoked, context.clock.now()).name(),
+        state: describe::state(&revoked, context.clock.now()),
         file: args.out.clone(),
     };
     context.printer.done("keys-revoke", &report, |out| report.write(out))
@@ -131,21 +132,30 @@ fn revoked(args: &Args, context: &Context) -> Result<Cert, CliError> {
     Ok(keys::revoked(&Revocation::OwnKey { key, why, message }, now)?)
 }
 
+/// By whose word a key is revoked.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum By {
+    Root,
+    Revocation,
+    OwnKey,
+}
+
 /// What was done.
 #[derive(Serialize)]
 struct Report {
     fingerprint: String,
-    by: &'static str,
-    state: &'static str,
+    by: By,
+    state: State,
     file: PathBuf,
 }
 
 impl Report {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let what = match (self.by, self.state) {
-            ("root", _) => "the root takes its certification back",
-            (_, "retired") => "what it signed before stays good",
-            _ => "nothing that it signed is trusted",
+            (By::Root, _) => "the root takes its certification back",
+            (By::Revocation | By::OwnKey, State::Retired) => "what it signed before stays good",
+            (By::Revocation | By::OwnKey, _) => "nothing that it signed is trusted",
         };
         writeln!(out, "revoked    {}: {what}", self.fingerprint)?;
         writeln!(out, "written    {}", words::path(&self.file))?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::base::clock::Timestamp;
 use crate::bundle::manifest::KeyFacts;
+use crate::bundle::manifest::Role;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::examples;
@@ -114,9 +115,9 @@ struct Report {
 struct JsonCertificate {
     fingerprint: String,
     user_ids: Vec<String>,
-    role: Option<&'static str>,
+    role: Option<Role>,
     generation: u32,
-    state: &'static str,
+    state: State,
     /// Why it is revoked or retired.
     revocation: Option<RevocationReport>,
     /// The pinned certificate on whose word it is trusted as a signer.
@@ -136,7 +137,15 @@ struct JsonKey {
     uses: Vec<&'static str>,
     created: Timestamp,
     expires: Option<Timestamp>,
-    secret: Option<&'static str>,
+    secret: Option<Lock>,
+}
+
+/// Whether a secret key needs a passphrase.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Lock {
+    Locked,
+    NotLocked,
 }
 
 #[derive(Serialize)]
@@ -171,9 +180,9 @@ impl JsonCertificate {
         Self {
             fingerprint,
             user_ids,
-            role: role.map(facts::role_name),
+            role,
             generation,
-            state: state.name(),
+            state,
             revocation: revocation.map(RevocationReport::from),
             trusted_by,
             untrusted,
@@ -194,7 +203,7 @@ impl From<KeyLine> for JsonKey {
             expires: key.expires,
             secret: key
                 .secret_locked
-                .map(|locked| if locked { "locked" } else { "not-locked" }),
+                .map(|locked| if locked { Lock::Locked } else { Lock::NotLocked }),
         }
     }
 }
@@ -238,7 +247,7 @@ impl JsonCertificate {
         for user in &self.user_ids {
             writeln!(out, "user id    {}", visible(user))?;
         }
-        let role = self.role.unwrap_or("not stated");
+        let role = self.role.map_or("not stated", facts::role_name);
         writeln!(out, "role       {role}, generation {}", self.generation)?;
         writeln!(out, "state      {}", self.state)?;
         if let Some(revocation) = &self.revocation {
@@ -257,10 +266,10 @@ impl JsonCertificate {
             (Some(root), _) if *root == self.fingerprint => writeln!(out, "trust      it is pinned here"),
             (Some(root), _) => writeln!(out, "trust      on the word of the pinned {root}"),
             // Bundles are trusted for who signed them, so nobody has to vouch for a recipient.
-            (None, _) if self.role == Some("recipient") => {
+            (None, _) if self.role == Some(Role::Recipient) => {
                 writeln!(out, "trust      as a signer: none, and a recipient needs none")
             }
-            (None, _) if self.role == Some("root") && self.state == State::Valid.name() => {
+            (None, _) if self.role == Some(Role::Root) && self.state == State::Valid => {
                 writeln!(out, "trust      it is not pinned here")
             }
             (None, why) => writeln!(
@@ -281,8 +290,8 @@ impl JsonKey {
         };
         let expires = words::expiry(self.expires);
         let secret = match self.secret {
-            Some("locked") => "; SECRET part, locked",
-            Some(_) => "; SECRET part, NOT locked",
+            Some(Lock::Locked) => "; SECRET part, locked",
+            Some(Lock::NotLocked) => "; SECRET part, NOT locked",
             None => "",
         };
         let Self {
