@@ -42,7 +42,7 @@ pub(crate) fn open() -> Option<File> {
 /// What is typed unseen, after `prompt`.
 ///
 /// # Errors
-/// As [`line`]; and `UnexpectedEof` when nothing is typed.
+/// As [`line()`]; and `UnexpectedEof` when nothing is typed.
 pub(crate) fn hidden(prompt: &str, cancel: &Cancel) -> io::Result<SecretText> {
     let terminal = open().ok_or(io::ErrorKind::NotFound)?;
     let silent = Silent::begin(&terminal)?;

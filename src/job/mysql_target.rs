@@ -76,7 +76,7 @@ fn unfit(error: &ServerError) -> Error {
 ///
 /// # Errors
 /// When the plan of the dump cannot be read.
-pub fn choose_tables(
+pub(super) fn choose_tables(
     opened: &Opened<'_>,
     label: &Label,
     selection: &mut Selection,
