@@ -210,6 +210,7 @@ fn owned() -> Server {
         "ALTER ROLE reader IN DATABASE owned SET work_mem = '7MB'",
         "REVOKE CONNECT, TEMPORARY ON DATABASE owned FROM PUBLIC",
         "GRANT CONNECT ON DATABASE owned TO reader WITH GRANT OPTION",
+        "REVOKE TEMPORARY ON DATABASE owned FROM app",
         // It must not hold for the sessions of the restore.
         "ALTER DATABASE owned SET default_transaction_read_only = on",
     ] {
@@ -246,6 +247,17 @@ fn what_a_database_has_of_its_own_comes_back() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     same(&original, &itself(&server, "stock"));
 
+    // On a server of its own, where the owner comes with the dump.
+    let fresh = Server::start();
+    let _ran = restore(&world, &fresh, "fresh", &["--globals"]).expect_code(0, "with roles");
+    same(&original, &itself(&fresh, "fresh"));
+
+    // What is the operator's stays as it is.
+    server.sql("postgres", "CREATE DATABASE placed");
+    let placed = itself(&server, "placed");
+    let _ran = restore(&world, &server, "placed", &["--in-place"]).expect_code(0, "in place");
+    same(&placed, &itself(&server, "placed"));
+
     let _ran = restore(&world, &server, "bare", &["--no-owner", "--no-privileges"]).expect_code(0, "bare");
     let bare = itself(&server, "bare");
     assert!(bare.contains("OWNER TO postgres") && bare.contains("My s"), "{bare}");
@@ -281,6 +293,37 @@ fn who_may_make_databases_restores_what_is_of_a_role_that_it_is_in() {
         let without = without.join("\n");
         same(&without, &itself(&server, name));
     }
+
+    // A role that may give to the owner and not act as it: nothing is left that it could not drop.
+    server.sql("postgres", "ALTER ROLE restorer NOINHERIT");
+    let target = server.uri("restorer", "given");
+    let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]);
+    let left = databases(&server).into_iter().filter(|name| name.contains("_hub_tmp_"));
+    assert_eq!(left.count(), 0, "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_no_text_in_the_encoding_of_the_database_is_left_out_and_said() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE odd");
+    server.sql("odd", "CREATE TABLE t (a int)");
+    server.sql(
+        "postgres",
+        "CREATE DATABASE old ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    );
+    server.sql(
+        "old",
+        "SET client_encoding = LATIN1; COMMENT ON DATABASE odd IS E'caf\\351'",
+    );
+    let world = World::new();
+    let source = format!("db={}", server.uri("postgres", "odd"));
+    let ran = run(&world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, "backup");
+    assert!(
+        ran.stderr.contains("properties left out: the comment"),
+        "{}",
+        ran.stderr
+    );
+    let _ran = restore(&world, &server, "again", &[]).expect_code(0, "without it");
 }
 
 #[test]

@@ -51,14 +51,13 @@ impl TablePattern {
         let own = pattern
             .strip_prefix(label.as_str())
             .and_then(|rest| rest.strip_prefix('/'));
-        let name = own.unwrap_or(pattern);
-        let name = name.strip_prefix("data/").unwrap_or(name);
+        let name = own.map_or(pattern, |name| name.strip_prefix("data/").unwrap_or(name));
         let glob = Glob::new(name).ok().map(|glob| glob.compile_matcher());
         let means = |label: &Label| {
             own.is_none() && (label.as_str() == name || glob.as_ref().is_some_and(|glob| glob.is_match(label.as_str())))
         };
         Self {
-            is_label: means(label),
+            is_label: means(label) || matches!(own, Some("*" | "**")),
             is_bare: !labels.iter().any(means) && !name.contains(['.', '/']),
             name: name.to_owned(),
             glob,
@@ -114,15 +113,20 @@ mod tests {
             "db/other",
             "other/s.My t",
             "My",
-            "data/My",
+            "data/My t",
+            "data/*",
+            "data/s.*",
         ] {
             assert!(!fits(pattern, "s", "My t"), "{pattern}");
         }
         assert!(!fits("uploads", "s", "uploads"), "another source is meant");
         assert!(fits("db/uploads", "s", "uploads") && fits("s.uploads", "s", "uploads"));
         assert!(
-            fits("a.b", "s", "a.b") || fits("s.a.b", "s", "a.b"),
-            "names with a full stop"
+            fits("s.a.b", "s", "a.b") && !fits("a.b", "s", "a.b"),
+            "a full stop parts schema and name"
         );
+        let is_label = |pattern: &str| TablePattern::new(pattern, &labels[0], &labels).is_label();
+        assert!(["db", "db/", "*", "db/*", "db/**"].into_iter().all(is_label));
+        assert!(!["My t", "db/My*", "data/*", "uploads", "s.*"].into_iter().any(is_label));
     }
 }

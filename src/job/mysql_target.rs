@@ -72,7 +72,8 @@ fn unfit(error: &ServerError) -> Error {
     }
 }
 
-/// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables.
+/// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables,
+/// or nothing where the source is wanted as a whole.
 ///
 /// # Errors
 /// When the plan of the dump cannot be read.
@@ -81,9 +82,9 @@ pub(super) fn choose_tables(
     label: &Label,
     selection: &mut Selection,
     cancel: &Cancel,
-) -> Result<Vec<String>, Error> {
+) -> Result<Option<Vec<String>>, Error> {
     let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
-    let mut tables = Vec::new();
+    let (mut tables, mut is_whole) = (Vec::new(), false);
     let labels = selection.labels().to_vec();
     selection.resolve(|text| {
         let pattern = TablePattern::new(text, label, &labels);
@@ -100,10 +101,14 @@ pub(super) fn choose_tables(
                 tables.push(format!("{}.{}", database.name, table.name));
             }
         }
+        is_whole |= pattern.is_label();
         if pattern.is_label() { Vec::new() } else { paths }
     });
+    if is_whole {
+        return Ok(None);
+    }
     selection.also(scripts(opened, label)?);
-    Ok(tables)
+    Ok(Some(tables))
 }
 
 /// The plan and the scripts of a dump.

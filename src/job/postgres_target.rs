@@ -53,7 +53,8 @@ impl PostgresRestore {
         Ok(PostgresSink::new(shown, conninfo, options, cancel.clone())?)
     }
 
-    /// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables.
+    /// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables,
+    /// or nothing where the source is wanted as a whole.
     ///
     /// # Errors
     /// When the plan of the dump cannot be read; `NoTable` when tables shall go to a schema and none is named.
@@ -63,9 +64,9 @@ impl PostgresRestore {
         label: &Label,
         selection: &mut Selection,
         cancel: &Cancel,
-    ) -> Result<Tables, Error> {
+    ) -> Result<Option<Tables>, Error> {
         let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
-        let mut tables = Tables::new();
+        let (mut tables, mut is_whole) = (Tables::new(), false);
         let labels = selection.labels().to_vec();
         selection.resolve(|text| {
             let pattern = TablePattern::new(text, label, &labels);
@@ -78,15 +79,19 @@ impl PostgresRestore {
                 tables.push((table.schema.clone(), table.name.clone()));
                 paths.extend(table.streams.iter().map(|stream| below(label, stream)));
             }
+            is_whole |= pattern.is_label();
             if pattern.is_label() { Vec::new() } else { paths }
         });
+        if is_whole {
+            return Ok(None);
+        }
         if tables.is_empty() && matches!(self.options.landing, Landing::Schema(_)) {
             let (label, known) = (label.clone(), some_tables(&plan));
             return Err(selection::Error::NoTable { label, known }.into());
         }
         let needed = [layout::PLAN, layout::PRE_DATA, layout::SEQUENCES, layout::POST_DATA];
         selection.also(needed.map(|name| below(label, name)).to_vec());
-        Ok(tables)
+        Ok(Some(tables))
     }
 }
 

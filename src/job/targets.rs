@@ -283,32 +283,32 @@ impl Routes {
         selection: &mut Selection,
         postgres: &PostgresRestore,
         cancel: &Cancel,
-    ) -> Result<Option<Chosen>, Error> {
-        if selection.is_all() {
-            return Ok(None);
-        }
+    ) -> Result<Chosen, Error> {
         let mut chosen = Chosen::default();
+        if selection.is_all() {
+            return Ok(chosen);
+        }
         for (label, place) in &self.own {
             match place {
                 Place::Postgres(_) => {
                     let tables = postgres.choose_tables(opened, label, selection, cancel)?;
-                    let _new = chosen.postgres.insert(label.clone(), tables);
+                    chosen.postgres.extend(tables.map(|tables| (label.clone(), tables)));
                 }
                 Place::Mysql(_) => {
                     let tables = mysql_target::choose_tables(opened, label, selection, cancel)?;
-                    let _new = chosen.mysql.insert(label.clone(), tables);
+                    chosen.mysql.extend(tables.map(|tables| (label.clone(), tables)));
                 }
                 Place::Folder(_) | Place::Files(_) | Place::Sqlite(_) => {}
             }
         }
-        Ok(Some(chosen))
+        Ok(chosen)
     }
 
     /// The sinks of the targets, with nothing in them yet.
     ///
     /// # Errors
     /// When a target will not do.
-    pub fn router(&self, landing: &Landing<'_>, mut chosen: Option<Chosen>, cancel: &Cancel) -> Result<Router, Error> {
+    pub fn router(&self, landing: &Landing<'_>, mut chosen: Chosen, cancel: &Cancel) -> Result<Router, Error> {
         let checker = Checker::new(landing.sqlite_check, landing.jobs, cancel.clone());
         let mut router = Router::new(self.databases.clone(), checker.clone());
         let options = |strip_label| FilesSinkOptions {
@@ -327,18 +327,14 @@ impl Routes {
                     router.folder(label.clone(), FilesSink::new(path.clone(), options(true))?);
                 }
                 Place::Postgres(written) => {
-                    let tables = chosen
-                        .as_mut()
-                        .map(|chosen| chosen.postgres.remove(label).unwrap_or_default());
+                    let tables = chosen.postgres.remove(label);
                     let sink = landing
                         .postgres
                         .sink(written, &place.to_string(), tables, landing.jobs, cancel)?;
                     router.add(label.clone(), Box::new(sink));
                 }
                 Place::Mysql(written) => {
-                    let tables = chosen
-                        .as_mut()
-                        .map(|chosen| chosen.mysql.remove(label).unwrap_or_default());
+                    let tables = chosen.mysql.remove(label);
                     router.add(
                         label.clone(),
                         Box::new(landing.mysql.sink(written, tables, landing.jobs, cancel)?),
@@ -369,7 +365,7 @@ pub struct Landing<'a> {
     pub jobs: usize,
 }
 
-/// Chosen tables, by the label of their source.
+/// Chosen tables, by the label of their source; without a source that is wanted as a whole.
 #[derive(Default)]
 pub struct Chosen {
     postgres: BTreeMap<Label, postgres_target::Tables>,

@@ -5,8 +5,12 @@ use std::io::Write as _;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+/// After which a program that shows a prompt is taken to wait.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// The commands of the text by the titles of their sections; what comes before the first title has none.
 pub(crate) fn sections(text: &str) -> Vec<(String, Vec<String>)> {
@@ -53,19 +57,26 @@ pub(crate) fn in_a_terminal(mut script: Command, command: &str, typed: &str) -> 
     // Kept open until the end: its end would close the terminal.
     let mut input = child.stdin.take().expect("a pipe");
     let mut shown = child.stdout.take().expect("a pipe");
-    let (mut stdout, mut part) = (Vec::new(), [0; 4096]);
-    loop {
-        let count = shown.read(&mut part).expect("a pipe");
-        if count == 0 {
-            break;
+    let (give, take) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut part = [0; 4096];
+        while let Some(count) = shown.read(&mut part).ok().filter(|count| *count > 0) {
+            give.send(part[..count].to_vec()).expect("it is taken");
         }
-        stdout.extend_from_slice(&part[..count]);
-        if asks(&stdout) {
-            // The terminal becomes silent just after the prompt, and forgets what was typed before.
-            thread::sleep(Duration::from_millis(200));
-            input.write_all(format!("{typed}\n").as_bytes()).expect("it listens");
+    });
+    let mut stdout = Vec::new();
+    loop {
+        match take.recv_timeout(SILENCE) {
+            Ok(part) => stdout.extend(part),
+            // The terminal becomes silent just after the prompt, and forgets what was typed before that: then it is typed again.
+            Err(mpsc::RecvTimeoutError::Timeout) if asks(&stdout) => {
+                input.write_all(format!("{typed}\n").as_bytes()).expect("it listens");
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
     }
+    reader.join().expect("no panic");
     let output = child.wait_with_output().expect("it ends");
     drop(input);
     Output { stdout, ..output }

@@ -86,7 +86,7 @@ pub struct Creation {
     pub locale: Option<String>,
     /// Rules added to an ICU collation.
     pub rules: Option<String>,
-    /// Whose it is; `None` in dumps of before that was written.
+    /// Whose it is; `None` in dumps that were made before this field was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
 }

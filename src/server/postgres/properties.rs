@@ -21,7 +21,7 @@ const LISTS: [&str; 6] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Properties {
-    /// Its comment.
+    /// `COMMENT ON DATABASE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Most connections to it.
@@ -42,7 +42,7 @@ pub struct Setting {
     /// For whom; for all when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// `work_mem`.
+    /// The parameter, as `work_mem`.
     pub name: String,
     /// As the server stores it.
     pub value: String,
@@ -52,10 +52,10 @@ pub struct Setting {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Privilege {
-    /// Who; everybody when there is none.
+    /// The role; everybody (`PUBLIC`) when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What.
+    /// What they may do.
     pub right: Right,
     /// Whether it may be handed on.
     pub grantable: bool,
@@ -88,12 +88,12 @@ impl Right {
     }
 }
 
-/// A statement that gives a database one thing.
+/// A statement that gives a database one of its properties.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gift {
-    /// What it gives, for a note where the server refuses. Values are not in it.
-    pub what: String,
-    /// The statement.
+pub struct Statement {
+    /// The property, for a note where the server refuses. Values are not in it.
+    pub property: String,
+    /// The SQL.
     pub sql: String,
 }
 
@@ -104,34 +104,55 @@ impl Properties {
         *self == Self::default()
     }
 
-    /// The statements that give all but the comment to `database`, a name as SQL writes it.
+    /// The statements that give all but the comment to `database`, a name as SQL writes it. `owner` is whose it was.
     #[must_use]
-    pub fn gifts(&self, database: &str, with_privileges: bool) -> Vec<Gift> {
-        let limit = self.connection_limit.map(|most| Gift {
-            what: "the limit of connections".to_owned(),
+    pub fn statements(&self, database: &str, owner: Option<&str>, with_privileges: bool) -> Vec<Statement> {
+        let limit = self.connection_limit.map(|most| Statement {
+            property: "the limit of connections".to_owned(),
             sql: format!("ALTER DATABASE {database} CONNECTION LIMIT {most}"),
         });
-        let settings = self.settings.iter().map(|setting| setting.gift(database));
-        let privileges = self.privileges.as_ref().filter(|_| with_privileges);
-        let everybody = privileges.map(|_| Gift {
-            what: "that not everybody may connect".to_owned(),
-            sql: format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
-        });
-        let granted = privileges
-            .into_iter()
-            .flatten()
-            .map(|privilege| privilege.gift(database));
-        limit
-            .into_iter()
-            .chain(settings)
-            .chain(everybody)
-            .chain(granted)
-            .collect()
+        let mut statements: Vec<Statement> = limit.into_iter().collect();
+        statements.extend(self.settings.iter().map(|setting| setting.statement(database)));
+        if let Some(privileges) = self.privileges.as_ref().filter(|_| with_privileges) {
+            statements.push(Statement {
+                property: "the withdrawal of everybody's privileges".to_owned(),
+                sql: format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
+            });
+            statements.extend(
+                owner
+                    .into_iter()
+                    .flat_map(|owner| withdrawn(privileges, database, owner)),
+            );
+            statements.extend(privileges.iter().map(|privilege| privilege.statement(database)));
+        }
+        statements
     }
 }
 
+/// Takes from the owner, who has every right to a new database, those that it had not.
+fn withdrawn<'a>(
+    privileges: &'a [Privilege],
+    database: &'a str,
+    owner: &'a str,
+) -> impl Iterator<Item = Statement> + 'a {
+    let has = move |right: &Right| {
+        privileges
+            .iter()
+            .any(|privilege| privilege.right == *right && privilege.role.as_deref() == Some(owner))
+    };
+    let lacking = Right::ALL.into_iter().filter(move |right| !has(right));
+    lacking.map(move |right| Statement {
+        property: format!("the withdrawal of {} from its owner", right.word()),
+        sql: format!(
+            "REVOKE {} ON DATABASE {database} FROM {}",
+            right.word(),
+            identifier(owner)
+        ),
+    })
+}
+
 impl Setting {
-    fn gift(&self, database: &str) -> Gift {
+    fn statement(&self, database: &str) -> Statement {
         let name = &self.name;
         let (who, of) = match &self.role {
             None => (format!("DATABASE {database}"), String::new()),
@@ -146,20 +167,20 @@ impl Setting {
         } else {
             literal(&self.value)
         };
-        Gift {
-            what: format!("the setting {name}{of}"),
+        Statement {
+            property: format!("the setting {name}{of}"),
             sql: format!("ALTER {who} SET {} TO {value}", identifier(name)),
         }
     }
 }
 
 impl Privilege {
-    fn gift(&self, database: &str) -> Gift {
+    fn statement(&self, database: &str) -> Statement {
         let right = self.right.word();
         let role = self.role.as_deref().map_or_else(|| "PUBLIC".to_owned(), identifier);
         let more = if self.grantable { " WITH GRANT OPTION" } else { "" };
-        Gift {
-            what: format!("{right} for {role}"),
+        Statement {
+            property: format!("the privilege {right} of {role}"),
             sql: format!("GRANT {right} ON DATABASE {database} TO {role}{more}"),
         }
     }
@@ -218,17 +239,16 @@ mod tests {
             }]),
         };
         let sql = |with| -> Vec<String> {
-            properties
-                .gifts("\"d\"", with)
-                .into_iter()
-                .map(|gift| gift.sql)
-                .collect()
+            let statements = properties.statements("\"d\"", Some("an app"), with).into_iter();
+            statements.map(|statement| statement.sql).collect()
         };
         let expected = [
             "ALTER DATABASE \"d\" CONNECTION LIMIT 7",
             "ALTER DATABASE \"d\" SET \"search_path\" TO 'My s', 'public'",
             "ALTER ROLE \"an app\" IN DATABASE \"d\" SET \"app.tenant\" TO 'it''s'",
             "REVOKE ALL ON DATABASE \"d\" FROM PUBLIC",
+            "REVOKE CREATE ON DATABASE \"d\" FROM \"an app\"",
+            "REVOKE TEMPORARY ON DATABASE \"d\" FROM \"an app\"",
             "GRANT CONNECT ON DATABASE \"d\" TO \"an app\" WITH GRANT OPTION",
         ];
         assert_eq!(sql(true), expected);

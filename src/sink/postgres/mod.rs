@@ -16,6 +16,7 @@ mod member;
 mod objects;
 pub mod options;
 mod phases;
+mod properties;
 mod relocate;
 mod runner;
 mod script;
@@ -42,6 +43,7 @@ use self::member::below;
 use self::objects::Objects;
 use self::options::Landing;
 use self::options::PostgresSinkOptions;
+use self::properties::Own;
 use self::relocate::Relocation;
 use self::runner::Kept;
 use self::runner::Script;
@@ -60,7 +62,6 @@ use crate::bundle::path::EntryPath;
 use crate::server::postgres::Conninfo;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Plan;
-use crate::server::postgres::properties::Properties;
 use crate::sink::row_check::Compared;
 
 /// The longest plan that is read.
@@ -104,7 +105,7 @@ struct Filling {
     objects: Option<Objects>,
     post_data: Kept,
     structured: bool,
-    properties: Properties,
+    own: Own,
 }
 
 impl PostgresSink {
@@ -299,6 +300,10 @@ impl PostgresSink {
                 .run(async move { target.create(&staged, &creation, &options).await })?;
         }
         self.relocate(&mut plan, &staged)?;
+        let own = Own {
+            creation: plan.creation.clone(),
+            properties: plan.properties.clone(),
+        };
         let links = Links::new(self.door.clone(), staged.name.clone(), self.target.version);
         let main = {
             let links = links.clone();
@@ -314,7 +319,7 @@ impl PostgresSink {
             objects: None,
             post_data: Kept::new(layout::POST_DATA),
             structured: false,
-            properties: plan.properties,
+            own,
         });
         Ok(())
     }
@@ -334,9 +339,10 @@ impl PostgresSink {
         let Kind::Schema(schema, _) = &staged.kind else {
             return Ok(());
         };
-        let chosen = self.options.selected.clone().unwrap_or_default();
-        plan.tables
-            .retain(|table| chosen.contains(&(table.schema.clone(), table.name.clone())));
+        if let Some(chosen) = &self.options.selected {
+            plan.tables
+                .retain(|table| chosen.contains(&(table.schema.clone(), table.name.clone())));
+        }
         let mut names: Vec<&String> = plan.tables.iter().map(|table| &table.name).collect();
         names.sort();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -415,20 +421,15 @@ impl PostgresSink {
     }
 
     fn publish(&mut self) -> Result<(), Inner> {
-        let (Some(mut filling), Some(staged)) = (self.filling.take(), &self.staged) else {
+        let (Some(Filling { links, own, .. }), Some(staged)) = (self.filling.take(), &self.staged) else {
             return Err(no_plan());
         };
-        let properties = std::mem::take(&mut filling.properties);
         // The database can only be named when nobody is in it.
-        filling.links.close();
-        drop(filling);
+        links.close();
         let (target, door, staged) = (Arc::clone(&self.target), self.door.clone(), staged.clone());
-        let privileges = self.options.privileges;
-        let refused = self.engine.run(async move {
-            let refused = target.endow(&staged, &properties, privileges).await;
-            target.publish(&door, &staged, properties.comment.as_deref()).await?;
-            Ok(refused)
-        })?;
+        let options = self.options.clone();
+        let finish = async move { target.finish(&door, &staged, &own, &options).await };
+        let refused = self.engine.run(finish)?;
         self.notes.extend(refused);
         self.staged = None;
         Ok(())

@@ -15,9 +15,11 @@ use super::link::Door;
 use super::link::Link;
 use super::options::Landing;
 use super::options::PostgresSinkOptions;
+use super::properties;
+use super::properties::Own;
+use super::properties::Reach;
 use crate::base::random;
 use crate::server::postgres::layout::Creation;
-use crate::server::postgres::properties::Properties;
 use crate::server::postgres::quote::identifier;
 use crate::server::postgres::quote::literal;
 
@@ -244,9 +246,17 @@ impl Target {
     ) -> Result<(), Error> {
         let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(name)));
         self.maintenance.run("taking the lock of the restore", &lock).await?;
+        // From PostgreSQL 15 on nobody but the owner may make anything in the schema `public`.
+        let owner = options.role.as_deref().or_else(|| self.owner(creation, options));
+        let is_ours = match owner {
+            Some(role) if options.role.is_none() => {
+                properties::reach(&self.maintenance, role).await? == Reach::Inherited
+            }
+            Some(_) | None => true,
+        };
+        let owner = owner.filter(|_| is_ours);
+        let owner = owner.map(|role| format!(" OWNER {}", identifier(role)));
         let creation = self.existing.as_ref().map_or(creation, |existing| &existing.creation);
-        let owner = self.owner(creation, options).await?;
-        let owner = owner.map(|role| format!(" OWNER {}", identifier(&role)));
         let database = identifier(name);
         let create = format!(
             "CREATE DATABASE {database} ALLOW_CONNECTIONS false TEMPLATE template0{}{}",
@@ -258,24 +268,6 @@ impl Target {
         let mark =
             format!("COMMENT ON DATABASE {database} IS {comment}; ALTER DATABASE {database} ALLOW_CONNECTIONS true");
         self.maintenance.run("marking the database", &mark).await
-    }
-
-    /// Whose the database is from the start: from PostgreSQL 15 on nobody else may make anything in its schema `public`. Without the owner
-    /// that it should have, it is of the role that connects.
-    async fn owner(&self, creation: &Creation, options: &PostgresSinkOptions) -> Result<Option<String>, Error> {
-        if options.role.is_some() {
-            return Ok(options.role.clone());
-        }
-        let Some(owner) = creation.owner.as_ref().filter(|_| options.owners) else {
-            return Ok(None);
-        };
-        let right = if self.version >= 160_000 { "SET" } else { "MEMBER" };
-        let sql = format!(
-            "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = {} AND pg_catalog.pg_has_role(oid, '{right}')",
-            literal(owner)
-        );
-        let may = self.maintenance.value("looking for the owner", &sql).await?;
-        Ok(may.map(|_| owner.clone()))
     }
 
     async fn create_schema(&self, staged: &str, schema: &str) -> Result<(), Error> {
@@ -295,33 +287,58 @@ impl Target {
         link.run("making the schema", &sql).await
     }
 
-    /// Gives the staged database what the source's had of its own. It comes last: settings would hold for the sessions of the restore too.
-    /// Says what the server refused.
-    pub(super) async fn endow(&self, staged: &Staged, properties: &Properties, with_privileges: bool) -> Vec<String> {
-        let mut refused = Vec::new();
+    /// Gives the staged database its owner and its other properties, and then its name. Says what the server refused.
+    pub(super) async fn finish(
+        &self,
+        door: &Door,
+        staged: &Staged,
+        own: &Own,
+        options: &PostgresSinkOptions,
+    ) -> Result<Vec<String>, Error> {
         if staged.kind != Kind::Database {
-            return refused;
+            self.publish(door, staged, None, None).await?;
+            return Ok(Vec::new());
         }
-        for gift in properties.gifts(&identifier(&staged.name), with_privileges) {
-            let doing = format!("giving the database {}", gift.what);
-            // There is no other error; where the server is gone, the name will not be given either.
-            let Err(Error::Server { reason, code, .. }) = self.maintenance.run(&doing, &gift.sql).await else {
-                continue;
-            };
-            // Words of this class repeat the value.
-            let is_of_value = code.is_some_and(|code| code.starts_with("22"));
-            let why = if is_of_value {
-                "the server refuses the value"
-            } else {
-                &reason
-            };
-            refused.push(format!("the database did not get {}: {why}", gift.what));
+        let link = &self.maintenance;
+        let (name, mut notes, mut at_the_end) = (identifier(&staged.name), Vec::new(), None);
+        if let Some(owner) = self.owner(&own.creation, options) {
+            // A role of the dump may have come into being with it.
+            match properties::reach(link, owner).await? {
+                Reach::Inherited => {
+                    let sql = format!("ALTER DATABASE {name} OWNER TO {}", identifier(owner));
+                    link.run("giving the database its owner", &sql).await?;
+                }
+                Reach::Given => at_the_end = Some(owner),
+                Reach::Nothing => notes.push(format!(
+                    "the database belongs to the role that restored it: its owner {owner} does not exist here, or is none that it is a member of"
+                )),
+            }
         }
-        refused
+        let of_source = own.creation.owner.as_deref();
+        notes.extend(properties::give(link, &staged.name, &own.properties, of_source, options.privileges).await);
+        let comment = own.properties.comment.as_deref();
+        self.publish(door, staged, comment, at_the_end).await?;
+        Ok(notes)
     }
 
-    /// Gives the staged database its name and comment, in one transaction; an empty database of that name goes away.
-    pub(super) async fn publish(&self, door: &Door, staged: &Staged, comment: Option<&str>) -> Result<(), Error> {
+    /// Whose the database is to be: an empty one that was there keeps its owner.
+    fn owner<'a>(&'a self, creation: &'a Creation, options: &'a PostgresSinkOptions) -> Option<&'a str> {
+        let of_existing = self
+            .existing
+            .as_ref()
+            .and_then(|existing| existing.creation.owner.as_deref());
+        of_existing.or_else(|| properties::owner(creation, options))
+    }
+
+    /// Gives the staged database its name and comment, in one transaction, and `owner`, who has it from then on; an empty database of that
+    /// name goes away.
+    async fn publish(
+        &self,
+        door: &Door,
+        staged: &Staged,
+        comment: Option<&str>,
+        owner: Option<&str>,
+    ) -> Result<(), Error> {
         match &staged.kind {
             Kind::Database => {}
             Kind::InPlace => {
@@ -345,21 +362,21 @@ impl Target {
         let (temporary, name) = (identifier(&staged.name), identifier(&self.name));
         let mut aside = None;
         let mut sql = "SET synchronous_commit = on; BEGIN;".to_owned();
-        if let Some(existing) = &self.existing {
+        if self.existing.is_some() {
             let old = marked(&self.name, "_hub_old_")?;
             write!(sql, "ALTER DATABASE {name} RENAME TO {};", identifier(&old)).expect("a String takes every text");
-            if let Some(owner) = &existing.creation.owner {
-                write!(sql, "ALTER DATABASE {temporary} OWNER TO {};", identifier(owner))
-                    .expect("a String takes every text");
-            }
             aside = Some(old);
         }
         let comment = comment.map_or_else(|| "NULL".to_owned(), literal);
         write!(
             sql,
-            "COMMENT ON DATABASE {temporary} IS {comment}; ALTER DATABASE {temporary} RENAME TO {name}; COMMIT;"
+            "COMMENT ON DATABASE {temporary} IS {comment}; ALTER DATABASE {temporary} RENAME TO {name};"
         )
         .expect("a String takes every text");
+        if let Some(owner) = owner {
+            write!(sql, "ALTER DATABASE {name} OWNER TO {};", identifier(owner)).expect("a String takes every text");
+        }
+        sql.push_str("COMMIT;");
         self.await_emptiness(&staged.name).await?;
         if let Err(error) = self.maintenance.run("giving the database its name", &sql).await {
             // What was begun must not stand in the way of dropping.

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::catalog;
 use super::catalog::Survey;
 use super::properties;
+use super::properties::Own;
 use super::ranges::Job;
 use super::sequences;
 use crate::base::cancel::Cancel;
@@ -25,6 +26,7 @@ use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::layout::Origin;
 use crate::server::postgres::layout::Plan;
+use crate::server::postgres::properties::Properties;
 use crate::server::postgres::session::settings;
 
 /// How often the cancel flag is asked while the server is waited for.
@@ -189,13 +191,20 @@ impl<'a> Leader<'a> {
         Ok(())
     }
 
+    /// What the database has of its own.
+    pub(super) fn properties(&self) -> Result<Own, Error> {
+        self.wait(properties::DOING, properties::read(&self.session))
+    }
+
     /// What the dump holds.
-    pub(super) fn plan(&self, survey: &Survey, jobs: &[Job], connections: usize) -> Result<Plan, Error> {
+    pub(super) fn plan(
+        &self,
+        survey: &Survey,
+        properties: Properties,
+        jobs: &[Job],
+        connections: usize,
+    ) -> Result<Plan, Error> {
         let (database, creation) = self.creation()?;
-        let properties = self.wait(
-            "reading what the database has of its own",
-            properties::read(&self.session),
-        )?;
         let mut tables: Vec<layout::Table> = Vec::new();
         let mut last = None;
         for job in jobs {
@@ -285,7 +294,8 @@ impl<'a> Leader<'a> {
             ctype: row.get(4),
             locale: row.get(5),
             rules: row.get(6),
-            owner: row.get(7),
+            // A name that is no text cannot be given to the restored database either.
+            owner: row.try_get(7).ok(),
         };
         Ok((row.get(0), creation))
     }

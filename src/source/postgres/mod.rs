@@ -171,8 +171,9 @@ impl Source for PostgresSource {
         // What is known before the first row.
         let connections = self.options.connections.max(1);
         let jobs = ranges::split(&survey.tables, connections, leader.version());
+        let own = leader.properties().map_err(|error| self.server(error))?;
         let plan = leader
-            .plan(&survey, &jobs, connections)
+            .plan(&survey, own.properties, &jobs, connections)
             .map_err(|error| self.server(error))?;
         let text = serde_json::to_vec_pretty(&plan).expect("a plan is plain data");
         self.text(collector, layout::PLAN, &mut text.as_slice())?;
@@ -206,18 +207,24 @@ impl Source for PostgresSource {
 
         let mut private = survey.facts(rows, objects);
         private.insert("globals".into(), globals_note);
+        private.extend(own.left_out);
         private.extend(warnings([&before, &after]));
         Ok(Learnt {
             data_time: Some(moment.time),
-            public: BTreeMap::from([
-                ("server_version".into(), version_text(leader.version())),
-                ("lsn".into(), moment.lsn),
-                ("standby".into(), leader.is_standby().to_string()),
-                ("pg_dump_version".into(), program.version.clone()),
-            ]),
+            public: public_facts(&leader, moment.lsn, &program),
             private,
         })
     }
+}
+
+/// What everybody may read about the server.
+fn public_facts(leader: &Leader<'_>, lsn: String, program: &Program) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("server_version".into(), version_text(leader.version())),
+        ("lsn".into(), lsn),
+        ("standby".into(), leader.is_standby().to_string()),
+        ("pg_dump_version".into(), program.version.clone()),
+    ])
 }
 
 /// What `pg_dump` said although it succeeded.

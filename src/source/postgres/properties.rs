@@ -25,32 +25,61 @@ const PRIVILEGES: &str = "SELECT r.rolname::text, a.privilege_type, a.is_grantab
                           WHERE d.datname = pg_catalog.current_database() AND (a.grantee = 0 OR r.oid IS NOT NULL) \
                           ORDER BY r.rolname NULLS FIRST, a.privilege_type";
 
+pub(super) const DOING: &str = "reading what the database has of its own";
+
+/// The fact that says what is not in the dump.
+const LEFT_OUT: &str = "properties_left_out";
+
+/// What was read.
+pub(super) struct Own {
+    pub(super) properties: Properties,
+    /// What had to be left out, as a fact.
+    pub(super) left_out: Option<(String, String)>,
+}
+
 /// Reads it all.
-pub(super) async fn read(session: &Session) -> Result<Properties, Error> {
+pub(super) async fn read(session: &Session) -> Result<Own, Error> {
     let own = ask(session, OWN).await?;
     let own = own.first().expect("a session is in a database");
+    let settings: Vec<_> = ask(session, SETTINGS).await?.iter().map(setting).collect();
+    let comment = own.try_get::<_, Option<String>>(0);
     let has_privileges: bool = own.get(2);
-    Ok(Properties {
-        comment: own.get(0),
-        connection_limit: own.get(1),
-        settings: ask(session, SETTINGS).await?.iter().filter_map(setting).collect(),
-        privileges: if has_privileges {
-            Some(ask(session, PRIVILEGES).await?.iter().filter_map(privilege).collect())
-        } else {
-            None
+    let privileges: Vec<_> = if has_privileges {
+        ask(session, PRIVILEGES).await?.iter().map(privilege).collect()
+    } else {
+        Vec::new()
+    };
+    // Databases of other encodings write into the same catalogue.
+    let no_text = [
+        (comment.is_err(), "the comment"),
+        (settings.iter().any(Option::is_none), "a setting"),
+        (privileges.iter().any(Option::is_none), "privileges of a role"),
+    ];
+    let no_text = no_text.into_iter().filter(|(is, _)| *is).map(|(_, what)| what);
+    let no_text: Vec<&str> = no_text.collect();
+    Ok(Own {
+        properties: Properties {
+            comment: comment.unwrap_or_default(),
+            connection_limit: own.get(1),
+            settings: settings.into_iter().flatten().collect(),
+            privileges: has_privileges.then(|| privileges.into_iter().flatten().collect()),
         },
+        left_out: (!no_text.is_empty()).then(|| {
+            let what = format!("{}: no text in the encoding of the database", no_text.join(", "));
+            (LEFT_OUT.to_owned(), what)
+        }),
     })
 }
 
 async fn ask(session: &Session, question: &str) -> Result<Vec<Row>, Error> {
     let answer = session.query(question, &[]).await;
-    answer.map_err(|error| session.error("reading what the database has of its own", &error))
+    answer.map_err(|error| session.error(DOING, &error))
 }
 
 fn setting(row: &Row) -> Option<Setting> {
-    let (name, value) = row.get::<_, &str>(1).split_once('=')?;
+    let (name, value) = row.try_get::<_, &str>(1).ok()?.split_once('=')?;
     Some(Setting {
-        role: row.get(0),
+        role: row.try_get(0).ok()?,
         name: name.to_owned(),
         value: value.to_owned(),
     })
@@ -60,7 +89,7 @@ fn privilege(row: &Row) -> Option<Privilege> {
     let word: &str = row.get(1);
     let right = Right::ALL.into_iter().find(|right| right.word() == word)?;
     Some(Privilege {
-        role: row.get(0),
+        role: row.try_get(0).ok()?,
         right,
         grantable: row.get(2),
     })

@@ -3,7 +3,6 @@
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::layout::Plan;
-use crate::server::postgres::properties::Properties;
 use crate::server::postgres::quote::identifier;
 use crate::server::postgres::quote::identifiers;
 use crate::server::postgres::quote::literal;
@@ -48,21 +47,23 @@ pub(super) fn restore(plan: &Plan) -> String {
         sql.extend([format!("\n\\i {name}")]);
     }
     sql.push_str("\nANALYZE;\n");
-    sql.push_str(&own(&plan.properties));
+    sql.push_str(&properties(plan));
     sql
 }
 
 /// What the database has of its own, given to the one that psql is in.
-fn own(properties: &Properties) -> String {
-    let comment = properties.comment.as_ref();
+fn properties(plan: &Plan) -> String {
+    let comment = plan.properties.comment.as_ref();
     let comment = comment.map(|text| format!("COMMENT ON DATABASE {NEW} IS {};\n", literal(text)));
-    let gifts = properties.gifts(NEW, true).into_iter().map(|gift| gift.sql + ";\n");
-    let sql: String = comment.into_iter().chain(gifts).collect();
+    let statements = plan.properties.statements(NEW, plan.creation.owner.as_deref(), true);
+    let statements = statements.into_iter().map(|statement| statement.sql + ";\n");
+    let sql: String = comment.into_iter().chain(statements).collect();
     if sql.is_empty() {
         return sql;
     }
     format!(
-        "\n-- What the database had of its own. Where a role is missing the server says so, and the rest is done.\n\\unset ON_ERROR_STOP\n{sql}"
+        "\n-- What the database had of its own. Where a role is missing the server says so, and the rest is done: from here on errors do not\n\
+         -- change the exit code of psql.\n\\unset ON_ERROR_STOP\n{sql}"
     )
 }
 
@@ -117,17 +118,22 @@ fn head(plan: &Plan) -> String {
     format!(
         "-- The database {database} of PostgreSQL {version}.\n\
          --\n\
-         -- Make an empty database and run this script in the folder in which it lies:\n\
+         -- Roles and tablespaces must be there. They are in globals.sql, without passwords: psql --dbname=postgres --file=globals.sql makes them.\n\
+         -- Make an empty database and run this script in the folder in which it lies, not in a single transaction:\n\
          --\n\
          --     {create}\n\
          --     psql --no-psqlrc --dbname=NEW --file=restore.sql\n\
          --\n\
-         -- Roles and tablespaces are in globals.sql, without passwords: psql --dbname=postgres --file=globals.sql makes them.\n\
          -- Use a psql that knows \\restrict when pre-data.sql begins with it: 13.22, 14.19, 15.14, 16.10, 17.6, 18 or newer.\n\n",
-        database = identifier(&plan.database).replace('\n', " "),
+        database = on_one_line(&identifier(&plan.database)),
         version = version_text(plan.server),
-        create = create(&plan.creation),
+        create = on_one_line(&create(&plan.creation)),
     )
+}
+
+/// For a comment, which ends with its line: what comes after it would be run.
+fn on_one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 /// `CREATE DATABASE`, as the database was made.
@@ -152,5 +158,40 @@ fn create(made: &Creation) -> String {
     if let Some(owner) = &made.owner {
         sql.extend([format!(" OWNER {}", identifier(owner))]);
     }
-    (sql + ";").replace('\n', " ")
+    sql + ";"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::postgres::properties::Properties;
+
+    #[test]
+    fn names_do_not_leave_the_comment() {
+        let name = "x\r\\! touch sprung\n\\! touch sprung";
+        let plan = Plan {
+            version: layout::VERSION,
+            server: 150_018,
+            database: name.to_owned(),
+            origin: None,
+            creation: Creation {
+                encoding: "UTF8".to_owned(),
+                provider: "libc".to_owned(),
+                collate: name.to_owned(),
+                ctype: "C".to_owned(),
+                locale: None,
+                rules: None,
+                owner: Some(name.to_owned()),
+            },
+            properties: Properties::default(),
+            connections: 1,
+            tables: Vec::new(),
+        };
+        let head = head(&plan);
+        assert!(head.contains("\\! touch sprung") && !head.contains('\r'), "{head}");
+        assert!(
+            head.lines().all(|line| line.is_empty() || line.starts_with("--")),
+            "{head}"
+        );
+    }
 }
