@@ -634,6 +634,58 @@ fn a_full_disk_under_the_store() {
     full::fill_the_store(&world, "db=mysql:///full", "");
 }
 
+/// Which tables a restore by the program brings back, and whether their view came with them.
+#[test]
+fn the_program_restores_the_tables_that_are_named() {
+    let server = Server::shared();
+    server.script("CREATE DATABASE pick; USE pick; CREATE TABLE one(a int PRIMARY KEY); CREATE TABLE two(a int PRIMARY KEY); CREATE VIEW seen AS SELECT a FROM two; INSERT INTO one VALUES (1); INSERT INTO two VALUES (2), (3);");
+    let world = with_option_file(&server);
+    world.settings("[sets.pick]\nsources = [\"db=mysql:///pick\"]");
+    let _made = world.run(&["backup", "pick"]).expect_code(0, "backup");
+    for (number, (patterns, expected)) in [
+        (&["pick.two"][..], "two"),
+        (&["db/pick.two"], "two"),
+        (&["two"], "two"),
+        (&["t*", "one"], "one two"),
+        (&["db"], "one seen two"),
+        (&["db/*"], "one seen two"),
+        (&[], "one seen two"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let target = format!("mysql:///picked_{number}");
+        let mut arguments = vec!["restore", "latest", "--set", "pick", "--to", &target];
+        for pattern in patterns {
+            arguments.extend(["--only", pattern]);
+        }
+        let _done = world.run(&arguments).expect_code(0, &format!("{patterns:?}"));
+        let tables = server
+            .admin()
+            .table(format!("SHOW TABLES FROM picked_{number}"))
+            .expect("a list");
+        let mut names: Vec<String> = tables.into_iter().filter_map(|mut row| row.remove(0)).collect();
+        names.sort();
+        assert_eq!(names.join(" "), expected, "{patterns:?}");
+        let rows = server
+            .admin()
+            .value(format!("SELECT COUNT(*) FROM picked_{number}.two"))
+            .expect("a row");
+        assert_eq!(rows.as_deref(), Some("2"), "{patterns:?}");
+    }
+    let nowhere = [
+        "restore",
+        "latest",
+        "--set",
+        "pick",
+        "--to",
+        "mysql:///none",
+        "--only",
+        "three",
+    ];
+    let _refused = world.run(&nowhere).expect_code(10, "no such table");
+}
+
 /// Backups by the program: the password comes from an option file, and shows nowhere.
 #[test]
 fn the_program_backs_up_by_an_option_file_and_shows_no_password() {
