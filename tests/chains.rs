@@ -1,5 +1,8 @@
 //! Chains, checkpoints and the audit log: each break of them shows, as itself and nothing else.
 
+#[path = "support/hooked.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod hooked;
 #[path = "support/run.rs"]
 mod run;
 
@@ -12,11 +15,9 @@ use hub_backup::base::clock::Timestamp;
 use hub_backup::base::digest::Digest;
 use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
-use hub_backup::base::read_at::ReadAt;
 use hub_backup::base::record;
 use hub_backup::bundle::manifest::Manifest;
 use hub_backup::bundle::name::BundleId;
-use hub_backup::bundle::name::SetName;
 use hub_backup::catalog::Error;
 use hub_backup::catalog::chain;
 use hub_backup::catalog::checkpoint;
@@ -26,15 +27,13 @@ use hub_backup::catalog::repository;
 use hub_backup::catalog::repository::Repository;
 use hub_backup::catalog::walk;
 use hub_backup::catalog::walk::Problem;
-use hub_backup::store;
-use hub_backup::store::Lease;
-use hub_backup::store::Listed;
 use hub_backup::store::ObjectName;
 use hub_backup::store::Store;
-use hub_backup::store::Upload;
 use hub_backup::store::mem::MemStore;
 use hub_backup::store::names;
 use serde_json::Value;
+
+use crate::hooked::Hooked;
 
 fn now() -> Timestamp {
     "2026-02-01T00:00:00Z".parse().expect("a time")
@@ -505,55 +504,14 @@ fn a_hole_at_the_end_of_the_log_stays_a_hole() {
 }
 
 /// A store whose first listing misses one object, as that of a folder in which it was made meanwhile.
-struct Missed {
-    inner: MemStore,
-    name: ObjectName,
-    is_listed: AtomicBool,
-}
-
-impl Missed {
-    fn of(inner: &MemStore, name: ObjectName) -> Self {
-        let (inner, is_listed) = (inner.clone(), AtomicBool::new(false));
-        Self { inner, name, is_listed }
-    }
-}
-
-impl Store for Missed {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), store::Error> {
-        self.inner.put_new(name, bytes)
-    }
-
-    fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload + '_>, store::Error> {
-        self.inner.upload(name)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadAt>, store::Error> {
-        self.inner.open(name)
-    }
-
-    fn get(&self, name: &ObjectName, bytes_max: u64) -> Result<Vec<u8>, store::Error> {
-        self.inner.get(name, bytes_max)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>, store::Error> {
-        let mut listed = self.inner.list(prefix)?;
-        if !self.is_listed.swap(true, Ordering::Relaxed) {
-            listed.retain(|listed| listed.name != self.name);
+fn missed(inner: &MemStore, name: ObjectName) -> Hooked {
+    let is_listed = AtomicBool::new(false);
+    Hooked::lists(inner, move |mut listed| {
+        if !is_listed.swap(true, Ordering::Relaxed) {
+            listed.retain(|listed| listed.name != name);
         }
-        Ok(listed)
-    }
-
-    fn lease(&self, set: &SetName) -> Result<Box<dyn Lease>, store::Error> {
-        self.inner.lease(set)
-    }
-
-    fn sweep(&self, lease: &dyn Lease) -> Result<u64, store::Error> {
-        self.inner.sweep(lease)
-    }
+        listed
+    })
 }
 
 #[test]
@@ -562,12 +520,12 @@ fn a_record_that_a_listing_misses_is_not_taken_for_removed() {
         let store = store(newest);
         for hidden in [1, newest] {
             let name = names::audit(hidden);
-            let holes = audit::check::holes(&Missed::of(&store, name.clone()));
+            let holes = audit::check::holes(&missed(&store, name.clone()));
             assert_eq!(holes.expect("the store works"), []);
-            let report = audit::check::check(&Missed::of(&store, name), None).expect("the store works");
+            let report = audit::check::check(&missed(&store, name), None).expect("the store works");
             assert_eq!((report.records, report.problems), (newest, Vec::new()));
         }
-        let missed = Missed::of(&store, names::audit(newest));
+        let missed = missed(&store, names::audit(newest));
         let next = audit::chain::append(&missed, &run::draft(), None).expect("written");
         let before = Digest::of(&bytes_of(&store, &names::audit(newest)));
         assert_eq!((next.sequence, next.previous), (newest + 1, Some(before)));

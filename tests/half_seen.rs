@@ -4,6 +4,9 @@ mod support;
 
 #[path = "support/faulty.rs"]
 mod faulty;
+#[path = "support/hooked.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod hooked;
 
 use std::fs;
 use std::io;
@@ -21,7 +24,6 @@ use hub_backup::base::fault::Fault as _;
 use hub_backup::base::fault::Kind;
 use hub_backup::base::progress::Silent;
 use hub_backup::base::read_at::ReadAt;
-use hub_backup::bundle::name::SetName;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::catalog::chain;
 use hub_backup::catalog::repository;
@@ -37,12 +39,7 @@ use hub_backup::policy::crypto::KeyPolicy;
 use hub_backup::policy::selection::Selection;
 use hub_backup::seal;
 use hub_backup::sink::discard::Discard;
-use hub_backup::store;
-use hub_backup::store::Lease;
-use hub_backup::store::Listed;
-use hub_backup::store::ObjectName;
 use hub_backup::store::Store;
-use hub_backup::store::Upload;
 use hub_backup::store::local::LocalStore;
 use hub_backup::store::mem::MemStore;
 use hub_backup::store::names;
@@ -50,6 +47,7 @@ use serde_json::Value;
 
 use crate::faulty::Faulty;
 use crate::faulty::When;
+use crate::hooked::Hooked;
 use crate::support::Order;
 
 fn store_of(bundles: u64) -> MemStore {
@@ -140,14 +138,7 @@ fn a_run_that_fails_after_it_adopted_a_bundle_is_on_record() {
     assert!(failures > 5, "only {failures} runs failed after the adoption");
 }
 
-/// A store that gives other bytes in the place of one bundle for the first so many reads of it.
-struct TwoFaced {
-    inner: MemStore,
-    name: ObjectName,
-    face: Arc<Vec<u8>>,
-    reads: Arc<AtomicU64>,
-}
-
+/// An object that gives other bytes for the first so many reads of it.
 struct TwoFacedObject {
     face: Arc<Vec<u8>>,
     behind: Box<dyn ReadAt>,
@@ -173,48 +164,6 @@ impl ReadAt for TwoFacedObject {
     }
 }
 
-impl Store for TwoFaced {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), store::Error> {
-        self.inner.put_new(name, bytes)
-    }
-
-    fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload + '_>, store::Error> {
-        self.inner.upload(name)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadAt>, store::Error> {
-        let behind = self.inner.open(name)?;
-        if *name != self.name {
-            return Ok(behind);
-        }
-        Ok(Box::new(TwoFacedObject {
-            face: Arc::clone(&self.face),
-            behind,
-            reads: Arc::clone(&self.reads),
-        }))
-    }
-
-    fn get(&self, name: &ObjectName, bytes_max: u64) -> Result<Vec<u8>, store::Error> {
-        self.inner.get(name, bytes_max)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>, store::Error> {
-        self.inner.list(prefix)
-    }
-
-    fn lease(&self, set: &SetName) -> Result<Box<dyn Lease>, store::Error> {
-        self.inner.lease(set)
-    }
-
-    fn sweep(&self, lease: &dyn Lease) -> Result<u64, store::Error> {
-        self.inner.sweep(lease)
-    }
-}
-
 #[test]
 fn what_is_adopted_is_what_was_verified() {
     let mut adopted = 0;
@@ -232,15 +181,18 @@ fn what_is_adopted_is_what_was_verified() {
             keys: support::stranger(),
             ..Order::first(Suite::Rfc9580)
         });
-        let store = TwoFaced {
-            name: names::bundle(&support::set(), fresh),
-            face: Arc::new(forged.bytes),
-            reads: Arc::new(reads.into()),
-            inner,
-        };
+        let (name, face) = (names::bundle(&support::set(), fresh), Arc::new(forged.bytes));
+        let reads_left = Arc::new(AtomicU64::new(reads));
+        let store = Hooked::opens(&inner, move |opened, behind| {
+            if *opened != name {
+                return behind;
+            }
+            let (face, reads) = (Arc::clone(&face), Arc::clone(&reads_left));
+            Box::new(TwoFacedObject { face, behind, reads })
+        });
         let done = support::try_back_up(&store, Suite::Rfc9580, 3);
         adopted += done.as_ref().map_or(0, |done| done.adopted.len());
-        for link in chain::links(&store.inner, &support::set()).expect("listed") {
+        for link in chain::links(&inner, &support::set()).expect("listed") {
             let link = link.expect("readable");
             let trust = &support::own().trust;
             let signed = seal::open(&link.bytes, &link.signatures, trust, link.manifest.created);

@@ -2,8 +2,13 @@
 
 mod support;
 
+#[path = "support/hooked.rs"]
+#[expect(dead_code, reason = "each test uses a part of it")]
+mod hooked;
+
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -16,8 +21,6 @@ use hub_backup::base::cancel::Cancel;
 use hub_backup::base::digest::Digest;
 use hub_backup::base::limits;
 use hub_backup::base::progress::Silent;
-use hub_backup::base::read_at::ReadAt;
-use hub_backup::bundle::name::SetName;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::catalog::chain;
 use hub_backup::catalog::repository;
@@ -26,15 +29,11 @@ use hub_backup::job::verify;
 use hub_backup::job::verify::Row;
 use hub_backup::job::verify::Verify;
 use hub_backup::policy::crypto::KeyPolicy;
-use hub_backup::store;
-use hub_backup::store::Lease;
-use hub_backup::store::Listed;
-use hub_backup::store::ObjectName;
 use hub_backup::store::Store;
-use hub_backup::store::Upload;
 use hub_backup::store::local::LocalStore;
 use hub_backup::store::mem::MemStore;
 
+use crate::hooked::Hooked;
 use crate::support::Order;
 
 /// What the program may take of memory, in KiB: far less than the store holds.
@@ -130,47 +129,6 @@ fn the_log_is_read_record_by_record() {
     }
 }
 
-/// A store that counts how often it is listed.
-struct Counting {
-    inner: MemStore,
-    lists: AtomicU64,
-}
-
-impl Store for Counting {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn put_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<(), store::Error> {
-        self.inner.put_new(name, bytes)
-    }
-
-    fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload + '_>, store::Error> {
-        self.inner.upload(name)
-    }
-
-    fn open(&self, name: &ObjectName) -> Result<Box<dyn ReadAt>, store::Error> {
-        self.inner.open(name)
-    }
-
-    fn get(&self, name: &ObjectName, bytes_max: u64) -> Result<Vec<u8>, store::Error> {
-        self.inner.get(name, bytes_max)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>, store::Error> {
-        self.lists.fetch_add(1, Ordering::Relaxed);
-        self.inner.list(prefix)
-    }
-
-    fn lease(&self, set: &SetName) -> Result<Box<dyn Lease>, store::Error> {
-        self.inner.lease(set)
-    }
-
-    fn sweep(&self, lease: &dyn Lease) -> Result<u64, store::Error> {
-        self.inner.sweep(lease)
-    }
-}
-
 /// How often a store of so many bundles is listed while all are verified.
 fn lists_of_verification(bundles: u64) -> u64 {
     let inner = MemStore::new();
@@ -179,10 +137,12 @@ fn lists_of_verification(bundles: u64) -> u64 {
     for number in 1..=bundles {
         let _done = support::back_up(&inner, Suite::Rfc9580, number);
     }
-    let store = Counting {
-        inner,
-        lists: AtomicU64::new(0),
-    };
+    let lists = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&lists);
+    let store = Hooked::lists(&inner, move |listed| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        listed
+    });
     let (keys, policy) = (support::own(), KeyPolicy::default());
     let job = Verify {
         store: Some(&store),
@@ -198,7 +158,7 @@ fn lists_of_verification(bundles: u64) -> u64 {
     let whole = verify::all(&job, &store, None, &desk, &Silent, &Cancel::new(), &mut each).expect("a store");
     assert!(whole.findings.is_empty() && whole.unfinished.is_none());
     assert_eq!(good, bundles);
-    store.lists.load(Ordering::Relaxed)
+    lists.load(Ordering::Relaxed)
 }
 
 #[test]

@@ -295,6 +295,10 @@ fn who_may_make_databases_restores_what_is_of_a_role_that_it_is_in() {
     }
 
     // A role that may give to the owner and not act as it: nothing is left that it could not drop.
+    server.sql("postgres", "CREATE DATABASE strange TEMPLATE template0 OWNER reader");
+    let strange = server.uri("restorer", "strange");
+    let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &strange]).expect_code(40, "not its own");
+    assert!(ran.stderr.contains("belongs to reader"), "{}", ran.stderr);
     server.sql("postgres", "ALTER ROLE restorer NOINHERIT");
     let target = server.uri("restorer", "given");
     let ran = run(&world, &["restore", "latest", "--set", "pg", "--to", &target]);
@@ -324,6 +328,60 @@ fn what_is_no_text_in_the_encoding_of_the_database_is_left_out_and_said() {
         ran.stderr
     );
     let _ran = restore(&world, &server, "again", &[]).expect_code(0, "without it");
+}
+
+#[test]
+fn what_goes_where_is_told() {
+    let server = Server::start();
+    server.sql("postgres", "CREATE DATABASE told");
+    server.sql("told", "CREATE TABLE t (a int)");
+    let world = World::new();
+    world.write("notes/one.txt", b"one");
+    let source = format!("db={}", server.uri("postgres", "told"));
+    let sources = ["--source", &source, "--source", "files:notes"];
+    let _made = run(&world, &[&["backup", "--set", "pg"][..], &sources].concat()).expect_code(0, "backup");
+    let again = |arguments: &[&str]| {
+        let ran = run(
+            &world,
+            &[&["restore", "latest", "--set", "pg", "--json"], arguments].concat(),
+        );
+        ran.expect_code(0, "restore").object()
+    };
+
+    // The dump comes as files: what makes a database of them lies where they lie.
+    for (arguments, targets, script) in [
+        (
+            &["--to", "a"][..],
+            serde_json::json!([{"to": "a", "sources": ["db", "notes"]}]),
+            "a/db/restore.sql",
+        ),
+        (
+            &["--to", "db=b", "--to", "c"],
+            serde_json::json!([{"to": "b", "sources": ["db"]}, {"to": "c", "sources": ["notes"]}]),
+            "b/restore.sql",
+        ),
+    ] {
+        let told = again(arguments);
+        assert_eq!(told["targets"], targets);
+        let next = told["next"][0].as_str().expect("a next step");
+        assert!(next.contains(script) && next.contains("--to db=postgres:"), "{next}");
+        assert!(
+            world.path(script).exists() || world.path(&format!("{script}.part-00000000")).exists(),
+            "{script}"
+        );
+    }
+    let told = again(&["--only", "notes", "--to", "d"]);
+    assert_eq!(told["targets"], serde_json::json!([{"to": "d", "sources": ["notes"]}]));
+    assert_eq!(told["next"], serde_json::json!([]));
+    let told = again(&["--only", "db", "--to", "e", "--plan"]);
+    assert_eq!(told["targets"], serde_json::json!([{"to": "e", "sources": ["db"]}]));
+    let target = server.uri("postgres", "new");
+    let told = again(&["--to", &format!("db={target}"), "--to", "f"]);
+    assert_eq!(told["targets"][0]["sources"], serde_json::json!(["db"]));
+    assert!(
+        told["next"][0].as_str().expect("a next step").contains("statistics"),
+        "{told}"
+    );
 }
 
 #[test]

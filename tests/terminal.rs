@@ -201,7 +201,7 @@ fn a_passphrase_that_the_terminal_cuts_is_refused() {
     drop(read_until(&mut child, "The passphrase of the key: "));
     type_line(&mut child, &"x".repeat(5000));
     type_line(&mut child, "\n");
-    let shown = read_until(&mut child, "CODE 1");
+    let shown = read_until(&mut child, "CODE 2");
     assert!(shown.contains("cannot ask for the passphrase of the key"), "{shown}");
     drop(output(child));
 }

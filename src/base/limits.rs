@@ -168,6 +168,9 @@ pub const DATABASE_LOCK_SECONDS: u64 = 60;
 /// (measured).
 pub const SQLITE_STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
+/// Longest plan of a dump of a database server: some hundred bytes for each table, and what the database has of its own.
+pub const DUMP_PLAN_BYTES_MAX: usize = 64 << 20;
+
 /// Most missing grants and the like that an error names: a screenful.
 pub const DATABASE_PROBLEMS_SHOWN: usize = 40;
 

@@ -79,6 +79,16 @@ pub fn check_new(context: &Context, of: &str, passphrase: &SecretText) -> Result
     Ok(())
 }
 
+/// What can be wrong with what was typed.
+const UNFIT: [(io::ErrorKind, &str); 3] = [
+    (io::ErrorKind::UnexpectedEof, "nothing was typed"),
+    (
+        io::ErrorKind::FileTooLarge,
+        "what was typed is longer than a terminal gives at once: put it into a file",
+    ),
+    (io::ErrorKind::InvalidData, "what was typed is no text in UTF-8"),
+];
+
 fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) -> Result<SecretText, CliError> {
     let purpose = purpose.to_owned();
     if terminal::open().is_none() {
@@ -87,14 +97,12 @@ fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) ->
     // An interrupt while the terminal is silent must set the flag rather than end the program before it speaks again.
     let cancel = context.cancel()?;
     let typed = terminal::hidden(&capitalized(prompt), &cancel);
-    typed.map_err(|source| {
-        if source.kind() == io::ErrorKind::UnexpectedEof {
-            let reason = "nothing was typed";
-            Error::Passphrase { purpose, reason }.into()
-        } else {
-            Error::Prompt { purpose, source }.into()
-        }
-    })
+    typed.map_err(
+        |source| match UNFIT.into_iter().find(|(kind, _)| *kind == source.kind()) {
+            Some((_, reason)) => Error::Passphrase { purpose, reason }.into(),
+            None => Error::Prompt { purpose, source }.into(),
+        },
+    )
 }
 
 fn capitalized(text: &str) -> String {

@@ -104,8 +104,9 @@ impl<'t> Silent<'t> {
         modes.local_modes.remove(LocalModes::ECHO);
         // The end of the line is shown, and a line can be corrected before it.
         modes.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON);
-        // Nobody is to find the terminal silent because this program was put aside.
+        // Nobody is to find the terminal silent because this program was put aside, or ended without a word.
         modes.special_codes[SpecialCodeIndex::VSUSP] = NONE;
+        modes.special_codes[SpecialCodeIndex::VQUIT] = NONE;
         tcsetattr(terminal, OptionalActions::Now, &modes)?;
         Ok(Self { terminal, before })
     }

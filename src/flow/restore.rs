@@ -11,6 +11,7 @@ use crate::base::progress::Progress;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
+use crate::bundle::name::Label;
 use crate::bundle::path::EntryPath;
 use crate::pack;
 use crate::pack::read::Unpacker;
@@ -34,6 +35,8 @@ pub struct Restored {
     pub entries: u64,
     /// Bytes of content.
     pub bytes: u64,
+    /// The sources that they are of.
+    pub sources: Vec<Label>,
     /// What the bundle itself says is not in it, among what was wanted.
     pub remarks: Remarks,
 }
@@ -153,8 +156,8 @@ impl Unpacking<'_, '_> {
         let mut records = self.opened.records()?;
         let mut restored = Restored::default();
         let mut parents = Parents::default();
-        // Entries that were wanted of the sources before this one.
-        let mut before = 0;
+        // The source at hand, and the entries that were wanted of those before it.
+        let (mut source, mut before) = (None, 0);
         while let Some(record) = records.next_record()? {
             self.cancel.check().map_err(|_| Error::Interrupted)?;
             match record {
@@ -185,7 +188,10 @@ impl Unpacking<'_, '_> {
                 Record::Exception(exception) if self.selection.wants(&exception.path) => {
                     restored.remarks.see(&Record::Exception(exception));
                 }
-                Record::Source(_) => before = restored.entries,
+                Record::Source(next) => {
+                    restored.sources.extend(source.filter(|_| restored.entries > before));
+                    (source, before) = (Some(next.label), restored.entries);
+                }
                 // What a source left out matters to whoever wanted something of it.
                 Record::Facts(facts) if self.selection.is_all() || restored.entries > before => {
                     restored.remarks.see(&Record::Facts(facts));
@@ -199,6 +205,7 @@ impl Unpacking<'_, '_> {
                 | Record::End(_) => {}
             }
         }
+        restored.sources.extend(source.filter(|_| restored.entries > before));
         if self.selection.is_all() {
             unpacker.finish()?;
         }

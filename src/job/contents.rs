@@ -12,6 +12,7 @@ use crate::base::progress::Silent;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::index::Record;
+use crate::bundle::name::Label;
 use crate::bundle::path::RawBytes;
 use crate::flow;
 use crate::flow::contents::Opened;
@@ -37,6 +38,17 @@ pub enum Wanted {
     Entry(Entry),
     /// A stream.
     Stream(crate::bundle::entry::Stream),
+}
+
+impl Wanted {
+    /// The source that it is of.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        match self {
+            Self::Entry(entry) => entry.path.label(),
+            Self::Stream(stream) => stream.path.label(),
+        }
+    }
 }
 
 /// What a bundle holds of what is wanted.

@@ -33,6 +33,7 @@ use super::add_amounts;
 use super::bundles::Found;
 use super::contents;
 use super::contents::Listing;
+use super::contents::Wanted;
 use super::error::Error;
 use super::mysql_target::MysqlRestore;
 use super::postgres_target::PostgresRestore;
@@ -189,9 +190,15 @@ fn restore(
     // Two targets in one folder see the same beside them.
     let mut told = BTreeSet::new();
     notes.retain(|note| told.insert(note.clone()));
+    let mut destinations = plan.destinations;
+    if !selection.is_all() {
+        for to in &mut destinations {
+            to.retain(&restored.sources);
+        }
+    }
     Ok(Done {
         restored,
-        destinations: plan.destinations,
+        destinations,
         databases_checked,
         compared,
         dangers,
@@ -261,6 +268,13 @@ pub fn plan(
         destinations = routes.destinations;
     }
     let listing = contents::list(&opened, selection)?;
+    if !selection.is_all() {
+        let wanted: BTreeSet<Label> = listing.wanted.iter().map(Wanted::label).collect();
+        let wanted: Vec<Label> = wanted.into_iter().collect();
+        for to in &mut destinations {
+            to.retain(&wanted);
+        }
+    }
     Ok(Planned {
         verified,
         listing,

@@ -143,9 +143,16 @@ pub struct Destination {
     pub place: Place,
     /// What goes there.
     pub sources: Vec<(Label, SourceKind)>,
+    /// Whether each source has a folder of its own there, named like its label.
+    is_common: bool,
 }
 
 impl Destination {
+    /// Leaves out the sources of which nothing is wanted.
+    pub fn retain(&mut self, wanted: &[Label]) {
+        self.sources.retain(|(label, _)| wanted.contains(label));
+    }
+
     /// The target without passwords; a path as it is.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -155,8 +162,8 @@ impl Destination {
     /// The sources that come as files of a dump here, which are no database until somebody loads them: label, kind, folder.
     pub fn dumps(&self) -> impl Iterator<Item = (&Label, &SourceKind, PathBuf)> {
         let folder = |label: &Label| match &self.place {
-            Place::Folder(folder) => Some(folder.join(label.as_str())),
-            Place::Files(folder) => Some(folder.clone()),
+            Place::Folder(folder) if self.is_common => Some(folder.join(label.as_str())),
+            Place::Folder(folder) | Place::Files(folder) => Some(folder.clone()),
             Place::Sqlite(_) | Place::Postgres(_) | Place::Mysql(_) => None,
         };
         let dumps = self
@@ -187,11 +194,11 @@ impl Routes {
             destinations: Vec::new(),
         };
         for uri in targets {
-            let sources = match (&uri.label, &uri.place) {
+            let (sources, is_common) = match (&uri.label, &uri.place) {
                 (None, Place::Folder(folder)) if routes.folder.is_none() => {
                     routes.folder = Some(folder.clone());
                     // Told below, when it is known what has a target of its own.
-                    Vec::new()
+                    (Vec::new(), true)
                 }
                 (label, place) => {
                     let (label, kind) = source_for(label.as_ref(), place, manifest)?;
@@ -202,11 +209,15 @@ impl Routes {
                         ));
                     }
                     routes.own.push((label.clone(), place.clone()));
-                    vec![(label, kind)]
+                    (vec![(label, kind)], false)
                 }
             };
             let place = uri.place.clone();
-            routes.destinations.push(Destination { place, sources });
+            routes.destinations.push(Destination {
+                place,
+                sources,
+                is_common,
+            });
         }
         if routes.destinations.is_empty() {
             return Err(Error::Missing {
@@ -216,7 +227,7 @@ impl Routes {
         }
         let sources = manifest.sources.iter();
         let without = sources.filter(|source| !routes.own.iter().any(|(own, _)| *own == source.label));
-        match routes.destinations.iter_mut().find(|to| to.sources.is_empty()) {
+        match routes.destinations.iter_mut().find(|to| to.is_common) {
             Some(folder) => {
                 let rest = without.map(|source| (source.label.clone(), source.kind.clone()));
                 folder.sources = rest.collect();

@@ -79,9 +79,14 @@ impl Target {
     fn write_all(targets: &[Self], head: &str, out: &mut dyn Write) -> io::Result<()> {
         for target in targets {
             let to = visible(&target.to);
+            let sources = if target.sources.is_empty() {
+                "nothing of what is wanted".to_owned()
+            } else {
+                target.sources.join(", ")
+            };
             match targets.len() {
                 1 => writeln!(out, "{head} {to}")?,
-                _ => writeln!(out, "{head} {to} ({})", target.sources.join(", "))?,
+                _ => writeln!(out, "{head} {to} ({sources})")?,
             }
         }
         Ok(())

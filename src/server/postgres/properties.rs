@@ -186,7 +186,7 @@ impl Privilege {
     }
 }
 
-/// The names of a list as the server stores it: `"$user", public`.
+/// The names of a list as the server reads it: `"$user", Public` are `$user` and `public`.
 fn names(list: &str) -> Vec<String> {
     let mut names = Vec::new();
     let (mut name, mut is_quoted) = (String::new(), false);
@@ -196,8 +196,9 @@ fn names(list: &str) -> Vec<String> {
             '"' if is_quoted && letters.peek() == Some(&'"') => name.extend(letters.next()),
             '"' => is_quoted = !is_quoted,
             ',' if !is_quoted => names.push(std::mem::take(&mut name)),
-            ' ' if !is_quoted => {}
-            letter => name.push(letter),
+            letter if is_quoted => name.push(letter),
+            letter if letter.is_ascii_whitespace() || letter == '\u{b}' => {}
+            letter => name.push(letter.to_ascii_lowercase()),
         }
     }
     names.push(name);
@@ -212,6 +213,7 @@ mod tests {
     fn lists_are_taken_apart() {
         assert_eq!(names("\"$user\", public"), ["$user", "public"]);
         assert_eq!(names("\"a, \"\"b\"\"\",c"), ["a, \"b\"", "c"]);
+        assert_eq!(names("MySchema,\n\tpublic , \"My s\""), ["myschema", "public", "My s"]);
         assert_eq!(names("\"\""), [""]);
     }
 

@@ -54,6 +54,7 @@ use super::Error;
 use super::Sink;
 use super::danger;
 use crate::base::cancel::Cancel;
+use crate::base::limits;
 use crate::bundle::entry::Entry;
 use crate::bundle::entry::Node;
 use crate::bundle::entry::Part;
@@ -63,9 +64,6 @@ use crate::server::postgres::Conninfo;
 use crate::server::postgres::layout;
 use crate::server::postgres::layout::Plan;
 use crate::sink::row_check::Compared;
-
-/// The longest plan that is read.
-const PLAN_BYTES_MAX: usize = 64 << 20;
 
 /// Statements that are held until all rows are in; more than that are made in several rounds, each of which is in order by itself.
 const KEPT_BYTES_MAX: usize = 16 << 20;
@@ -194,9 +192,10 @@ impl PostgresSink {
             return Ok(());
         }
         match member {
-            Member::Plan if self.plan.len() + bytes.len() > PLAN_BYTES_MAX => Err(Inner::Dump(format!(
-                "{} is longer than {PLAN_BYTES_MAX} bytes",
-                layout::PLAN
+            Member::Plan if self.plan.len() + bytes.len() > limits::DUMP_PLAN_BYTES_MAX => Err(Inner::Dump(format!(
+                "{} is longer than {} bytes",
+                layout::PLAN,
+                limits::DUMP_PLAN_BYTES_MAX
             ))),
             Member::Plan => {
                 self.plan.extend(bytes);

@@ -246,6 +246,15 @@ impl Target {
     ) -> Result<(), Error> {
         let lock = format!("SELECT pg_catalog.pg_advisory_lock({})", lock_of(&literal(name)));
         self.maintenance.run("taking the lock of the restore", &lock).await?;
+        if let Some(stranger) = self.stranger().await? {
+            return Err(Error::NotPermitted {
+                reason: format!(
+                    "the empty database {} belongs to {stranger}, and the role that restores is no member of it",
+                    self.name
+                ),
+                hint: "Restore as its owner, or to a new name.",
+            });
+        }
         // From PostgreSQL 15 on nobody but the owner may make anything in the schema `public`.
         let owner = options.role.as_deref().or_else(|| self.owner(creation, options));
         let is_ours = match owner {
@@ -268,6 +277,17 @@ impl Target {
         let mark =
             format!("COMMENT ON DATABASE {database} IS {comment}; ALTER DATABASE {database} ALLOW_CONNECTIONS true");
         self.maintenance.run("marking the database", &mark).await
+    }
+
+    /// Who owns the empty database that is there, where it cannot be replaced for that.
+    async fn stranger(&self) -> Result<Option<&str>, Error> {
+        let of_existing = self
+            .existing
+            .as_ref()
+            .and_then(|existing| existing.creation.owner.as_deref());
+        let Some(owner) = of_existing else { return Ok(None) };
+        let reach = properties::reach(&self.maintenance, owner).await?;
+        Ok(Some(owner).filter(|_| reach != Reach::Inherited))
     }
 
     async fn create_schema(&self, staged: &str, schema: &str) -> Result<(), Error> {

@@ -45,6 +45,7 @@ use crate::server::postgres::Conninfo;
 use crate::server::postgres::Parameters;
 use crate::server::postgres::Surroundings;
 use crate::server::postgres::layout;
+use crate::server::postgres::layout::Plan;
 use crate::server::postgres::session::version_text;
 
 /// Parameters of a source beside those of its connection: what is dumped, and by which program.
@@ -175,7 +176,7 @@ impl Source for PostgresSource {
         let plan = leader
             .plan(&survey, own.properties, &jobs, connections)
             .map_err(|error| self.server(error))?;
-        let text = serde_json::to_vec_pretty(&plan).expect("a plan is plain data");
+        let text = self.plan_text(&plan)?;
         self.text(collector, layout::PLAN, &mut text.as_slice())?;
         let globals = globals::read(&program, &conninfo, leader.endpoint(), cancel);
         let (globals, globals_note) = globals.map_err(|error| self.program_failed(error))?;
@@ -245,6 +246,23 @@ impl PostgresSource {
         leader.lock(&survey).map_err(|error| self.server(error))?;
         leader.measure(&mut survey).map_err(|error| self.server(error))?;
         Ok(survey)
+    }
+
+    /// The text of the plan, if a restore takes it.
+    fn plan_text(&self, plan: &Plan) -> Result<Vec<u8>, Error> {
+        let text = serde_json::to_vec_pretty(plan).expect("a plan is plain data");
+        if text.len() <= limits::DUMP_PLAN_BYTES_MAX {
+            return Ok(text);
+        }
+        let label = self.label.clone();
+        let reason = format!(
+            "what the database is and has is {} bytes long, and a restore takes {}",
+            text.len(),
+            limits::DUMP_PLAN_BYTES_MAX
+        );
+        let hint = "Look for a long comment or settings of the database (\\l+ and \\drds in psql), or dump fewer tables: table=, schema=.";
+        let hint = Some(hint.to_owned());
+        Err(Error::Unsupported { label, reason, hint })
     }
 
     /// Gives the number of large objects.
