@@ -328,6 +328,24 @@ fn what_is_no_text_in_the_encoding_of_the_database_is_left_out_and_said() {
         ran.stderr
     );
     let _ran = restore(&world, &server, "again", &[]).expect_code(0, "without it");
+
+    // Here the server itself refuses to read it.
+    server.sql(
+        "postgres",
+        "CREATE DATABASE raw ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    );
+    server.sql(
+        "raw",
+        "CREATE TABLE t (a int); SET client_encoding = SQL_ASCII; COMMENT ON DATABASE raw IS E'caf\\351'",
+    );
+    let source = format!("db={}", server.uri("postgres", "raw"));
+    let ran = run(&world, &["backup", "--set", "pg", "--source", &source]).expect_code(0, "backup");
+    assert!(
+        ran.stderr.contains("properties left out: owner, comment"),
+        "{}",
+        ran.stderr
+    );
+    let _ran = restore(&world, &server, "raw_again", &[]).expect_code(0, "without it");
 }
 
 #[test]

@@ -86,7 +86,10 @@ const UNFIT: [(io::ErrorKind, &str); 3] = [
         io::ErrorKind::FileTooLarge,
         "what was typed is longer than a terminal gives at once: put it into a file",
     ),
-    (io::ErrorKind::InvalidData, "what was typed is no text in UTF-8"),
+    (
+        io::ErrorKind::InvalidData,
+        "what was typed is no text in UTF-8, or has a control character",
+    ),
 ];
 
 fn ask(context: &Context, purpose: &str, prompt: &str, options: &'static str) -> Result<SecretText, CliError> {

@@ -88,6 +88,10 @@ pub(crate) fn line(mut terminal: &File, cancel: &Cancel) -> io::Result<SecretTex
         typed.extend(octet);
     }
     let text = std::str::from_utf8(&typed).map_err(|_| io::ErrorKind::InvalidData)?;
+    // A key for a special character that does nothing here, as Ctrl-Z, would be seen by nobody.
+    if text.contains(char::is_control) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     Ok(SecretText::new(text.to_owned()))
 }
 

@@ -8,7 +8,7 @@ use crate::bundle::index::Record;
 use crate::bundle::name::Label;
 
 /// Facts of sources that say that something is not there, or not as it was; their names are in `docs/format.md`.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 10] = [
     "redacted",
     "accepted",
     "excluded",
@@ -18,6 +18,7 @@ const TOLD: [&str; 9] = [
     "tables_without_rows",
     "pg_dump_warnings",
     "properties_left_out",
+    "globals_left_out",
 ];
 
 /// One line of a fact of a source.

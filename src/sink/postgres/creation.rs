@@ -13,7 +13,7 @@ use crate::server::postgres::session;
 pub(super) struct Existing {
     pub(super) oid: String,
     pub(super) creation: Creation,
-    /// Whether it has privileges or settings of its own.
+    /// Whether it has privileges, settings, a comment, a limit or a tablespace of its own.
     pub(super) special: bool,
 }
 
@@ -29,7 +29,8 @@ impl Existing {
         let sql = format!(
             "SELECT d.oid, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), {provider}, d.datcollate, \
              d.datctype, {icu}, {rules}, d.datacl IS NOT NULL OR EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s \
-             WHERE s.setdatabase = d.oid), d.datistemplate OR NOT d.datallowconn \
+             WHERE s.setdatabase = d.oid) OR d.datconnlimit <> -1 OR pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL \
+             OR d.dattablespace <> (SELECT t.dattablespace FROM pg_catalog.pg_database t WHERE t.datname = 'template0'), d.datistemplate OR NOT d.datallowconn \
              FROM pg_catalog.pg_database d WHERE d.datname = {}",
             literal(name)
         );

@@ -453,7 +453,7 @@ impl Target {
     pub(super) fn loss(&self) -> Option<String> {
         let special = self.existing.as_ref().is_some_and(|existing| existing.special);
         special.then(|| {
-            format!("the database {} was empty and had privileges or settings of its own; the restored one has its owner, and what the source had", self.name)
+            format!("the database {} was empty and had privileges, settings, a comment, a limit or a tablespace of its own; the restored one has its owner, and what the source had", self.name)
         })
     }
 }

@@ -26,7 +26,6 @@ use crate::server::postgres::layout;
 use crate::server::postgres::layout::Creation;
 use crate::server::postgres::layout::Origin;
 use crate::server::postgres::layout::Plan;
-use crate::server::postgres::properties::Properties;
 use crate::server::postgres::session::settings;
 
 /// How often the cancel flag is asked while the server is waited for.
@@ -197,14 +196,9 @@ impl<'a> Leader<'a> {
     }
 
     /// What the dump holds.
-    pub(super) fn plan(
-        &self,
-        survey: &Survey,
-        properties: Properties,
-        jobs: &[Job],
-        connections: usize,
-    ) -> Result<Plan, Error> {
-        let (database, creation) = self.creation()?;
+    pub(super) fn plan(&self, survey: &Survey, own: &Own, jobs: &[Job], connections: usize) -> Result<Plan, Error> {
+        let (database, mut creation) = self.creation()?;
+        creation.owner.clone_from(&own.owner);
         let mut tables: Vec<layout::Table> = Vec::new();
         let mut last = None;
         for job in jobs {
@@ -229,7 +223,7 @@ impl<'a> Leader<'a> {
             database,
             origin: self.origin(),
             creation,
-            properties,
+            properties: own.properties.clone(),
             connections: u32::try_from(connections.min(jobs.len().max(1))).unwrap_or(u32::MAX),
             tables,
         })
@@ -276,7 +270,7 @@ impl<'a> Leader<'a> {
         };
         let question = format!(
             "SELECT datname::text, pg_catalog.pg_encoding_to_char(encoding)::text, {provider}, datcollate::text, datctype::text, \
-             {locale}::text, {rules}::text, pg_catalog.pg_get_userbyid(datdba)::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
+             {locale}::text, {rules}::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
         );
         let row = self.wait(doing, async {
             let row = self.session.query_one(&question, &[]).await;
@@ -294,8 +288,7 @@ impl<'a> Leader<'a> {
             ctype: row.get(4),
             locale: row.get(5),
             rules: row.get(6),
-            // A name that is no text cannot be given to the restored database either.
-            owner: row.try_get(7).ok(),
+            owner: None,
         };
         Ok((row.get(0), creation))
     }

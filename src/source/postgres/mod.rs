@@ -174,13 +174,13 @@ impl Source for PostgresSource {
         let jobs = ranges::split(&survey.tables, connections, leader.version());
         let own = leader.properties().map_err(|error| self.server(error))?;
         let plan = leader
-            .plan(&survey, own.properties, &jobs, connections)
+            .plan(&survey, &own, &jobs, connections)
             .map_err(|error| self.server(error))?;
         let text = self.plan_text(&plan)?;
         self.text(collector, layout::PLAN, &mut text.as_slice())?;
         let globals = globals::read(&program, &conninfo, leader.endpoint(), cancel);
-        let (globals, globals_note) = globals.map_err(|error| self.program_failed(error))?;
-        self.text(collector, layout::GLOBALS, &mut globals.as_slice())?;
+        let globals = globals.map_err(|error| self.program_failed(error))?;
+        self.text(collector, layout::GLOBALS, &mut globals.text.as_slice())?;
         self.program_text(collector, layout::PRE_DATA, &mut before, "")?;
 
         // Rows, the largest tables first, in ranges where they are large.
@@ -207,8 +207,7 @@ impl Source for PostgresSource {
         leader.finish().map_err(|error| self.server(error))?;
 
         let mut private = survey.facts(rows, objects);
-        private.insert("globals".into(), globals_note);
-        private.extend(own.left_out);
+        private.extend([globals.fact].into_iter().chain(own.left_out));
         private.extend(warnings([&before, &after]));
         Ok(Learnt {
             data_time: Some(moment.time),

@@ -231,7 +231,12 @@ impl Program {
         cancel: &'a Cancel,
     ) -> Result<Dump<'a>, Error> {
         let mut command = Command::new(self.path.with_file_name("pg_dumpall"));
-        command.args(["--globals-only", "--no-role-passwords", "--no-password"]);
+        command.args([
+            "--globals-only",
+            "--no-role-passwords",
+            "--no-password",
+            "--encoding=UTF8",
+        ]);
         command.arg(format!("--database={}", conninfo.database));
         command.arg(format!("--lock-wait-timeout={}", limits::DATABASE_LOCK_SECONDS * 1000));
         self.run("pg_dumpall", command, conninfo, endpoint, cancel)

@@ -9,7 +9,8 @@ use crate::server::postgres::properties::Properties;
 use crate::server::postgres::properties::Right;
 use crate::server::postgres::properties::Setting;
 
-const OWN: &str = "SELECT pg_catalog.shobj_description(oid, 'pg_database'), NULLIF(datconnlimit, -1), datacl IS NOT NULL \
+const OWN: &str = "SELECT pg_catalog.shobj_description(oid, 'pg_database'), NULLIF(datconnlimit, -1), datacl IS NOT NULL, \
+                   pg_catalog.pg_get_userbyid(datdba)::text \
                    FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
 
 /// `unnest` keeps the order in which the settings were made.
@@ -30,8 +31,12 @@ pub(super) const DOING: &str = "reading what the database has of its own";
 /// The fact that says what is not in the dump.
 const LEFT_OUT: &str = "properties_left_out";
 
+/// What the server reports of text that it cannot read or convert: `character_not_in_repertoire`, `untranslatable_character`.
+const NO_TEXT: [&str; 2] = ["22021", "22P05"];
+
 /// What was read.
 pub(super) struct Own {
+    pub(super) owner: Option<String>,
     pub(super) properties: Properties,
     /// What had to be left out, as a fact.
     pub(super) left_out: Option<(String, String)>,
@@ -39,10 +44,27 @@ pub(super) struct Own {
 
 /// Reads it all.
 pub(super) async fn read(session: &Session) -> Result<Own, Error> {
+    session.run(DOING, "SAVEPOINT own").await?;
+    let read = read_all(session).await;
+    let refused = matches!(&read, Err(Error::Statement { code, .. }) if NO_TEXT.contains(&code.as_str()));
+    if !refused {
+        return read;
+    }
+    // The server converts, and finds what is no text itself.
+    session.run(DOING, "ROLLBACK TO SAVEPOINT own").await?;
+    Ok(Own {
+        owner: None,
+        properties: Properties::default(),
+        left_out: Some(left_out("owner, comment, settings and privileges")),
+    })
+}
+
+async fn read_all(session: &Session) -> Result<Own, Error> {
     let own = ask(session, OWN).await?;
     let own = own.first().expect("a session is in a database");
     let settings: Vec<_> = ask(session, SETTINGS).await?.iter().map(setting).collect();
     let comment = own.try_get::<_, Option<String>>(0);
+    let owner = own.try_get::<_, String>(3);
     let has_privileges: bool = own.get(2);
     let privileges: Vec<_> = if has_privileges {
         ask(session, PRIVILEGES).await?.iter().map(privilege).collect()
@@ -51,6 +73,7 @@ pub(super) async fn read(session: &Session) -> Result<Own, Error> {
     };
     // Databases of other encodings write into the same catalogue.
     let no_text = [
+        (owner.is_err(), "the owner"),
         (comment.is_err(), "the comment"),
         (settings.iter().any(Option::is_none), "a setting"),
         (privileges.iter().any(Option::is_none), "privileges of a role"),
@@ -58,17 +81,22 @@ pub(super) async fn read(session: &Session) -> Result<Own, Error> {
     let no_text = no_text.into_iter().filter(|(is, _)| *is).map(|(_, what)| what);
     let no_text: Vec<&str> = no_text.collect();
     Ok(Own {
+        owner: owner.ok(),
         properties: Properties {
             comment: comment.unwrap_or_default(),
             connection_limit: own.get(1),
             settings: settings.into_iter().flatten().collect(),
             privileges: has_privileges.then(|| privileges.into_iter().flatten().collect()),
         },
-        left_out: (!no_text.is_empty()).then(|| {
-            let what = format!("{}: no text in the encoding of the database", no_text.join(", "));
-            (LEFT_OUT.to_owned(), what)
-        }),
+        left_out: (!no_text.is_empty()).then(|| left_out(&no_text.join(", "))),
     })
+}
+
+fn left_out(what: &str) -> (String, String) {
+    (
+        LEFT_OUT.to_owned(),
+        format!("{what}: no text in the encoding of the database"),
+    )
 }
 
 async fn ask(session: &Session, question: &str) -> Result<Vec<Row>, Error> {

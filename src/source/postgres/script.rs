@@ -57,7 +57,9 @@ fn properties(plan: &Plan) -> String {
     let comment = comment.map(|text| format!("COMMENT ON DATABASE {NEW} IS {};\n", literal(text)));
     let statements = plan.properties.statements(NEW, plan.creation.owner.as_deref(), true);
     let statements = statements.into_iter().map(|statement| statement.sql + ";\n");
-    let sql: String = comment.into_iter().chain(statements).collect();
+    let owner = plan.creation.owner.as_deref().map(identifier);
+    let owner = owner.map(|owner| format!("ALTER DATABASE {NEW} OWNER TO {owner};\n"));
+    let sql: String = owner.into_iter().chain(comment).chain(statements).collect();
     if sql.is_empty() {
         return sql;
     }
