@@ -9,6 +9,7 @@ use crate::base::cancel::Cancel;
 use crate::bundle::name::Label;
 use crate::bundle::path::RawBytes;
 use crate::flow::contents::Opened;
+use crate::policy::selection::Selection;
 
 use super::contents;
 use super::error::Error;
@@ -36,9 +37,36 @@ pub(super) fn read_plan<Plan: DeserializeOwned>(
     })
 }
 
+/// A table of a dump: its schema or database, its name, and the members with its rows.
+pub(super) type Named<'p> = (&'p str, &'p str, &'p [String]);
+
+/// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says. `plan` is the member that wants a table without rows, which has no other.
+/// Gives the tables that are chosen, or nothing where the source is wanted as a whole.
+pub(super) fn choose<'p>(
+    selection: &mut Selection,
+    label: &Label,
+    plan: &str,
+    tables: &[Named<'p>],
+) -> Option<Vec<(&'p str, &'p str)>> {
+    let (mut chosen, mut is_whole) = (Vec::new(), false);
+    let labels = selection.labels().to_vec();
+    selection.resolve(|text| {
+        let pattern = TablePattern::new(text, label, &labels);
+        let mut paths = Vec::new();
+        for (schema, table, streams) in tables.iter().filter(|(schema, table, _)| pattern.fits(schema, table)) {
+            paths.extend(streams.iter().map(|stream| below(label, stream)));
+            paths.push(below(label, plan));
+            chosen.push((*schema, *table));
+        }
+        is_whole |= pattern.is_label();
+        if pattern.is_label() { Vec::new() } else { paths }
+    });
+    (!is_whole).then_some(chosen)
+}
+
 /// What a pattern of `--only` names in a dump: `SCHEMA.TABLE`, or `TABLE` in every schema, where no source is called so; with the label in front or
 /// without; a name may hold `*`. The label alone names every table.
-pub(super) struct TablePattern {
+struct TablePattern {
     name: String,
     glob: Option<GlobMatcher>,
     is_label: bool,
@@ -46,7 +74,7 @@ pub(super) struct TablePattern {
 }
 
 impl TablePattern {
-    pub(super) fn new(pattern: &str, label: &Label, labels: &[Label]) -> Self {
+    fn new(pattern: &str, label: &Label, labels: &[Label]) -> Self {
         let pattern = pattern.trim_end_matches('/');
         let own = pattern
             .strip_prefix(label.as_str())
@@ -65,12 +93,12 @@ impl TablePattern {
     }
 
     /// Whether the pattern stands for the source as a whole, and so for what is no table too.
-    pub(super) fn is_label(&self) -> bool {
+    fn is_label(&self) -> bool {
         self.is_label
     }
 
     /// Whether it names this table.
-    pub(super) fn fits(&self, schema: &str, table: &str) -> bool {
+    fn fits(&self, schema: &str, table: &str) -> bool {
         let full = format!("{schema}.{table}");
         let named = if self.is_bare { table } else { full.as_str() };
         let by_glob = || self.glob.as_ref().is_some_and(|glob| glob.is_match(named));

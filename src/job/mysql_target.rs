@@ -16,8 +16,8 @@ use crate::server::mysql::parameters::Parameters;
 use crate::sink::mysql::MysqlSink;
 use crate::sink::mysql::options::MysqlSinkOptions;
 
-use super::dump_plan::TablePattern;
-use super::dump_plan::below;
+use super::dump_plan::Named;
+use super::dump_plan::choose;
 use super::dump_plan::read_plan;
 use super::error::Error;
 
@@ -72,7 +72,7 @@ fn unfit(error: &ServerError) -> Error {
     }
 }
 
-/// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables,
+/// Lets patterns of `selection` name tables of a dump, as [`choose`] says, and adds the members that they need. Gives the tables,
 /// or nothing where the source is wanted as a whole.
 ///
 /// # Errors
@@ -84,29 +84,19 @@ pub(super) fn choose_tables(
     cancel: &Cancel,
 ) -> Result<Option<Vec<String>>, Error> {
     let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
-    let (mut tables, mut is_whole) = (Vec::new(), false);
-    let labels = selection.labels().to_vec();
-    selection.resolve(|text| {
-        let pattern = TablePattern::new(text, label, &labels);
-        let mut paths = Vec::new();
-        for database in &plan.databases {
-            for table in database
-                .tables
-                .iter()
-                .filter(|table| pattern.fits(&database.name, &table.name))
-            {
-                paths.extend(table.streams.iter().map(|stream| below(label, stream)));
-                // A table without rows has no streams, and is wanted by its plan.
-                paths.push(below(label, layout::PLAN));
-                tables.push(format!("{}.{}", database.name, table.name));
-            }
-        }
-        is_whole |= pattern.is_label();
-        if pattern.is_label() { Vec::new() } else { paths }
+    let databases = plan.databases.iter();
+    let named = databases.flat_map(|database| {
+        let tables = database.tables.iter();
+        tables.map(|table| (database.name.as_str(), table.name.as_str(), table.streams.as_slice()))
     });
-    if is_whole {
+    let named: Vec<Named<'_>> = named.collect();
+    let Some(chosen) = choose(selection, label, layout::PLAN, &named) else {
         return Ok(None);
-    }
+    };
+    let tables = chosen
+        .iter()
+        .map(|(database, table)| format!("{database}.{table}"))
+        .collect();
     selection.also(scripts(opened, label)?);
     Ok(Some(tables))
 }

@@ -15,8 +15,9 @@ use crate::sink::postgres::PostgresSink;
 use crate::sink::postgres::options::Landing;
 use crate::sink::postgres::options::PostgresSinkOptions;
 
-use super::dump_plan::TablePattern;
+use super::dump_plan::Named;
 use super::dump_plan::below;
+use super::dump_plan::choose;
 use super::dump_plan::read_plan;
 use super::error::Error;
 
@@ -53,7 +54,7 @@ impl PostgresRestore {
         Ok(PostgresSink::new(shown, conninfo, options, cancel.clone())?)
     }
 
-    /// Lets patterns of `selection` name tables of a dump, as [`TablePattern`] says, and adds the members that they need. Gives the tables,
+    /// Lets patterns of `selection` name tables of a dump, as [`choose`] says, and adds the members that they need. Gives the tables,
     /// or nothing where the source is wanted as a whole.
     ///
     /// # Errors
@@ -66,25 +67,16 @@ impl PostgresRestore {
         cancel: &Cancel,
     ) -> Result<Option<Tables>, Error> {
         let plan: Plan = read_plan(opened, label, layout::PLAN, cancel)?;
-        let (mut tables, mut is_whole) = (Tables::new(), false);
-        let labels = selection.labels().to_vec();
-        selection.resolve(|text| {
-            let pattern = TablePattern::new(text, label, &labels);
-            let found = plan
-                .tables
-                .iter()
-                .filter(|table| pattern.fits(&table.schema, &table.name));
-            let mut paths = Vec::new();
-            for table in found {
-                tables.push((table.schema.clone(), table.name.clone()));
-                paths.extend(table.streams.iter().map(|stream| below(label, stream)));
-            }
-            is_whole |= pattern.is_label();
-            if pattern.is_label() { Vec::new() } else { paths }
-        });
-        if is_whole {
+        let named = plan.tables.iter();
+        let named = named.map(|table| (table.schema.as_str(), table.name.as_str(), table.streams.as_slice()));
+        let named: Vec<Named<'_>> = named.collect();
+        let Some(chosen) = choose(selection, label, layout::PLAN, &named) else {
             return Ok(None);
-        }
+        };
+        let owned = chosen
+            .into_iter()
+            .map(|(schema, table)| (schema.to_owned(), table.to_owned()));
+        let tables: Tables = owned.collect();
         if tables.is_empty() && matches!(self.options.landing, Landing::Schema(_)) {
             let (label, known) = (label.clone(), some_tables(&plan));
             return Err(selection::Error::NoTable { label, known }.into());

@@ -269,8 +269,8 @@ pub fn plan(
     }
     let listing = contents::list(&opened, selection)?;
     if !selection.is_all() {
-        let wanted: BTreeSet<Label> = listing.wanted.iter().map(Wanted::label).collect();
-        let wanted: Vec<Label> = wanted.into_iter().collect();
+        let mut wanted: Vec<Label> = listing.wanted.iter().map(Wanted::label).collect();
+        wanted.dedup();
         for to in &mut destinations {
             to.retain(&wanted);
         }

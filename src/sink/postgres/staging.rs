@@ -281,11 +281,9 @@ impl Target {
 
     /// Who owns the empty database that is there, where it cannot be replaced for that.
     async fn stranger(&self) -> Result<Option<&str>, Error> {
-        let of_existing = self
-            .existing
-            .as_ref()
-            .and_then(|existing| existing.creation.owner.as_deref());
-        let Some(owner) = of_existing else { return Ok(None) };
+        let Some(owner) = self.owner_there() else {
+            return Ok(None);
+        };
         let reach = properties::reach(&self.maintenance, owner).await?;
         Ok(Some(owner).filter(|_| reach != Reach::Inherited))
     }
@@ -343,11 +341,12 @@ impl Target {
 
     /// Whose the database is to be: an empty one that was there keeps its owner.
     fn owner<'a>(&'a self, creation: &'a Creation, options: &'a PostgresSinkOptions) -> Option<&'a str> {
-        let of_existing = self
-            .existing
-            .as_ref()
-            .and_then(|existing| existing.creation.owner.as_deref());
-        of_existing.or_else(|| properties::owner(creation, options))
+        self.owner_there().or_else(|| properties::owner(creation, options))
+    }
+
+    /// Whose the empty database is that is there.
+    fn owner_there(&self) -> Option<&str> {
+        self.existing.as_ref()?.creation.owner.as_deref()
     }
 
     /// Gives the staged database its name and comment, in one transaction, and `owner`, who has it from then on; an empty database of that
