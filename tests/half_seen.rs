@@ -26,8 +26,6 @@ use hub_backup::base::progress::Silent;
 use hub_backup::base::read_at::ReadAt;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::catalog::chain;
-use hub_backup::catalog::repository;
-use hub_backup::catalog::repository::Repository;
 use hub_backup::flow;
 use hub_backup::flow::contents::Opened;
 use hub_backup::job::error::Error;
@@ -50,19 +48,9 @@ use crate::faulty::When;
 use crate::hooked::Hooked;
 use crate::support::Order;
 
-fn store_of(bundles: u64) -> MemStore {
-    let store = MemStore::new();
-    let repository = Repository::new(support::time(support::BEGIN), "hub-backup test", Vec::new()).expect("random");
-    repository::create(&store, &repository.to_bytes(), None).expect("a new store");
-    for number in 1..=bundles {
-        let _done = support::back_up(&store, Suite::Rfc9580, number);
-    }
-    store
-}
-
 /// The store of a run that died between publishing its second bundle and linking it.
 fn store_with_a_fresh_bundle() -> MemStore {
-    let whole = store_of(2);
+    let whole = support::store_of(2);
     let store = MemStore::new();
     let unwritten = [
         names::manifest(&support::set(), 2),
@@ -204,7 +192,7 @@ fn what_is_adopted_is_what_was_verified() {
 
 #[test]
 fn a_stop_keeps_what_was_seen_and_calls_nothing_wrong() {
-    let store = store_of(3);
+    let store = support::store_of(3);
     let keys = support::own();
     let policy = KeyPolicy::default();
     let identities = [keys.identity(Suite::Rfc9580, 0)];
@@ -329,8 +317,7 @@ fn a_bundle_dated_in_the_future_is_told_of() {
         let place = folder.path().join(format!("store{minutes}{}", all.len()));
         fs::create_dir(&place).expect("new");
         let store = LocalStore::open(place.clone()).expect("a folder");
-        let repository = Repository::new(support::time(support::BEGIN), "hub-backup test", Vec::new()).expect("random");
-        repository::create(&store, &repository.to_bytes(), None).expect("a new store");
+        support::found(&store);
         let begin = support::time(support::BEGIN).unix();
         let number = (SystemClock.now().unix() - begin) / 60 + minutes;
         let _done = support::back_up(&store, Suite::Rfc9580, u64::try_from(number).expect("after the begin"));

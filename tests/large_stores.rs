@@ -23,15 +23,12 @@ use hub_backup::base::limits;
 use hub_backup::base::progress::Silent;
 use hub_backup::bundle::suite::Suite;
 use hub_backup::catalog::chain;
-use hub_backup::catalog::repository;
-use hub_backup::catalog::repository::Repository;
 use hub_backup::job::verify;
 use hub_backup::job::verify::Row;
 use hub_backup::job::verify::Verify;
 use hub_backup::policy::crypto::KeyPolicy;
 use hub_backup::store::Store;
 use hub_backup::store::local::LocalStore;
-use hub_backup::store::mem::MemStore;
 
 use crate::hooked::Hooked;
 use crate::support::Order;
@@ -131,12 +128,7 @@ fn the_log_is_read_record_by_record() {
 
 /// How often a store of so many bundles is listed while all are verified.
 fn lists_of_verification(bundles: u64) -> u64 {
-    let inner = MemStore::new();
-    let repository = Repository::new(support::time(support::BEGIN), "hub-backup test", Vec::new()).expect("random");
-    repository::create(&inner, &repository.to_bytes(), None).expect("a new store");
-    for number in 1..=bundles {
-        let _done = support::back_up(&inner, Suite::Rfc9580, number);
-    }
+    let inner = support::store_of(bundles);
     let lists = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&lists);
     let store = Hooked::lists(&inner, move |listed| {

@@ -39,6 +39,8 @@ use hub_backup::bundle::name::SetName;
 use hub_backup::bundle::path::EntryPath;
 use hub_backup::bundle::path::RawBytes;
 use hub_backup::bundle::suite::Suite;
+use hub_backup::catalog::repository;
+use hub_backup::catalog::repository::Repository;
 use hub_backup::flow::backup;
 use hub_backup::flow::backup::Plan;
 use hub_backup::flow::backup::Sealed;
@@ -64,6 +66,7 @@ use hub_backup::source;
 use hub_backup::source::Learnt;
 use hub_backup::source::Source;
 use hub_backup::store::Store;
+use hub_backup::store::mem::MemStore;
 
 /// When keys were made: a day before the first bundle.
 pub(crate) const KEYS_MADE: &str = "2026-01-30T12:00:00Z";
@@ -355,6 +358,22 @@ pub(crate) fn desk() -> Desk<'static> {
         unrecorded: Box::new(|error| panic!("not on record: {error}")),
         warn: Box::new(|danger| panic!("{danger}")),
     }
+}
+
+/// Gives an empty store its identity.
+pub(crate) fn found(store: &dyn Store) {
+    let repository = Repository::new(time(BEGIN), "hub-backup test", Vec::new()).expect("random");
+    repository::create(store, &repository.to_bytes(), None).expect("a new store");
+}
+
+/// A store in memory with a chain of so many bundles.
+pub(crate) fn store_of(bundles: u64) -> MemStore {
+    let store = MemStore::new();
+    found(&store);
+    for number in 1..=bundles {
+        let _done = back_up(&store, Suite::Rfc9580, number);
+    }
+    store
 }
 
 /// Adds a bundle to the chain of a store, as the program does. `number` sets the clock and the content.
